@@ -1,0 +1,1 @@
+"""Ground floor: what every other module may use. It imports nothing of the package."""
