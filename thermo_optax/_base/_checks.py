@@ -1,0 +1,113 @@
+"""Checks of arguments: each message names the argument, the value and the remedy.
+
+Values are checked where they are known: Python and NumPy numbers and concrete arrays. Schedules
+and traced values pass, because nothing under tracing may depend on a Python branch.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+
+def _known(value: Any) -> np.ndarray | None:
+    """The numbers of a concrete value; None for a schedule or a traced value."""
+    if callable(value) or isinstance(value, jax.core.Tracer):
+        return None
+    return np.asarray(value, dtype=float)
+
+
+def _check(condition: str, remedy: str, ok: Any, hyperparams: dict[str, Any]) -> None:
+    for name, value in hyperparams.items():
+        try:
+            known = _known(value)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"`{name}` must be a number, a JAX scalar or a schedule (a function of the step "
+                f"count), got {value!r} of type {type(value).__name__}."
+            ) from None
+        if known is not None and not (np.all(np.isfinite(known)) and np.all(ok(known))):
+            raise ValueError(f"`{name}` must be {condition}, got {value}. {remedy}")
+
+
+def check_positive(**hyperparams: Any) -> None:
+    """Step sizes, learning rates and masses."""
+    remedy = "Pass a number above 0, or a schedule that stays above 0."
+    _check("finite and positive", remedy, lambda x: x > 0, hyperparams)
+
+
+def check_nonnegative(**hyperparams: Any) -> None:
+    """Temperatures, frictions and noise amplitudes."""
+    remedy = "Pass 0 to switch it off, or a number above 0."
+    _check("finite and not negative", remedy, lambda x: x >= 0, hyperparams)
+
+
+def check_finite(**hyperparams: Any) -> None:
+    """Numbers of either sign."""
+    _check("finite", "Pass a finite number.", np.isfinite, hyperparams)
+
+
+def check_fraction(**hyperparams: Any) -> None:
+    """Momenta and decay rates."""
+    remedy = "Pass a number in [0, 1), such as 0.9."
+    _check("at least 0 and below 1", remedy, lambda x: (x >= 0) & (x < 1), hyperparams)
+
+
+def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
+    """Options that are named by a string."""
+    choices = tuple(choices)
+    if value not in choices:
+        raise ValueError(f"`{name}` must be one of {list(choices)}, got {value!r}.")
+
+
+def _is_masked(node: Any) -> bool:
+    return isinstance(node, optax.MaskedNode)
+
+
+def check_leaves(name: str, tree: Any) -> None:
+    """Every leaf of a tree of parameters or gradients must be a real floating-point array."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree, is_leaf=_is_masked)
+    # Plain containers only: `optax.tree.map_params` probes `init` with a leafless node of its own.
+    if not leaves and (tree is None or isinstance(tree, (dict, list, tuple))):
+        raise ValueError(
+            f"`{name}` has no arrays in it ({tree!r}): pass the tree of the model's parameters, "
+            "for instance the 'params' collection of a Flax model."
+        )
+    for path, leaf in leaves:
+        if _is_masked(leaf):
+            continue
+        dtype = getattr(leaf, "dtype", None)
+        if dtype is None:
+            dtype = jnp.result_type(leaf)
+        if not jnp.issubdtype(dtype, jnp.floating):
+            raise TypeError(
+                f"`{name}{jax.tree_util.keystr(path)}` has dtype {dtype}, but heat moves only real "
+                "floating-point arrays. Leave the other leaves out with `optax.masked` or "
+                "`optax.partition`; split a complex array into its real and imaginary part."
+            )
+
+
+def check_structure(updates: Any, reference: Any, name: str) -> None:
+    """Gradients must have the tree structure and shapes of what `init` saw."""
+    given, expected = jax.tree.structure(updates), jax.tree.structure(reference)
+    if given != expected:
+        raise ValueError(
+            f"`updates` must have the tree structure of {name}, got {given} instead of "
+            f"{expected}. Call `init` again after the model's parameters change."
+        )
+    paths = jax.tree_util.tree_leaves_with_path(updates)
+    for (path, leaf), other in zip(paths, jax.tree.leaves(reference), strict=True):
+        if jnp.shape(leaf) != jnp.shape(other):
+            raise ValueError(
+                f"`updates{jax.tree_util.keystr(path)}` has shape {jnp.shape(leaf)}, but "
+                f"{name} has shape {jnp.shape(other)} there: pass the gradients of the same model."
+            )
+
+
+def tree_size(tree: Any) -> int:
+    """The number of coordinates of a tree: its degrees of freedom."""
+    return sum(math.prod(jnp.shape(leaf)) for leaf in jax.tree.leaves(tree))

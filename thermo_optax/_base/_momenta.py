@@ -1,0 +1,53 @@
+"""Momenta: how they are drawn, and what a non-finite gradient may do to them."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ._checks import check_choice
+from ._noise import fold, map_with_noise
+from ._scalars import like
+
+INITIAL_MOMENTA = ("thermal", "zero")
+_DRAW_OF_MOMENTA = 0x6D6F6D65  # a stream of its own, apart from the noise of the steps
+
+
+def check_momentum_options(initial_momentum: str, momentum_dtype: Any) -> None:
+    """Raises for an unknown way to start, or for momenta that are not floating point."""
+    check_choice("initial_momentum", initial_momentum, INITIAL_MOMENTA)
+    if momentum_dtype is not None and not jnp.issubdtype(momentum_dtype, jnp.floating):
+        raise TypeError(
+            f"`momentum_dtype` must be a floating-point dtype or None, got {momentum_dtype!r}."
+        )
+
+
+def compute_dtype(dtype: Any) -> Any:
+    """The dtype in which a leaf is updated: its own, but at least float32.
+
+    In bfloat16 a friction exp(-x) with x below 2**-9 rounds to 1, and noise loses against friction
+    or the other way round: the momentum would have a temperature of its own.
+    """
+    return jnp.promote_types(dtype, jnp.float32)
+
+
+def initial_momenta(params: Any, key: jax.Array, variance, kind: str, dtype: Any, generator: str):
+    """Momenta of the Maxwell-Boltzmann law N(0, m T), or zero."""
+
+    def leaf(noise, param):
+        stored = compute_dtype(param.dtype) if dtype is None else dtype
+        if kind == "zero":
+            return jnp.zeros_like(noise, stored)
+        return (jnp.sqrt(like(variance, noise.dtype)) * noise).astype(stored)
+
+    draw = fold(key, _DRAW_OF_MOMENTA)
+    return map_with_noise(leaf, draw, (0,), params, generator=generator)
+
+
+def finite_or_zero(gradient: jax.Array) -> jax.Array:
+    """The gradient that a momentum may feel: a coordinate that is not finite gives it no kick.
+
+    The update of such a coordinate stays non-finite, so the fault shows, as with any optax
+    optimizer; but the state survives it, and a run can go on from the last good parameters.
+    """
+    return jnp.where(jnp.isfinite(gradient), gradient, 0)

@@ -1,0 +1,30 @@
+"""Hyperparameters that may be numbers, traced values or schedules."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+ScalarOrSchedule = jax.typing.ArrayLike | optax.Schedule
+
+
+def at(value: ScalarOrSchedule, count: jax.typing.ArrayLike) -> jax.Array:
+    """The value of a scalar, or of a schedule after `count` steps, as a strong-typed float."""
+    value = value(count) if callable(value) else value
+    # float32, or float64 under `jax_enable_x64`; a bfloat16 hyperparameter (which
+    # `optax.inject_hyperparams` makes for a bfloat16 network) is widened before it is used.
+    return jnp.asarray(value, jnp.result_type(float))
+
+
+def like(scalar: jax.typing.ArrayLike, dtype: Any) -> jax.Array:
+    """The scalar in the dtype of the leaf it multiplies, so that no leaf changes its dtype."""
+    return jnp.asarray(scalar, dtype)
+
+
+def bath_temperature(
+    temperature: ScalarOrSchedule, count: jax.typing.ArrayLike, scale: jax.typing.ArrayLike
+) -> jax.Array:
+    """The temperature of the bath at this step: the sampler's own, times what the caller sends."""
+    own = at(temperature, count)
+    return own * like(scale, own.dtype)

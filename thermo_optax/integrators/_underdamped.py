@@ -1,0 +1,336 @@
+"""Underdamped Langevin dynamics: inertia, friction and noise.
+
+    dx = p / m dt        dp = -grad L dt - gamma p dt + sqrt(2 gamma m T) dW
+
+`langevin` integrates it by any splitting word, `sghmc` by symplectic Euler in the parametrisation
+of SGD with momentum, and `leimkuhler_matthews` in the limit of high friction, where every step
+forgets its momentum but for the noise that two neighbouring steps share.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from thermo_optax._base import (
+    KeyLike,
+    ScalarOrSchedule,
+    at,
+    bath_temperature,
+    check_fraction,
+    check_generator,
+    check_key,
+    check_leaves,
+    check_momentum_options,
+    check_nonnegative,
+    check_positive,
+    check_structure,
+    compute_dtype,
+    finite_or_zero,
+    initial_momenta,
+    like,
+    map_with_noise,
+    stream_key,
+)
+
+from ._words import AffineStep, compose, cycle, num_draws, thermometer
+
+_FORGETFUL = 1e30  # a friction without bound, yet finite: times a step size of 0 it gives 0
+
+
+class UnderdampedState(NamedTuple):
+    """State of `langevin`, `sghmc` and `leimkuhler_matthews`."""
+
+    count: jax.Array  # int32[], steps taken: argument of the schedules, counter of the noise
+    rng_key: jax.Array  # uint32[2], raw key, constant over the run
+    momentum: optax.Params  # like params (float32 for half precision), just before the next kick
+    reading: jax.Array  # float32[2], (r, k) of the last step: p.(r p - k g) / (N m) measures T
+
+
+def langevin(
+    step_size: ScalarOrSchedule,
+    temperature: ScalarOrSchedule,
+    *,
+    friction: ScalarOrSchedule,
+    splitting: str = "BAOAB",
+    mass: jax.typing.ArrayLike = 1.0,
+    initial_momentum: str = "thermal",
+    momentum_dtype: Any = None,
+    generator: str = "threefry",
+    key: KeyLike | None = None,
+) -> optax.GradientTransformationExtraArgs:
+    r"""Underdamped Langevin dynamics by a splitting word: samples exp(-L / temperature).
+
+    The default word BAOAB, in the cyclic form that needs one gradient per update:
+
+    .. math::
+        \begin{aligned}
+        p &\leftarrow p - h \nabla L(x) && \text{B} \\
+        x &\leftarrow x + \tfrac{h}{2} p / m && \text{A} \\
+        p &\leftarrow e^{-\gamma h} p + \sqrt{m T (1 - e^{-2 \gamma h})}\, z && \text{O} \\
+        x &\leftarrow x + \tfrac{h}{2} p / m && \text{A}
+        \end{aligned}
+
+    In a harmonic well of curvature k it has no bias at any stable step size: the parameters have
+    variance T / k where the gradient is taken, and the momentum in the state has variance m T. At
+    temperature 0, with zero initial momentum, it is
+    ``optax.sgd(h**2 / m * (1 + c) / 2, momentum=c)``, ``c = exp(-friction * h)``.
+
+    The returned updates are displacements: place it last in an ``optax.chain``, with no learning
+    rate behind it. A gradient that is not finite gives an update that is not finite in that
+    coordinate, and no kick to its momentum, which stays finite; ``optax.apply_if_finite`` around
+    the sampler skips such steps altogether.
+
+    Args:
+        step_size: h > 0, in units of time; stable below 2 sqrt(m / k) at the largest curvature k.
+            A number, a traced scalar or a schedule, as all numbers here.
+        temperature: T >= 0, in units of the loss; 1 / N samples the Bayesian posterior of a loss
+            averaged over N examples. ``update(..., temperature_scale=s)`` multiplies it.
+        friction: gamma >= 0, in units of 1 / time.
+        splitting: any word over A (drift), B (kick) and O (bath) that needs one gradient per step.
+            The parameters are observed where the gradient is taken, the stored momentum just
+            before the next kick. "OBABO" and "ABOBA" are the same cycle under this observation, and
+            so are "BAOAB" and "OABAO".
+        mass: m > 0; it sets the time scale and leaves the sampled density alone.
+        initial_momentum: "thermal" draws N(0, m T), "zero" starts at rest.
+        momentum_dtype: dtype of the stored momentum; None means that of the parameters, but at
+            least float32, because friction and noise are lost in half precision.
+        generator: of the noise: "threefry" (default), "threefry13", "inverse_cdf", "ternary" or
+            "jax"; see :func:`thermo_optax.noise_generators`.
+        key: an int, a typed key or a raw uint32 key; read by ``init`` only. Required.
+
+    Returns:
+        A transformation with state :class:`UnderdampedState` (one copy of the parameters).
+
+    Raises:
+        ValueError: for a negative or non-finite number, or a word that is not supported.
+        TypeError: for a missing key, or parameters that are not real floating-point arrays.
+
+    Examples:
+        >>> import jax, jax.numpy as jnp, optax
+        >>> import thermo_optax as to
+        >>> tx = to.langevin(step_size=0.5, temperature=2.0, friction=1.0, key=0)
+        >>> grad = jax.grad(lambda x: 0.5 * jnp.sum(x**2))
+        >>> def step(carry, _):
+        ...     x, state = carry
+        ...     updates, state = tx.update(grad(x), state, x)
+        ...     return (optax.apply_updates(x, updates), state), None
+        >>> x = jnp.zeros(20_000)  # as many independent particles
+        >>> (x, _), _ = jax.lax.scan(step, (x, tx.init(x)), length=50)
+        >>> print(f"{jnp.mean(x**2):.1f}")  # equipartition: <x^2> = T
+        2.0
+
+    References:
+        Leimkuhler and Matthews, `Rational Construction of Stochastic Numerical Methods for
+        Molecular Sampling <https://arxiv.org/abs/1203.5428>`_, 2013, eq. (8) and (9).
+    """
+    check_positive(step_size=step_size, mass=mass)
+    check_nonnegative(friction=friction)
+    legs = cycle(splitting)
+
+    def step(count, heat):
+        h, gamma, m = at(step_size, count), at(friction, count), at(mass, count)
+        return compose(legs, h, gamma, m * heat, m), thermometer(legs, h)
+
+    options = _Options(f"langevin {splitting}", mass, num_draws(legs), initial_momentum)
+    return _underdamped(step, temperature, options, momentum_dtype, generator, key)
+
+
+def sghmc(
+    learning_rate: ScalarOrSchedule,
+    temperature: ScalarOrSchedule,
+    *,
+    momentum: ScalarOrSchedule,
+    gradient_noise: ScalarOrSchedule = 0.0,
+    initial_momentum: str = "thermal",
+    momentum_dtype: Any = None,
+    generator: str = "threefry",
+    key: KeyLike | None = None,
+) -> optax.GradientTransformationExtraArgs:
+    r"""Stochastic-gradient Hamiltonian Monte Carlo: SGD with momentum, plus its heat.
+
+    .. math::
+        p \leftarrow \mu p - h \nabla L(x) + \sqrt{2 (1 - \mu) T - h^2 s^2}\, z, \qquad
+        x \leftarrow x + h p, \qquad h = \sqrt{\text{learning rate}}
+
+    This is symplectic Euler with lr = h^2 and momentum mu = 1 - h gamma (unit mass). At
+    temperature 0 it is ``optax.sgd(learning_rate, momentum)``. In a harmonic well of curvature k
+    the parameters have variance T / k / (1 - lr k / (2 (1 + mu))): the bias is first order in lr.
+    The stored p is a physical momentum, not an update, so a changing learning rate does not reheat
+    it. Place it last in an ``optax.chain``; non-finite gradients are treated as in `langevin`.
+
+    Args:
+        learning_rate: lr > 0, in units of parameter^2 / loss; stable below 2 (1 + mu) / k.
+        temperature: T >= 0, in units of the loss; scaled by ``update(..., temperature_scale=s)``.
+        momentum: mu in [0, 1).
+        gradient_noise: s^2 >= 0, the variance per coordinate of the mini-batch gradient, whose heat
+            is subtracted from the noise (down to none). 0, the default, trusts the gradient.
+        initial_momentum: "thermal" draws N(0, T), "zero" starts at rest as `optax.sgd` does.
+        momentum_dtype: as in `langevin`.
+        generator: as in `langevin`.
+        key: an int, a typed key or a raw uint32 key; read by ``init`` only. Required.
+
+    Returns:
+        A transformation with state :class:`UnderdampedState` (one copy of the parameters).
+
+    Raises:
+        ValueError: for a negative or non-finite number, or a momentum outside [0, 1).
+        TypeError: for a missing key, or parameters that are not real floating-point arrays.
+
+    Examples:
+        >>> import jax.numpy as jnp, optax
+        >>> import thermo_optax as to
+        >>> params, grads = {"w": jnp.ones(3)}, {"w": jnp.full(3, 2.0)}
+        >>> cold = to.sghmc(0.1, temperature=0.0, momentum=0.9, key=0)
+        >>> updates, _ = cold.update(grads, cold.init(params), params)
+        >>> print(updates["w"])  # optax.sgd(0.1, 0.9)
+        [-0.2 -0.2 -0.2]
+
+    References:
+        Chen, Fox and Guestrin, `Stochastic Gradient Hamiltonian Monte Carlo
+        <https://arxiv.org/abs/1402.4102>`_, 2014, eq. (15), with the temperature made explicit.
+    """
+    check_positive(learning_rate=learning_rate)
+    check_fraction(momentum=momentum)
+    check_nonnegative(gradient_noise=gradient_noise)
+
+    def step(count, heat):
+        lr, mu = at(learning_rate, count), at(momentum, count)
+        h = jnp.sqrt(lr)
+        spread = jnp.sqrt(jnp.maximum(2 * (1 - mu) * heat - lr * at(gradient_noise, count), 0))
+        step = AffineStep(mu, h, spread, from_new=h, from_gradient=jnp.zeros_like(h))
+        return step, jnp.stack([(1 + mu) / 2, h / 2])
+
+    options = _Options("sghmc", 1.0, 1, initial_momentum)
+    return _underdamped(step, temperature, options, momentum_dtype, generator, key)
+
+
+def leimkuhler_matthews(
+    learning_rate: ScalarOrSchedule,
+    temperature: ScalarOrSchedule,
+    *,
+    momentum_dtype: Any = None,
+    generator: str = "threefry",
+    key: KeyLike | None = None,
+) -> optax.GradientTransformationExtraArgs:
+    r"""Overdamped Langevin dynamics with averaged noise: no bias in a harmonic well.
+
+    .. math::
+        x_{n+1} = x_n - \delta \nabla L(x_n) + \sqrt{2 \delta T}\; \frac{z_n + z_{n-1}}{2}
+
+    It is BAOAB at step size h = sqrt(2 delta) in the limit of infinite friction, and as cheap as
+    SGLD, whose variance in a well of curvature k is T / k / (1 - delta k / 2) where this one's is
+    T / k. At temperature 0 it is ``optax.sgd(learning_rate)``. The half of the noise that the
+    next step needs again is kept as a momentum sqrt(T) z.
+
+    Args:
+        learning_rate: delta > 0, in units of parameter^2 / loss; stable below 2 / k.
+        temperature: T >= 0, in units of the loss; scaled by ``update(..., temperature_scale=s)``.
+        momentum_dtype: as in `langevin`, for the stored noise.
+        generator: as in `langevin`.
+        key: an int, a typed key or a raw uint32 key; read by ``init`` only. Required.
+
+    Returns:
+        A transformation with state :class:`UnderdampedState` (one copy of the parameters).
+
+    Raises:
+        ValueError: for a negative or non-finite number.
+        TypeError: for a missing key, or parameters that are not real floating-point arrays.
+
+    Examples:
+        >>> import jax, jax.numpy as jnp, optax
+        >>> import thermo_optax as to
+        >>> tx = to.leimkuhler_matthews(learning_rate=1.0, temperature=0.5, key=0)
+        >>> x = jnp.zeros(20_000)
+        >>> state = tx.init(x)
+        >>> for _ in range(20):  # at this step SGLD would be off by a factor of 2
+        ...     updates, state = tx.update(x, state, x)  # the gradient of x^2 / 2 is x
+        ...     x = optax.apply_updates(x, updates)
+        >>> print(f"{jnp.var(x):.2f}")
+        0.50
+
+    References:
+        Leimkuhler and Matthews, `Rational Construction of Stochastic Numerical Methods for
+        Molecular Sampling <https://arxiv.org/abs/1203.5428>`_, 2013, eq. (13).
+    """
+    check_positive(learning_rate=learning_rate)
+    legs = cycle("BAOAB")
+
+    def step(count, heat):
+        h = jnp.sqrt(2 * at(learning_rate, count))
+        return compose(legs, h, _FORGETFUL, heat, 1.0), thermometer(legs, h)
+
+    options = _Options("leimkuhler_matthews", 1.0, 1, "thermal")
+    return _underdamped(step, temperature, options, momentum_dtype, generator, key)
+
+
+class _Options(NamedTuple):
+    name: str  # salt of the noise
+    mass: jax.typing.ArrayLike
+    draws: int  # normal numbers per coordinate and step
+    initial_momentum: str
+
+
+def _underdamped(
+    step: Callable[[jax.Array, jax.Array], tuple[AffineStep, jax.Array]],
+    temperature: ScalarOrSchedule,
+    options: _Options,
+    momentum_dtype: Any,
+    generator: str,
+    key: KeyLike | None,
+) -> optax.GradientTransformationExtraArgs:
+    """A sampler whose update is `step(count, temperature of the bath)`."""
+    check_nonnegative(temperature=temperature)
+    check_momentum_options(options.initial_momentum, momentum_dtype)
+    check_key(key)
+    check_generator(generator)
+
+    def init(params):
+        check_leaves("params", params)
+        rng_key = stream_key(key, options.name, params)
+        variance = at(options.mass, 0) * at(temperature, 0)
+        start = (variance, options.initial_momentum, momentum_dtype, generator)
+        count = jnp.zeros([], jnp.int32)
+        momentum = initial_momenta(params, rng_key, *start)
+        reading = step(count, variance)[1].astype(jnp.float32)
+        return UnderdampedState(count, rng_key, momentum, reading)
+
+    def update(updates, state, params=None, *, temperature_scale=1.0, **extra_args):
+        del params, extra_args
+        check_leaves("updates", updates)
+        check_structure(updates, state.momentum, "the parameters given to `init`")
+        check_nonnegative(temperature_scale=temperature_scale)
+        count = state.count
+        affine, reading = step(count, bath_temperature(temperature, count, temperature_scale))
+        ticks = (count,) if options.draws == 1 else (2 * count, 2 * count + 1)
+
+        def leaf(*arrays):
+            *noises, gradient, momentum = arrays
+            return _move(affine, noises, gradient, momentum)
+
+        displacement, momentum = map_with_noise(
+            leaf, state.rng_key, ticks, updates, state.momentum, generator=generator
+        )
+        state = UnderdampedState(
+            optax.safe_increment(count), state.rng_key, momentum, reading.astype(jnp.float32)
+        )
+        return displacement, state
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _move(affine: AffineStep, noises, gradient, momentum):
+    """One leaf of the affine update: (displacement, new momentum)."""
+    dtype = compute_dtype(jnp.promote_types(gradient.dtype, momentum.dtype))
+    step = jax.tree.map(lambda scalar: like(scalar, dtype), affine)
+    g, p, z = gradient.astype(dtype), momentum.astype(dtype), noises[0].astype(dtype)
+
+    new = step.retain * p - step.kick * finite_or_zero(g) + step.noise * z
+    moved = step.from_new * new - step.from_gradient * g  # also with 0: a NaN in g must show
+    if step.from_old is not None:
+        moved += step.from_old * p
+    if step.own_noise is not None:
+        moved += step.own_noise * noises[1].astype(dtype)
+    return moved.astype(gradient.dtype), new.astype(momentum.dtype)

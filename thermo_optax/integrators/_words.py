@@ -1,0 +1,151 @@
+"""Splitting words: "BAOAB" and its relatives, turned into one update per gradient.
+
+A word names the flows of one step in their order; a letter that occurs k times runs for 1/k of the
+step each time. Repeating a word gives a cycle, and optax hands out one gradient per update, so a
+word can be used when all its kicks B stand at the same position of the parameters: between two
+kicks, on one side of the cycle, there is no drift A. The update starts where the gradient is
+known, runs once around the cycle and ends at the next position:
+
+    BAOAB, repeated:   ...A B|B A O A B|B A O...   one update:  B A O A   (B for the whole step)
+    OBABO, repeated:   ...B O|O B A B O|O B A...   one update:  B O B A   (O for the whole step)
+
+The parameters are seen where the gradient is, and the momentum in the state is the one just
+before the first kick.
+
+On its way around the cycle the state passes through linear flows only. The whole update is
+therefore one affine map, and a word of any length costs a single pass over the parameters.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from . import _flows
+
+_LETTERS = {"A": "drift", "B": "kick", "O": "thermostat (bath)"}
+_EXAMPLES = "BAOAB, ABOBA, OBABO, OABAO, AOBOA, BOAOB, BAOA, OBA, BAO"
+
+
+class Leg(NamedTuple):
+    """One flow of the cycle."""
+
+    letter: str
+    share: float  # of the step size
+
+
+def cycle(word: str) -> tuple[Leg, ...]:
+    """The legs of a word, rotated to start at its gradient; raises for a word that has none."""
+    if not isinstance(word, str) or not word:
+        raise ValueError(f"`splitting` must be a word over the letters A, B, O, got {word!r}.")
+    for letter in word:
+        if letter not in _LETTERS:
+            raise ValueError(
+                f"`splitting`={word!r} has the unknown letter {letter!r}. The letters are "
+                f"{_LETTERS}; supported words are, for instance, {_EXAMPLES}."
+            )
+    missing = [letter for letter in _LETTERS if letter not in word]
+    if missing:
+        raise ValueError(
+            f"`splitting`={word!r} lacks {missing}: every word needs a drift A, a kick B and a bath "
+            f"O. Supported words are, for instance, {_EXAMPLES}."
+        )
+    start = _first_kick(word)
+    rotated = word[start:] + word[:start]
+    legs: list[Leg] = []
+    for letter in rotated:
+        leg = Leg(letter, 1 / word.count(letter))
+        if legs and legs[-1].letter == letter:  # two flows of one kind in a row are one flow
+            leg = Leg(letter, legs.pop().share + leg.share)
+        legs.append(leg)
+    return tuple(legs)
+
+
+def _first_kick(word: str) -> int:
+    """Where the cycle's run of kicks begins; drifts must not stand between kicks twice."""
+    moves = [(i, letter) for i, letter in enumerate(word) if letter != "O"]
+    starts = [i for n, (i, letter) in enumerate(moves) if letter == "B" and moves[n - 1][1] == "A"]
+    if len(starts) != 1:
+        raise ValueError(
+            f"`splitting`={word!r} needs {len(starts)} gradients per step, because drifts separate "
+            "its kicks in more than one place, and an optax update receives one. Use a word whose "
+            f"kicks share a position; supported are, for instance, {_EXAMPLES}."
+        )
+    return starts[0]
+
+
+class AffineStep(NamedTuple):
+    """One update of a linear splitting; every field is a scalar.
+
+        p' = retain p - kick g + noise z
+        dx = from_new p' - from_gradient g + from_old p + own_noise y
+
+    Since dx is written with the new momentum p', the noise z enters one formula only: a compiler
+    never needs to draw it twice. y is a second noise, needed when a word has two separate baths.
+    A term that is None is absent: multiplying by 0 would read the array all the same.
+    """
+
+    retain: jax.Array
+    kick: jax.Array
+    noise: jax.Array
+    from_new: jax.Array
+    from_gradient: jax.Array
+    from_old: jax.Array | None = None
+    own_noise: jax.Array | None = None
+
+
+def num_draws(legs: tuple[Leg, ...]) -> int:
+    """Normal numbers that one update needs per coordinate: 1, or 2 with two baths or more."""
+    return min(2, sum(leg.letter == "O" for leg in legs))
+
+
+def compose(legs: tuple[Leg, ...], step_size, friction, variance, mass) -> AffineStep:
+    """Runs the cycle on linear forms in (p, g, z1, z2, ...) and reads off the update."""
+    baths = sum(leg.letter == "O" for leg in legs)
+    basis = jnp.eye(2 + baths, dtype=jnp.result_type(float))
+    momentum, gradient, noises = basis[0], basis[1], list(basis[2:])
+    displacement = jnp.zeros_like(momentum)
+    for letter, share in legs:
+        time = share * step_size
+        if letter == "A":
+            displacement = _flows.drift(displacement, momentum, time, mass)
+        elif letter == "B":
+            momentum = _flows.kick(momentum, gradient, time)
+        else:  # O, at unit variance: all noises share the bath's temperature
+            momentum = _flows.bath(momentum, noises.pop(), friction, 1.0, time)
+
+    # The noises only matter through the covariance of (p', dx): at most two are independent.
+    p_noise, x_noise = momentum[2:], displacement[2:]
+    p_variance = jnp.sum(p_noise**2)
+    from_new = jnp.sum(p_noise * x_noise) / jnp.where(p_variance > 0, p_variance, 1)
+    heat = jnp.sqrt(variance)
+    return AffineStep(
+        retain=momentum[0],
+        kick=-momentum[1],
+        noise=heat * jnp.sqrt(p_variance),
+        from_new=from_new,
+        from_gradient=from_new * momentum[1] - displacement[1],
+        from_old=displacement[0] - from_new * momentum[0],
+        own_noise=heat * _norm(x_noise - from_new * p_noise) if baths > 1 else None,
+    )
+
+
+def _norm(vector):
+    return jnp.sqrt(jnp.sum(vector**2))
+
+
+def thermometer(legs: tuple[Leg, ...], step_size) -> jax.Array:
+    """(r, k) such that p.(r p - k g) / (N m) is the temperature right at the bath.
+
+    p is the stored momentum and g the gradient at the parameters that go with it. If only drifts
+    follow the last bath, p itself is read. If a kick follows it, p is hotter by that kick, which
+    the product with g takes away. In a harmonic well this is exact at any step size for the two
+    symmetric cycles with one bath (BAOAB: E[p.p] = N m T; OBABO: E[p.(p - h/2 g)] = N m T), and
+    off by a share of order (h omega)^2 for the other words.
+    """
+    letters = "".join(leg.letter for leg in legs)
+    if letters.rindex("O") > letters.rindex("B"):
+        kicked = jnp.zeros_like(step_size)
+    else:
+        kicked = sum(leg.share for leg in legs[: letters.index("O")] if leg.letter == "B") * step_size
+    return jnp.stack([jnp.ones_like(kicked), kicked])
