@@ -1,0 +1,88 @@
+# Each target sets up what it needs in .venv, once; a later run starts at once.
+#   make test JOBS=2              the tests in two processes
+#   make test ARGS="-k langevin"  arguments for pytest, or for the benchmark
+#   make test PYTHON=/path/to/python3.11
+
+# The first of a version's names that runs and can make a virtual environment. A name on PATH alone
+# proves nothing: pyenv puts shims there also for versions that are not selected.
+CAN_MAKE_VENV = import ensurepip, sys, venv; sys.exit("%d.%d" % sys.version_info[:2] != "$(1)")
+FIND_PYTHON = $(shell for p in python$(1) python3 "$$(pyenv root 2>/dev/null)"/versions/$(1)*/bin/python; \
+    do "$$p" -c '$(CAN_MAKE_VENV)' 2>/dev/null && { echo "$$p"; break; }; done)
+
+PYTHON ?= $(or $(call FIND_PYTHON,3.11),python3)
+PYTHON312 ?= $(call FIND_PYTHON,3.12)
+VENV ?= .venv
+
+PY = $(VENV)/bin/python
+PIP = $(PY) -m pip --disable-pip-version-check
+PINS = constraints/python-$$($(PY) -c 'import sys; print("3.11" if sys.version_info < (3, 12) else "3.12")').txt
+PYTEST = $(PY) -m pytest $(if $(JOBS),-n $(JOBS)) $(ARGS)
+IN_312 = $(MAKE) VENV=.venv-3.12 PYTHON="$(PYTHON312)"
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:  # two pips at work on one environment break it
+.PHONY: help demo test test-slow test-all bench lint format mutants constraints clean peers pins have-312
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+demo: $(VENV)/.installed-bench  ## train real networks with our methods and with SGD, Adam, RMSprop
+	$(PY) -m benchmarks demo $(ARGS)
+
+test: $(VENV)/.installed-test  ## run the tests, except the slow ones
+	$(PYTEST)
+
+test-slow: $(VENV)/.installed-test  ## run the long statistics and trainings
+	$(PYTEST) -m slow
+
+test-all: have-312 test  ## run the tests, then run them on Python 3.12 with the newest jax allowed
+	$(IN_312) test
+
+bench: $(VENV)/.installed-bench peers  ## time the updates next to those of optax, blackjax and posteriors
+	$(PY) -m benchmarks updates $(ARGS)
+
+lint: $(VENV)/.installed-test $(VENV)/.installed-bench $(VENV)/.installed-lint  ## check style, types and import directions
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m pyright --pythonpath $(PY)
+	$(PY) -m pytest -q tests/test_architecture.py
+
+format: $(VENV)/.installed-lint  ## sort the imports and lay out the code
+	$(PY) -m ruff check --select I --fix
+	$(PY) -m ruff format
+
+mutants: $(VENV)/.installed-test  ## plant known defects one at a time: each must be caught
+	$(PY) -m tests.mutants $(ARGS)
+
+constraints: have-312 pins  ## resolve the pinned versions anew, for Python 3.11 and 3.12
+	$(IN_312) pins
+
+clean:  ## remove the environments and caches; results/ stays
+	rm -rf .venv .venv-3.12 .cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+pins: $(PY)
+	$(PY) constraints/resolve.py
+
+have-312:
+	@test -n "$(PYTHON312)" || { echo "No working Python 3.12 on PATH or under pyenv." \
+	    "Name one: make $(MAKECMDGOALS) PYTHON312=/path/to/python3.12" >&2; exit 1; }
+
+# The peers are compared with where they can be had; the benchmark runs without them too.
+peers: $(VENV)/.installed-bench
+	@for peer in blackjax posteriors; do \
+	    $(PY) -c "import importlib.util as u, sys; sys.exit(u.find_spec('$$peer') is None)" \
+	        || $(PIP) install -q -c $(PINS) $$peer 2>$(VENV)/peers.log \
+	        || echo "$$peer is left out: $$(grep ERROR $(VENV)/peers.log | tail -n 1)"; \
+	done
+
+# One stamp for each extra: pip runs again only when the requirements or the pins have changed.
+$(VENV)/.installed-%: pyproject.toml $(wildcard constraints/*.txt) | $(PY)
+	@echo "Installing thermo_optax[$*] into $(VENV); the first time this takes minutes."
+	@$(PIP) install -q -c $(PINS) -e '.[$*]'
+	@touch $@
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "thermo_optax needs" \
+	    "Python 3.11 or later. Name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }

@@ -1,0 +1,47 @@
+"""JAX set up for all tests, and for the doctests of the package: hence at the root.
+
+Strict about dtypes and shapes, eight devices, compiled programs kept between runs.
+"""
+
+import os
+import pathlib
+from collections.abc import Iterator
+
+import jax
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent
+
+# A silent promotion or broadcast is how a float32 temperature widens a bfloat16 momentum, and how
+# a friction per group meets the wrong axis.
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# The sharding tests need several devices; the other tests stay on the first one.
+if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+    jax.config.update("jax_num_cpu_devices", 8)
+
+# Compiling takes most of the tests' time, so compiled programs outlive the run.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    jax.config.update("jax_compilation_cache_dir", str(ROOT / ".cache" / "jax"))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+@pytest.fixture
+def standard_promotion() -> Iterator[None]:
+    """For tests of parts of optax that promote dtypes themselves.
+
+    Those are the bias correction of Adam, `ema`, `add_noise`, `MultiSteps`, and all schedules but
+    the constant, linear, polynomial and exponential ones.
+    """
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _examples_run_as_users_run_them(request: pytest.FixtureRequest) -> Iterator[None]:
+    if not isinstance(request.node, pytest.DoctestItem):
+        yield
+        return
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        yield
