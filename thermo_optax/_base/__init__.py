@@ -8,6 +8,7 @@ from ._checks import check_nonnegative as check_nonnegative
 from ._checks import check_positive as check_positive
 from ._checks import check_structure as check_structure
 from ._checks import tree_size as tree_size
+from ._generators import noise_generators as noise_generators
 from ._keys import KeyLike as KeyLike
 from ._keys import check_generator as check_generator
 from ._keys import check_key as check_key
@@ -16,7 +17,12 @@ from ._momenta import check_momentum_options as check_momentum_options
 from ._momenta import compute_dtype as compute_dtype
 from ._momenta import finite_or_zero as finite_or_zero
 from ._momenta import initial_momenta as initial_momenta
+from ._noise import GENERATORS as GENERATORS
 from ._noise import map_with_noise as map_with_noise
+from ._paths import Path as Path
+from ._paths import layer_name as layer_name
+from ._paths import layer_of as layer_of
+from ._paths import plain_path as plain_path
 from ._scalars import ScalarOrSchedule as ScalarOrSchedule
 from ._scalars import at as at
 from ._scalars import bath_temperature as bath_temperature

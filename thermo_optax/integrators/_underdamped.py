@@ -46,7 +46,7 @@ class UnderdampedState(NamedTuple):
     count: jax.Array  # int32[], steps taken: argument of the schedules, counter of the noise
     rng_key: jax.Array  # uint32[2], raw key, constant over the run
     momentum: optax.Params  # like params (float32 for half precision), just before the next kick
-    reading: jax.Array  # float32[2], (r, k) of the last step: p.(r p - k g) / (N m) measures T
+    reading: jax.Array  # float32[2], (r, k) of the last step: p.(r p - k g) / N measures T
 
 
 def langevin(
@@ -132,7 +132,7 @@ def langevin(
 
     def step(count, heat):
         h, gamma, m = at(step_size, count), at(friction, count), at(mass, count)
-        return compose(legs, h, gamma, m * heat, m), thermometer(legs, h)
+        return compose(legs, h, gamma, m * heat, m), thermometer(legs, h, m)
 
     options = _Options(f"langevin {splitting}", mass, num_draws(legs), initial_momentum)
     return _underdamped(step, temperature, options, momentum_dtype, generator, key)
@@ -260,7 +260,7 @@ def leimkuhler_matthews(
 
     def step(count, heat):
         h = jnp.sqrt(2 * at(learning_rate, count))
-        return compose(legs, h, _FORGETFUL, heat, 1.0), thermometer(legs, h)
+        return compose(legs, h, _FORGETFUL, heat, 1.0), thermometer(legs, h, 1.0)
 
     options = _Options("leimkuhler_matthews", 1.0, 1, "thermal")
     return _underdamped(step, temperature, options, momentum_dtype, generator, key)

@@ -134,18 +134,20 @@ def _norm(vector):
     return jnp.sqrt(jnp.sum(vector**2))
 
 
-def thermometer(legs: tuple[Leg, ...], step_size) -> jax.Array:
-    """(r, k) such that p.(r p - k g) / (N m) is the temperature right at the bath.
+def thermometer(legs: tuple[Leg, ...], step_size, mass) -> jax.Array:
+    """(r, k) such that p.(r p - k g) / N is the temperature right at the bath.
 
     p is the stored momentum and g the gradient at the parameters that go with it. If only drifts
     follow the last bath, p itself is read. If a kick follows it, p is hotter by that kick, which
     the product with g takes away. In a harmonic well this is exact at any step size for the two
-    symmetric cycles with one bath (BAOAB: E[p.p] = N m T; OBABO: E[p.(p - h/2 g)] = N m T), and
+    symmetric cycles with one bath (BAOAB: E[p.p] / m = N T; OBABO: E[p.(p - h/2 g)] / m = N T), and
     off by a share of order (h omega)^2 for the other words.
     """
     letters = "".join(leg.letter for leg in legs)
     if letters.rindex("O") > letters.rindex("B"):
         kicked = jnp.zeros_like(step_size)
     else:
-        kicked = sum(leg.share for leg in legs[: letters.index("O")] if leg.letter == "B") * step_size
-    return jnp.stack([jnp.ones_like(kicked), kicked])
+        kicked = (
+            sum(leg.share for leg in legs[: letters.index("O")] if leg.letter == "B") * step_size
+        )
+    return jnp.stack([jnp.ones_like(kicked), kicked]) / mass

@@ -1,0 +1,205 @@
+"""Thermometers: is each part of the network at the temperature that was set?
+
+Three answers that agree in equilibrium: the momenta are at T (kinetic), so are the parameters
+(configurational), and so is every layer by itself (equipartition). All are pure functions of a
+state, without cost for the sampler, and run inside `jit` and `lax.scan`.
+"""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from thermo_optax._base import layer_name, layer_of, plain_path
+
+from ._bands import Temperature, with_interval
+
+
+def _has_momenta(node: Any) -> bool:
+    """A sampler's state, known by its fields: diagnostics know no sampler by name."""
+    fields = getattr(node, "_fields", ())
+    return "momentum" in fields and ("reading" in fields or "kinetic_temperature" in fields)
+
+
+def _samplers(state: Any) -> dict[str, Any]:
+    """The states of the samplers inside a state, by the label of their group ("" if there is one)."""
+    found = {}
+    for path, node in jax.tree_util.tree_leaves_with_path(state, is_leaf=_has_momenta):
+        if _has_momenta(node):
+            labels = [str(e.key) for e in path if isinstance(e, jax.tree_util.DictKey)]
+            found["/".join(labels)] = node
+    if not found:
+        raise ValueError(
+            "`state` holds no momenta: pass the state of `langevin`, `sghmc`, `adaptive_langevin` or "
+            "of a partition or chain that contains one. `configurational_temperature` needs none."
+        )
+    return found
+
+
+def _by_path(tree: Any) -> dict[Any, jax.Array]:
+    return dict(jax.tree_util.tree_leaves_with_path(tree))
+
+
+def _energies(sampler: Any, grads: Any) -> dict[tuple, tuple[jax.Array, int]]:
+    """Per leaf: (the sum whose mean is T, number of coordinates), by plain path."""
+    pulls = {} if grads is None else _by_path(grads)
+    retain, kick = getattr(sampler, "reading", jnp.array([1.0, 0.0]))
+    energies = {}
+    for path, p in _by_path(sampler.momentum).items():
+        p = p.astype(jnp.result_type(float))
+        seen = retain.astype(p.dtype) * p
+        if path in pulls:
+            seen -= kick.astype(p.dtype) * pulls[path].astype(p.dtype)
+        energies[plain_path(path)] = (jnp.sum(p * seen), math.prod(p.shape))
+    return energies
+
+
+def _pooled(energies: list[tuple[jax.Array, int]], confidence: float) -> Temperature:
+    degrees = sum(n for _, n in energies)
+    total = sum((e for e, _ in energies), jnp.zeros([]))
+    return with_interval(total / max(degrees, 1), degrees, confidence)
+
+
+def kinetic_temperature(
+    state: Any, grads: Any = None, *, confidence: float = 0.99
+) -> Temperature | dict[str, Temperature]:
+    r"""The temperature of the momenta, for each group of a partition.
+
+    .. math::
+        \hat T = \frac{1}{N} \sum_i p_i^2 / m_i \quad \text{with } p \text{ at the bath}
+
+    A momentum halfway through a kick is too hot or too cold by a share of order (h omega)^2, so it
+    matters where in the cycle it is read. `adaptive_langevin` reads it at its thermostat and keeps
+    the number in its state. For "BAOAB" words and `leimkuhler_matthews` the stored momentum is the
+    one at the bath. For `sghmc` and "OBABO" words the half of the next kick must be taken away,
+    which needs the gradient at the present parameters; without it the reading has the bias named
+    above.
+
+    Args:
+        state: state of a sampler with momenta, or of a partition or chain around some.
+        grads: gradient at the present parameters, the one for the next `update`; optional.
+        confidence: of the interval.
+
+    Returns:
+        The temperature and the confidence interval for the true one, from chi^2 with N degrees of
+        freedom; for a partition a dict from label to temperature.
+
+    Raises:
+        ValueError: if the state holds no momenta.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import thermo_optax as to
+        >>> tx = to.langevin(0.1, temperature=0.3, friction=1.0, key=0)
+        >>> state = tx.init(jnp.zeros(10_000))
+        >>> reading = to.diagnostics.kinetic_temperature(state)
+        >>> print(f"{reading.value:.1f}", bool(reading.low < 0.3 < reading.high))
+        0.3 True
+
+    References:
+        Leimkuhler and Matthews, `Molecular Dynamics`, 2015, section 7.4, on where in the cycle
+        momenta are exact.
+    """
+    readings = {}
+    for label, sampler in _samplers(state).items():
+        energies = list(_energies(sampler, grads).values())
+        if "kinetic_temperature" in sampler._fields:
+            sizes = jnp.asarray([n for _, n in energies], jnp.result_type(float))
+            measured = sampler.kinetic_temperature
+            if measured.ndim:  # one thermostat for each tensor: weighted by their coordinates
+                measured = jnp.sum(measured * sizes) / jnp.sum(sizes)
+            degrees = sum(n for _, n in energies)
+            readings[label] = with_interval(measured, degrees, confidence)
+        else:
+            readings[label] = _pooled(energies, confidence)
+    return readings[""] if set(readings) == {""} else readings
+
+
+def equipartition(
+    state: Any, grads: Any = None, *, confidence: float = 0.99
+) -> dict[str, Temperature]:
+    r"""The temperature of the momenta of each layer: in equilibrium all have their bath's.
+
+    .. math::
+        \hat T_l = \frac{1}{N_l} \sum_{i \in l} p_i^2 / m_i \quad \text{for every layer } l
+
+    Args:
+        state: as in `kinetic_temperature`.
+        grads: as in `kinetic_temperature`.
+        confidence: of the intervals.
+
+    Returns:
+        A dict from the layer's name (as `label_layers` gives it) to its temperature, read from the
+        stored momenta.
+
+    Raises:
+        ValueError: if the state holds no momenta.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import thermo_optax as to
+        >>> params = {"hidden": {"w": jnp.ones((50, 50))}, "output": {"w": jnp.ones((50, 10))}}
+        >>> state = to.langevin(0.1, temperature=2.0, friction=1.0, key=0).init(params)
+        >>> layers = to.diagnostics.equipartition(state)
+        >>> [name for name, t in layers.items() if t.low < 2.0 < t.high]
+        ['hidden', 'output']
+
+    References:
+        Leimkuhler, Matthews and Vlaar, `Partitioned integrators for thermodynamic parameterization
+        of neural networks <https://arxiv.org/abs/1908.11843>`_, 2019, section 4.2.
+    """
+    layers: dict[str, list] = {}
+    for sampler in _samplers(state).values():
+        for path, energy in _energies(sampler, grads).items():
+            layers.setdefault(layer_name(layer_of(path)), []).append(energy)
+    return {name: _pooled(energies, confidence) for name, energies in layers.items()}
+
+
+def configurational_temperature(
+    params: Any, grads: Any, *, center: Any = None, confidence: float = 0.99
+) -> Temperature:
+    r"""The temperature of the parameters themselves, from their positions and forces.
+
+    .. math::
+        \hat T = \frac{1}{N} \sum_i (x_i - c_i)\, \partial_i L(x)
+
+    Its average over the law exp(-L / T) is T, for any loss and any center c (integration by
+    parts). One reading of a noisy gradient is noisy, but not biased. In contrast to the kinetic one it
+    sees the heat that unknown gradient noise brings to the parameters.
+
+    Args:
+        params: parameters.
+        grads: gradient of the loss at params; a mini-batch's will do.
+        center: tree like params, or None for 0. Closest to the mean of the law it is most precise.
+        confidence: of the interval, which is exact for a Gaussian law around its center.
+
+    Returns:
+        The temperature and the confidence interval for the true one.
+
+    Raises:
+        ValueError: if the trees differ.
+
+    Examples:
+        >>> import jax, jax.numpy as jnp
+        >>> import thermo_optax as to
+        >>> x = jnp.sqrt(0.5) * jax.random.normal(jax.random.key(0), (10_000,))
+        >>> grads = x  # of L = x^2 / 2
+        >>> print(f"{to.diagnostics.configurational_temperature(x, grads).value:.1f}")
+        0.5
+
+    References:
+        Rugh, `Dynamical approach to temperature <https://arxiv.org/abs/chao-dyn/9703013>`_, 1997;
+        Wenzel et al., `How Good is the Bayes Posterior in Deep Neural Networks Really?
+        <https://arxiv.org/abs/2002.02405>`_, 2020.
+    """
+    dtype = jnp.result_type(float)
+    if center is None:
+        center = jax.tree.map(jnp.zeros_like, params)
+
+    def virial(x, g, c):
+        return jnp.sum((x.astype(dtype) - c.astype(dtype)) * g.astype(dtype)), math.prod(x.shape)
+
+    columns = [jax.tree.leaves(params)]
+    columns += [jax.tree.structure(params).flatten_up_to(tree) for tree in (grads, center)]
+    return _pooled([virial(*row) for row in zip(*columns, strict=True)], confidence)
