@@ -27,3 +27,4 @@ from ._scalars import ScalarOrSchedule as ScalarOrSchedule
 from ._scalars import at as at
 from ._scalars import bath_temperature as bath_temperature
 from ._scalars import like as like
+from ._scalars import next_count as next_count

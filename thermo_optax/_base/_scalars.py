@@ -22,6 +22,11 @@ def like(scalar: jax.typing.ArrayLike, dtype: Any) -> jax.Array:
     return jnp.asarray(scalar, dtype)
 
 
+def next_count(count: jax.Array) -> jax.Array:
+    """The step count after this step; it saturates instead of overflowing."""
+    return jnp.asarray(optax.safe_increment(count))
+
+
 def bath_temperature(
     temperature: ScalarOrSchedule, count: jax.typing.ArrayLike, scale: jax.typing.ArrayLike
 ) -> jax.Array:

@@ -23,7 +23,7 @@ def _has_momenta(node: Any) -> bool:
 
 
 def _samplers(state: Any) -> dict[str, Any]:
-    """The states of the samplers inside a state, by the label of their group ("" if there is one)."""
+    """The states of all samplers inside a state, by the label of their group ("" without one)."""
     found = {}
     for path, node in jax.tree_util.tree_leaves_with_path(state, is_leaf=_has_momenta):
         if _has_momenta(node):
@@ -31,8 +31,8 @@ def _samplers(state: Any) -> dict[str, Any]:
             found["/".join(labels)] = node
     if not found:
         raise ValueError(
-            "`state` holds no momenta: pass the state of `langevin`, `sghmc`, `adaptive_langevin` or "
-            "of a partition or chain that contains one. `configurational_temperature` needs none."
+            "`state` holds no momenta: pass the state of `langevin`, `sghmc`, `adaptive_langevin`, "
+            "or of a partition or chain with one. `configurational_temperature` needs none."
         )
     return found
 
@@ -165,8 +165,8 @@ def configurational_temperature(
         \hat T = \frac{1}{N} \sum_i (x_i - c_i)\, \partial_i L(x)
 
     Its average over the law exp(-L / T) is T, for any loss and any center c (integration by
-    parts). One reading of a noisy gradient is noisy, but not biased. In contrast to the kinetic one it
-    sees the heat that unknown gradient noise brings to the parameters.
+    parts). One reading of a noisy gradient is noisy, but not biased. In contrast to the kinetic one
+    it sees the heat that unknown gradient noise brings to the parameters.
 
     Args:
         params: parameters.

@@ -23,6 +23,7 @@ from thermo_optax._base import (
     check_structure,
     initial_momenta,
     map_with_noise,
+    next_count,
     stream_key,
 )
 
@@ -124,7 +125,7 @@ def adaptive_langevin(
         >>> import jax, jax.numpy as jnp, optax
         >>> import thermo_optax as to
         >>> tx = to.adaptive_langevin(
-        ...     0.1, temperature=0.5, noise_amplitude=0.7, coupling=1e-3, initial_friction=0.5, key=0
+        ...     0.1, 0.5, noise_amplitude=0.7, coupling=1e-3, initial_friction=0.5, key=0
         ... )
         >>> def step(carry, key):
         ...     x, state = carry
@@ -245,7 +246,7 @@ def advance(options: Thermostat, step_size, temperature, scale, updates, state, 
     friction = state.friction.astype(h.dtype)
     step = SPLITTINGS[options.splitting](bath, friction, updates, state.momentum)
     return _cast(step.displacement, updates), AdaptiveLangevinState(
-        optax.safe_increment(count),
+        next_count(count),
         state.rng_key,
         _cast(step.momentum, state.momentum),
         step.friction.astype(jnp.float32),

@@ -90,7 +90,7 @@ def acdedcab(bath: Bath, friction, gradient, momentum) -> AdaptiveStep:
 
 
 def badodab(bath: Bath, friction, gradient, momentum) -> AdaptiveStep:
-    """B | A D O D A: the textbook splitting; its D is the thermostat E, its O is C and D at once."""
+    """B | A D O D A, the textbook splitting: its D is thermostat E, its O is C and D at once."""
     h, sigma = bath.step_size, bath.amplitude
 
     first = bath.energy(jax.tree.map(lambda g, p: felt(p, g, h), gradient, momentum))

@@ -86,7 +86,7 @@ def covariance_controlled_langevin(
         >>> import jax, jax.numpy as jnp, optax
         >>> import thermo_optax as to
         >>> tx = to.covariance_controlled_langevin(
-        ...     0.1, temperature=1.0, noise_amplitude=1.0, coupling=1e-3, initial_friction=0.5, key=0
+        ...     0.1, 1.0, noise_amplitude=1.0, coupling=1e-3, initial_friction=0.5, key=0
         ... )
         >>> spread = jnp.repeat(jnp.array([0.0, 4.0]), 500)  # half of the gradient is noisy
         >>> def step(carry, key):

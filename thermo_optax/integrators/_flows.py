@@ -7,7 +7,7 @@ Langevin dynamics, and its adaptive form, are cut into pieces that are solved ex
     C  friction    p <- exp(-s xi) p
     D  diffusion   p <- p + sigma sqrt(s) z
     E  thermostat  xi <- xi + s eps (p.p / m - N T)
-    O  bath        p <- exp(-s gamma) p + sqrt(m T (1 - exp(-2 s gamma))) z,  that is C and D at once
+    O  bath        p <- exp(-s gamma) p + sqrt(m T (1 - exp(-2 s gamma))) z,  C and D at once
 
 with x the parameters, p the momenta, g the gradient of the loss, z standard normal noise and s the
 time. They are linear in x, p, g and z, so they act alike on arrays and on linear forms.

@@ -20,6 +20,7 @@ from thermo_optax._base import (
     compute_dtype,
     like,
     map_with_noise,
+    next_count,
     stream_key,
 )
 
@@ -110,6 +111,6 @@ def sgld(
 
         ticks = (state.count,)
         updates = map_with_noise(leaf, state.rng_key, ticks, updates, generator=generator)
-        return updates, SGLDState(optax.safe_increment(state.count), state.rng_key)
+        return updates, SGLDState(next_count(state.count), state.rng_key)
 
     return optax.GradientTransformationExtraArgs(init, update)

@@ -22,6 +22,7 @@ from thermo_optax._base import (
     finite_or_zero,
     like,
     map_with_noise,
+    next_count,
     stream_key,
 )
 
@@ -143,7 +144,7 @@ def psgld(
         ticks = (count, count - 1)
         trees = (updates, state.second_moment)
         moved, moment = map_with_noise(leaf, state.rng_key, ticks, *trees, generator=generator)
-        return moved, PSGLDState(optax.safe_increment(count), state.rng_key, moment)
+        return moved, PSGLDState(next_count(count), state.rng_key, moment)
 
     return optax.GradientTransformationExtraArgs(init, update)
 

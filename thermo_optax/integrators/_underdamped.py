@@ -32,6 +32,7 @@ from thermo_optax._base import (
     initial_momenta,
     like,
     map_with_noise,
+    next_count,
     stream_key,
 )
 
@@ -314,7 +315,7 @@ def _underdamped(
             leaf, state.rng_key, ticks, updates, state.momentum, generator=generator
         )
         state = UnderdampedState(
-            optax.safe_increment(count), state.rng_key, momentum, reading.astype(jnp.float32)
+            next_count(count), state.rng_key, momentum, reading.astype(jnp.float32)
         )
         return displacement, state
 

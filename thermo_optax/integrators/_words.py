@@ -47,8 +47,8 @@ def cycle(word: str) -> tuple[Leg, ...]:
     missing = [letter for letter in _LETTERS if letter not in word]
     if missing:
         raise ValueError(
-            f"`splitting`={word!r} lacks {missing}: every word needs a drift A, a kick B and a bath "
-            f"O. Supported words are, for instance, {_EXAMPLES}."
+            f"`splitting`={word!r} lacks {missing}: every word needs a drift A, a kick B and a "
+            f"bath O. Supported words are, for instance, {_EXAMPLES}."
         )
     start = _first_kick(word)
     rotated = word[start:] + word[:start]

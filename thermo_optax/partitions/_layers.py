@@ -51,8 +51,8 @@ def lol(
         step_size: h > 0, in units of time.
         langevin_groups: label -> temperature of the groups that move by `langevin`. The default is
             {"langevin": 5e-4}.
-        overdamped_groups: label -> temperature of the groups that move by `leimkuhler_matthews`. The
-            default is {"overdamped": 1e-7}.
+        overdamped_groups: label -> temperature of the groups that move by `leimkuhler_matthews`.
+            The default is {"overdamped": 1e-7}.
         friction: gamma >= 0 of the Langevin groups, in units of 1 / time.
         learning_rate: delta > 0 of the overdamped groups; None means h^2 / 2.
         param_labels: tree of labels, or a function from parameters to it; by default the first

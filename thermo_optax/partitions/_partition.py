@@ -33,4 +33,4 @@ def partition_layers(
             )
         return tree
 
-    return optax.partition(dict(transforms), labels)
+    return optax.partition({**transforms}, labels)
