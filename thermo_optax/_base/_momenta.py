@@ -1,9 +1,11 @@
 """Momenta: how they are drawn, and what a non-finite gradient may do to them."""
 
+import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ._checks import check_choice
 from ._noise import fold, map_with_noise
@@ -22,23 +24,25 @@ def check_momentum_options(initial_momentum: str, momentum_dtype: Any) -> None:
         )
 
 
-def compute_dtype(dtype: Any) -> Any:
-    """The dtype in which a leaf is updated: its own, but at least float32.
+def compute_dtype(*dtypes: Any) -> Any:
+    """The dtype in which a leaf is updated: the widest of its arrays', but at least float32.
 
     In bfloat16 a friction exp(-x) with x below 2**-9 rounds to 1, and noise loses against friction
     or the other way round: the momentum would have a temperature of its own.
     """
-    return jnp.promote_types(dtype, jnp.float32)
+    # NumPy's rule: `jnp.promote_types` obeys `jax_numpy_dtype_promotion`, and raises if "strict".
+    return functools.reduce(np.promote_types, dtypes, np.dtype(np.float32))
 
 
 def initial_momenta(params: Any, key: jax.Array, variance, kind: str, dtype: Any, generator: str):
     """Momenta of the Maxwell-Boltzmann law N(0, m T), or zero."""
 
     def leaf(noise, param):
-        stored = compute_dtype(param.dtype) if dtype is None else dtype
+        # Like the parameter, since noise alone does not know on which devices that lives.
+        rest = jnp.zeros_like(param, compute_dtype(param.dtype) if dtype is None else dtype)
         if kind == "zero":
-            return jnp.zeros_like(noise, stored)
-        return (jnp.sqrt(like(variance, noise.dtype)) * noise).astype(stored)
+            return rest
+        return rest + (jnp.sqrt(like(variance, noise.dtype)) * noise).astype(rest.dtype)
 
     draw = fold(key, _DRAW_OF_MOMENTA)
     return map_with_noise(leaf, draw, (0,), params, generator=generator)

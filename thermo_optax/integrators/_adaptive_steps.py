@@ -46,7 +46,7 @@ class AdaptiveStep(NamedTuple):
 
 def kicked(momentum, gradient, step_size):
     """B over the whole step, in at least float32."""
-    dtype = compute_dtype(jnp.promote_types(momentum.dtype, gradient.dtype))
+    dtype = compute_dtype(momentum.dtype, gradient.dtype)
     return _flows.kick(momentum.astype(dtype), gradient.astype(dtype), like(step_size, dtype))
 
 
@@ -113,7 +113,7 @@ def sgnht(bath: Bath, friction, gradient, momentum) -> AdaptiveStep:
     h, sigma = bath.step_size, bath.amplitude
 
     def leaf(z, g, p, xi):
-        dtype = compute_dtype(jnp.promote_types(p.dtype, g.dtype))
+        dtype = compute_dtype(p.dtype, g.dtype)
         damped = _flows.friction(p.astype(dtype), like(xi, dtype), like(h, dtype))
         p = felt(damped, g, h)
         return _flows.diffusion(p, z.astype(dtype), like(sigma, dtype), like(h, dtype))

@@ -324,7 +324,7 @@ def _underdamped(
 
 def _move(affine: AffineStep, noises, gradient, momentum):
     """One leaf of the affine update: (displacement, new momentum)."""
-    dtype = compute_dtype(jnp.promote_types(gradient.dtype, momentum.dtype))
+    dtype = compute_dtype(gradient.dtype, momentum.dtype)
     step = jax.tree.map(lambda scalar: like(scalar, dtype), affine)
     g, p, z = gradient.astype(dtype), momentum.astype(dtype), noises[0].astype(dtype)
 
