@@ -71,9 +71,10 @@ have-312:
 # The peers are compared with where they can be had; the benchmark runs without them too.
 peers: $(VENV)/.installed-bench
 	@for peer in blackjax posteriors; do \
-	    $(PY) -c "import importlib.util as u, sys; sys.exit(u.find_spec('$$peer') is None)" \
-	        || $(PIP) install -q -c $(PINS) $$peer 2>$(VENV)/peers.log \
-	        || echo "$$peer is left out: $$(grep ERROR $(VENV)/peers.log | tail -n 1)"; \
+	    $(PY) -c "import importlib.util as u, sys; sys.exit(not u.find_spec('$$peer'))" && continue; \
+	    echo "Installing $$peer into $(VENV), to compare with."; \
+	    $(PIP) install -q -c $(PINS) $$peer 2>$(VENV)/peers.log \
+	        || echo "$$peer is left out: $$(grep -m 1 ERROR $(VENV)/peers.log)"; \
 	done
 
 # One stamp for each extra: pip runs again only when the requirements or the pins have changed.
