@@ -1,59 +1,67 @@
 """Which counter, and which of its two numbers, belongs to each coordinate of a tree.
 
-A law makes two numbers of each counter, so counters come with two lanes. Leaves lie whole
-in one lane, one after the other, and groups of leaves share a stretch of counters. The
-plan follows from the sizes of the leaves alone: whatever computes the numbers, and on
-however many devices, coordinate for coordinate they are the same.
+A law makes two numbers of one counter, as if every counter had two lanes. Leaves lie whole in a
+lane, one after the other, and a group of leaves shares a stretch of counters. The plan follows
+from the sizes of the leaves alone. Hence the numbers are the same however they are computed: group
+by group or leaf by leaf, on one device or on many.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-# Counters to a group: two lanes of 2^19 float32 are 4 MB, which stays in the cache.
+# Counters of a group, at most: their numbers, 4 MB, stay in the cache until they are used. Groups
+# of half and of twice the size are as fast, of half the size slower to compile.
 GROUP = 2**19
 COUNTERS = 2**32
 
 
 class Place(NamedTuple):
-    """Where the numbers of one leaf stand: at `lane` of the counters from `start` on."""
+    """The numbers of a leaf: those of one lane, from the group's counter `offset` on."""
 
-    leaf: int  # index among the leaves of the tree
+    leaf: int
     lane: int
-    start: int
+    offset: int
 
 
 class Group(NamedTuple):
-    """Leaves that share a stretch of counters."""
+    """Leaves side by side on `length` counters, the first of which is `start`."""
 
     start: int
     length: int
+    even: bool  # whether both lanes are used enough to compute them together
     places: tuple[Place, ...]
 
 
-def plan(sizes: Sequence[int], group: int = GROUP) -> list[Group]:
-    """Groups of leaves, in order, for leaves of the given sizes.
-
-    A leaf that is larger than a group is a group by itself.
-    """
-    groups, start, lengths, places = [], 0, [0, 0], []
-
-    def close():
-        nonlocal start, lengths, places
-        if places:
-            groups.append(Group(start, max(lengths), tuple(places)))
-        start, lengths, places = start + max(lengths), [0, 0], []
-
-    for leaf, size in enumerate(sizes):
-        lane = lengths.index(min(lengths))
-        if lengths[lane] + size > group:
-            close()
-            lane = 0
-        places.append(Place(leaf, lane, start + lengths[lane]))
-        lengths[lane] += size
-    close()
-    if start > COUNTERS:
+def plan(sizes: Sequence[int]) -> list[Group]:
+    """Groups for leaves of the given sizes. A leaf above the size of a group has one for itself."""
+    # The largest first: that fills the groups, and puts leaves of equal size together, so that
+    # many groups have equal length and share one compiled kernel.
+    order = sorted(range(len(sizes)), key=lambda leaf: -sizes[leaf])
+    groups: list[Group] = []
+    while order:
+        start = groups[-1].start + groups[-1].length if groups else 0
+        group, order = _group(start, order, sizes)
+        groups.append(group)
+    used = groups[-1].start + groups[-1].length if groups else 0
+    if used > COUNTERS:
         raise ValueError(
-            f"The tree needs {start} counters of noise, but one key has {COUNTERS}. Split the tree "
-            "with `optax.partition` into groups of fewer parameters, each with a key of its own."
+            f"The parameters need {used} counters of noise, and one key has only {COUNTERS}. Give "
+            "each part of them a transformation of its own with `optax.partition`."
         )
     return groups
+
+
+def _group(start: int, order: list[int], sizes: Sequence[int]) -> tuple[Group, list[int]]:
+    """The first leaves of the order that fit a group, and the leaves left over."""
+    lanes = [0, 0]
+    places: list[Place] = []
+    for leaf in order:
+        lane = lanes.index(min(lanes))
+        if places and lanes[lane] + sizes[leaf] > GROUP:
+            break
+        places.append(Place(leaf, lane, lanes[lane]))
+        lanes[lane] += sizes[leaf]
+    # Drawing both lanes costs a buffer: in a group where one leaf outweighs all others, more than
+    # the hashes that are saved.
+    even = 4 * min(lanes) >= max(lanes)
+    return Group(start, max(lanes), even, tuple(places)), order[len(places) :]

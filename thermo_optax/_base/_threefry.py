@@ -1,42 +1,39 @@
 """Random words from a counter, and the laws that turn two words into two numbers.
 
-Threefry-2x32 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as
-1, 2, 3", SC 2011) is the hash behind `jax.random`. XLA compiles the latter's to a
-loop over arrays in memory; written out, its rounds stay in registers and fuse with
-whatever consumes them.
+Threefry-2x32 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", 2011)
+is also the hash behind `jax.random`. On a CPU that one is compiled to a loop over arrays in memory;
+with the rounds written out they stay in registers and fuse with whatever consumes the words, which
+makes normals by the same formula 4 times as fast, and those by `box_muller` 8 times.
 
-Each law maps two words to two independent standard variates, in float32. None of them
-returns a NaN or an infinity, whatever the words.
+Each law maps two uint32 words to two independent standard variates in float32, and no words to a
+NaN or an infinity.
 """
 
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
-PARITY = np.uint32(0x1BD11BDA)
-
-HALF_TURN = np.float32(2 * math.pi)
+_ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
+_PARITY = np.uint32(0x1BD11BDA)
 
 
-def threefry2x32(key, words, rounds: int = 20):
-    """The two words that Threefry-2x32 makes of two words (uint32) and a key (uint32[2]).
+def threefry2x32(key, words, rounds: int = 20) -> tuple[jax.Array, jax.Array]:
+    """Two words out of two words (uint32 arrays) and a key (uint32[2]).
 
-    20 rounds is the standard; 13 is the smallest number that its authors found to pass
-    the BigCrush tests.
+    20 rounds are the standard; 13 are the fewest that passed its authors' tests (BigCrush).
     """
-    first, second = key[0], key[1]
-    schedule = (first, second, first ^ second ^ PARITY)
-    x, y = words[0] + first, words[1] + second
+    schedule = (key[0], key[1], key[0] ^ key[1] ^ _PARITY)
+    x, y = words[0] + schedule[0], words[1] + schedule[1]
     for i in range(rounds):
         x = x + y
-        y = _rotate_left(y, ROTATIONS[i % 8]) ^ x
+        y = _rotate_left(y, _ROTATIONS[i % 8]) ^ x
         if i % 4 == 3:
-            j = i // 4 + 1
-            x = x + schedule[j % 3]
-            y = y + (schedule[(j + 1) % 3] + np.uint32(j))
+            turn = i // 4 + 1
+            x = x + schedule[turn % 3]
+            y = y + (schedule[(turn + 1) % 3] + np.uint32(turn))
     return x, y
 
 
@@ -45,33 +42,74 @@ def _rotate_left(word, bits):
 
 
 def box_muller(w0, w1):
-    """Two standard normals, r * cos(a) and r * sin(a); |z| stays below 6.7."""
-    r = jnp.sqrt(_minus_two_log(w0))
-    quarter = np.uint32(1 << 30)
-    return r * _cos_turns(w1), r * _cos_turns(w1 - quarter)
+    """Normals r cos(a) and r sin(a), with r below 6.7 and an absolute error near 2e-7."""
+    # 31 bits, since a signed word converts to float in one instruction and an unsigned one in many.
+    # Half a unit keeps u off zero; at most 1, it leaves no square root of a negative number.
+    integer = lax.bitcast_convert_type(w0 >> np.uint32(1), jnp.int32).astype(jnp.float32)
+    u = (integer + np.float32(0.5)) * np.float32(2**-31)
+    r = jnp.sqrt(np.float32(-2) * _log(u))
+    quarter_turn = np.uint32(2**30)
+    return r * _cos_turns(w1), r * _cos_turns(w1 - quarter_turn)
 
 
 def inverse_cdf(w0, w1):
-    """Two standard normals, each from one word exactly as `jax.random.normal` does it."""
-    return _inverse_cdf(w0), _inverse_cdf(w1)
-
-
-def _inverse_cdf(word):
-    low = np.nextafter(np.float32(-1), np.float32(0))
-    # 23 random bits as the mantissa of a float in [1, 2).
-    bits = (word >> np.uint32(9)) | np.uint32(0x3F800000)
-    one_to_two = lax.bitcast_convert_type(bits, jnp.float32)
-    uniform = (one_to_two - np.float32(1)) * (np.float32(1) - low) + low
-    return np.float32(math.sqrt(2)) * lax.erf_inv(jnp.maximum(low, uniform))
+    """Normals of one word each, bit for bit as `jax.random.normal` makes them."""
+    return _normal_quantile(w0), _normal_quantile(w1)
 
 
 def ternary(w0, w1):
-    """Two variates that are +-sqrt(3) with probability 1/6 each, else 0.
+    """Variates of one word each: +-sqrt(3) with probability 1/6 (up to 2^-32) each, else 0.
 
-    Their first five moments are those of a normal (up to 2^-32): enough for a scheme of
-    weak order 2, see Kloeden and Platen, chapter 14.
+    Their moments 1 to 5 are those of a normal, which is what an integrator of weak order 2 needs
+    of its noise (Kloeden and Platen, "Numerical solution of stochastic differential equations",
+    section 14.2).
     """
     return _ternary(w0), _ternary(w1)
+
+
+def _log(x):
+    """log(x) of a positive normal float32, with a relative error near 1e-7.
+
+    XLA's own costs as much as the rest of `box_muller`.
+    """
+    # x = 2^exponent m, with m from sqrt(1/2) to sqrt(2); the polynomial is that of Cephes' logf.
+    bits = lax.bitcast_convert_type(x, jnp.int32) - _SQRT_HALF_BITS
+    exponent = (bits >> np.int32(23)).astype(jnp.float32)
+    m = lax.bitcast_convert_type((bits & np.int32(2**23 - 1)) + _SQRT_HALF_BITS, jnp.float32)
+    f = m - np.float32(1)
+    return f * _polynomial(_LOG, f) + exponent * np.float32(math.log(2))
+
+
+_SQRT_HALF_BITS = np.float32(math.sqrt(0.5)).view(np.int32)
+_LOG = (
+    *(1.0, -0.5, 3.3333331174e-1, -2.4999993993e-1, 2.0000714765e-1, -1.6668057665e-1),
+    *(1.4249322787e-1, -1.2420140846e-1, 1.1676998740e-1, -1.1514610310e-1, 7.0376836292e-2),
+)
+
+
+def _cos_turns(word):
+    """cos(2 pi x) for x = word / 2^32, with an absolute error of 2e-7.
+
+    XLA's own is evaluated number by number on a CPU, at five times the cost of the hash.
+    """
+    # With word read as signed, x is in [-1/2, 1/2), and cos(2 pi x) = sin(2 pi y) for
+    # y = 1/4 - |x|, which integers hold exactly (also for x = -1/2, whose |x| wraps around).
+    signed = lax.bitcast_convert_type(word, jnp.int32)
+    y = (np.int32(2**30) - jnp.abs(signed)).astype(jnp.float32) * np.float32(2**-32)
+    return y * _polynomial(_SIN_TURNS, y * y)
+
+
+# Minimax fit of sin(2 pi y) / y in powers of y^2 on [0, 1/4]; its own error is 4e-9.
+_SIN_TURNS = (2 * math.pi, -41.3416785, 81.6021544, -76.5718851, 39.6827032)
+
+
+def _normal_quantile(word):
+    low = np.nextafter(np.float32(-1), np.float32(0))
+    # The upper 23 bits as the mantissa of a float from 1 to 2.
+    bits = (word >> np.uint32(9)) | np.float32(1).view(np.uint32)
+    unit = lax.bitcast_convert_type(bits, jnp.float32) - np.float32(1)
+    uniform = jnp.maximum(low, unit * (np.float32(1) - low) + low)
+    return np.float32(math.sqrt(2)) * lax.erf_inv(uniform)
 
 
 def _ternary(word):
@@ -82,18 +120,9 @@ def _ternary(word):
     return np.float32(math.sqrt(3)) * (up - down)
 
 
-def _minus_two_log(word):
-    """-2 log(u), for u uniform on (0, 1]."""
-    # 31 bits: a signed word converts to float in one instruction, an unsigned one in many.
-    # Half a unit keeps u from zero.
-    integer = lax.bitcast_convert_type(word >> np.uint32(1), jnp.int32)
-    u = (integer.astype(jnp.float32) + np.float32(0.5)) * np.float32(2**-31)
-    return np.float32(-2) * jnp.log(u)
-
-
-def _cos_turns(word):
-    """cos(2 pi x), for x = word / 2^32."""
-    # cos(2 pi x) = sin(2 pi y) with y = 1/4 - |x| in [-1/4, 1/4], exact in integers.
-    signed = lax.bitcast_convert_type(word, jnp.int32)
-    y = (np.int32(1 << 30) - jnp.abs(signed)).astype(jnp.float32) * np.float32(2**-32)
-    return jnp.sin(HALF_TURN * y)
+def _polynomial(coefficients, x):
+    """Horner's rule; the constant term comes first."""
+    value = np.float32(coefficients[-1])
+    for coefficient in coefficients[-2::-1]:
+        value = value * x + np.float32(coefficient)
+    return value

@@ -1,4 +1,4 @@
-"""`optax.partition` that knows which labels there are."""
+"""`optax.partition` that knows which labels there are, and takes any tree of parameters."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,23 +14,28 @@ def partition_layers(
 ) -> optax.GradientTransformationExtraArgs:
     """`optax.partition` in which a label without a transformation, or the reverse, is an error."""
 
+    # A function for optax in any case: an Equinox module of labels can be called, and optax would.
     def labels(params: Any) -> Any:
-        tree = param_labels(params) if callable(param_labels) else param_labels
-        used = set(jax.tree.leaves(tree))
-        known = sorted(transforms)
-        unknown = sorted(used - set(transforms))
-        if unknown:
-            raise ValueError(
-                f"`param_labels` has the labels {unknown}, for which there is no transformation. "
-                f"The labels with one are {known}: correct the labels, or add the group."
-            )
-        idle = sorted(set(transforms) - used)
-        # No label at all: the probe of `optax.tree.map_params`, or a tree masked from outside.
-        if idle and used:
-            raise ValueError(
-                f"The groups {idle} have no parameter: `param_labels` uses only {sorted(used)} of "
-                f"the labels {known}. Correct the labels, or leave out the group."
-            )
+        is_tree = not jax.tree_util.all_leaves([param_labels])
+        tree = param_labels if is_tree or not callable(param_labels) else param_labels(params)
+        _check_labels(set(jax.tree.leaves(tree)), transforms)
         return tree
 
     return optax.partition({**transforms}, labels)
+
+
+def _check_labels(used: set[str], transforms: Mapping[str, Any]) -> None:
+    known = sorted(transforms)
+    unknown = sorted(used - set(transforms))
+    if unknown:
+        raise ValueError(
+            f"`param_labels` has the labels {unknown}, for which there is no transformation. "
+            f"The labels with one are {known}: correct the labels, or add the group."
+        )
+    idle = sorted(set(transforms) - used)
+    # No label at all: the probe of `optax.tree.map_params`, or a tree masked from outside.
+    if idle and used:
+        raise ValueError(
+            f"The groups {idle} have no parameter: `param_labels` uses only {sorted(used)} of "
+            f"the labels {known}. Correct the labels, or leave out the group."
+        )

@@ -1,0 +1,123 @@
+"""Labels of layers, for every kind of parameter tree that users of optax have."""
+
+import equinox as eqx
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import pytest
+from flax import nnx
+
+import thermo_optax as to
+
+
+class LinenNet(nn.Module):
+    """Eleven layers: names with two digits must sort as numbers."""
+
+    @nn.compact
+    def __call__(self, x):
+        """Applies the layers."""
+        for _ in range(11):
+            x = nn.Dense(2)(x)
+        return x
+
+
+class NNXNet(nnx.Module):
+    """A list of blocks between two named layers."""
+
+    def __init__(self, rngs):
+        self.a_first = nnx.Linear(2, 3, rngs=rngs)
+        self.blocks = nnx.List([nnx.Linear(3, 3, rngs=rngs) for _ in range(11)])
+        self.out = nnx.Linear(3, 1, rngs=rngs)
+
+
+def names(labels):
+    """The labels in the order of the tree, each once."""
+    return list(dict.fromkeys(jax.tree.leaves(labels)))
+
+
+def dense():
+    return {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}
+
+
+def test_plain_dict():
+    labels = to.label_layers({"hidden": dense(), "output": dense()})
+    assert labels == {
+        "hidden": {"kernel": "hidden", "bias": "hidden"},
+        "output": {"kernel": "output", "bias": "output"},
+    }
+
+
+def test_list_of_tuples_and_arrays_at_the_root():
+    layers = [(jnp.ones((2, 2)), jnp.ones(2)), (jnp.ones((2, 1)), jnp.ones(1))]
+    labels = to.label_layers(layers, {"h": "first"}, default="o")
+    assert labels == [("h", "h"), ("o", "o")]
+    assert to.label_layers([jnp.ones(1), jnp.ones(1)]) == ["0", "1"]
+    assert to.label_layers(jnp.ones(3)) == "params"
+
+
+def test_flax_linen_counts_layers_as_numbers():
+    params = LinenNet().init(jax.random.key(0), jnp.ones(2))
+    labels = to.label_layers(params, {"in": 0, "third": 2, "out": -1}, default="middle")
+    found = {name: label["kernel"] for name, label in labels["params"].items()}
+    expected = {f"Dense_{i}": "middle" for i in range(11)}
+    assert found == expected | {"Dense_0": "in", "Dense_2": "third", "Dense_10": "out"}
+
+
+@pytest.mark.parametrize("pure", [False, True])
+def test_flax_nnx_state(pure):
+    state = nnx.state(NNXNet(nnx.Rngs(0)), nnx.Param)
+    params = nnx.to_pure_dict(state) if pure else state
+    labels = to.label_layers(params)
+    assert names(labels) == ["a_first", *(f"blocks/{i}" for i in range(11)), "out"]
+    grouped = to.label_layers(
+        params, {"in": "first", "blocks": "blocks/*", "out": "out/kernel"}, default="x"
+    )
+    assert names(grouped) == ["in", "blocks", "x", "out"]
+
+
+def test_equinox_module():
+    model = eqx.nn.MLP(2, 1, 5, 2, key=jax.random.key(0))
+    params = eqx.filter(model, eqx.is_inexact_array)
+    labels = to.label_layers(params, {"out": "last"}, default="hidden")
+    assert jax.tree.leaves(labels) == ["hidden"] * 4 + ["out"] * 2
+
+
+def test_partition_of_an_equinox_module_that_optax_would_call():
+    model = eqx.nn.MLP(2, 1, 5, 2, key=jax.random.key(0))
+    params = eqx.filter(model, eqx.is_inexact_array)
+    labels = to.label_layers(params, {"hidden": [0, 1]}, default="output")
+    for param_labels in (
+        labels,
+        lambda tree: to.label_layers(tree, {"hidden": [0, 1]}, default="output"),
+    ):
+        tx = to.lala(param_labels=param_labels, key=0)
+        updates, state = jax.jit(tx.update)(params, tx.init(params), params)
+        assert jax.tree.structure(updates) == jax.tree.structure(params)
+        assert set(to.diagnostics.kinetic_temperature(state)) == {"hidden", "output"}
+    eqx.apply_updates(model, updates)
+
+
+def test_shapes_are_enough():
+    params = {"a": {"w": jax.ShapeDtypeStruct((2,), jnp.float32)}}
+    assert to.label_layers(params, {"x": "first"}) == {"a": {"w": "x"}}
+
+
+def test_the_first_selector_that_matches_wins_and_lists_join():
+    params = {f"layer{i}": dense() for i in range(4)}
+    labels = to.label_layers(params, {"bias": "*/bias", "ends": ["first", 3], "rest": "layer?"})
+    assert labels["layer0"] == {"bias": "bias", "kernel": "ends"}
+    assert labels["layer3"]["kernel"] == "ends"
+    assert labels["layer2"]["kernel"] == "rest"
+
+
+@pytest.mark.parametrize("selector", ["conv*", 7, -8, ["conv*", 9]])
+def test_a_selector_without_a_match_is_an_error_that_lists_the_layers(selector):
+    with pytest.raises(
+        ValueError, match=r"groups\['x'\].*matches no parameter.*'hidden', 'output'"
+    ):
+        to.label_layers({"hidden": dense(), "output": dense()}, {"x": selector}, default="rest")
+
+
+def test_a_parameter_without_a_group_is_an_error():
+    with pytest.raises(ValueError, match=r"output/bias.*`default`"):
+        to.label_layers({"hidden": dense(), "output": dense()}, {"x": "first"})

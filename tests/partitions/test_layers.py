@@ -1,0 +1,128 @@
+"""LOL, LaLa and AdLaLa: who moves how, and what happens to a wrong label."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import thermo_optax as to
+
+PARAMS = {
+    "hidden": {"w": jnp.ones((20, 30)), "b": jnp.ones(30)},
+    "middle": {"w": jnp.ones((30, 30))},
+    "output": {"w": jnp.ones((30, 4)), "b": jnp.ones(4)},
+}
+GRADS = jax.tree.map(lambda x: 0.1 * x, PARAMS)
+
+
+def only(tree, *layers):
+    """The tree without the other layers."""
+    masked = {name: jax.tree.map(lambda _: optax.MaskedNode(), tree[name]) for name in tree}
+    return masked | {name: tree[name] for name in layers}
+
+
+def assert_same(one, other):
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-6), one, other)
+
+
+def run(tx, params, steps=3):
+    state = tx.init(params)
+    update = jax.jit(tx.update)
+    for _ in range(steps):
+        updates, state = update(jax.tree.map(lambda x: 0.1 * x, params), state, params)
+        params = optax.apply_updates(params, updates)
+    return params
+
+
+@pytest.mark.parametrize(
+    ("partition", "hidden", "others"),
+    [
+        (
+            to.lol(0.1, friction=0.3, key=0),
+            to.langevin(0.1, 5e-4, friction=0.3, key=0),
+            to.leimkuhler_matthews(0.005, 1e-7, key=0),
+        ),
+        (
+            to.lala(0.1, hidden_friction=0.3, output_friction=1.0, key=0),
+            to.langevin(0.1, 1e-3, friction=0.3, key=0),
+            to.langevin(0.1, 1e-7, friction=1.0, key=0),
+        ),
+        (
+            to.adlala(0.1, friction=1.0, key=0),
+            to.adaptive_langevin(0.1, 1e-4, thermostat="tensor", initial_momentum="zero", key=0),
+            to.langevin(0.1, 1e-4, friction=1.0, initial_momentum="zero", key=0),
+        ),
+    ],
+    ids=["lol", "lala", "adlala"],
+)
+def test_each_group_moves_as_its_integrator_alone(partition, hidden, others):
+    together = run(partition, PARAMS)
+    assert_same(together["hidden"], run(hidden, only(PARAMS, "hidden"))["hidden"])
+    alone = run(others, only(PARAMS, "middle", "output"))
+    assert_same(only(together, "middle", "output"), alone)
+
+
+def test_any_number_of_groups_with_numbers_of_their_own():
+    tx = to.adlala(
+        {"a": 0.1, "b": 0.2, "c": 0.1},
+        adaptive_groups={"a": 1e-3, "b": 1e-4},
+        langevin_groups={"c": 0.0},
+        initial_friction={"a": 0.5, "b": 0.7},
+        thermostat={"a": "group", "b": "tensor"},
+        param_labels=to.label_layers(PARAMS, {"a": 0, "b": 1, "c": 2}),
+        key=0,
+    )
+    inner = {label: s.inner_state for label, s in tx.init(PARAMS).inner_states.items()}
+    assert inner["a"].friction == 0.5
+    np.testing.assert_allclose(inner["b"].friction, [0.7])
+    assert run(tx, PARAMS)["output"]["w"].shape == (30, 4)
+
+
+def test_temperature_scale_reaches_every_group():
+    tx = to.lala(0.1, key=0)
+    state = tx.init(PARAMS)
+    hot, _ = tx.update(GRADS, state, PARAMS, temperature_scale=4.0)
+    warm, _ = tx.update(GRADS, state, PARAMS)
+    cold, _ = tx.update(GRADS, state, PARAMS, temperature_scale=0.0)
+    # The heat of a step grows as sqrt(s), in each layer.
+    ratio = jax.tree.map(lambda h, w, c: jnp.median((h - c) / (w - c)), hot, warm, cold)
+    jax.tree.map(lambda r: np.testing.assert_allclose(r, 2.0, rtol=1e-2), ratio)
+
+
+def test_a_typo_in_a_label_lists_the_labels():
+    labels = {"hidden": "adaptve", "middle": "langevin", "output": "langevin"}
+    with pytest.raises(ValueError, match=r"\['adaptve'\].*\['adaptive', 'langevin'\]"):
+        to.adlala(param_labels=labels, key=0).init(PARAMS)
+
+
+def test_a_group_without_parameters_is_an_error():
+    labels = {"hidden": "langevin", "middle": "langevin", "output": "langevin"}
+    with pytest.raises(ValueError, match=r"\['adaptive'\] have no parameter"):
+        to.adlala(param_labels=labels, key=0).init(PARAMS)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: to.lala(hidden_friction={"other": 1.0}, key=0), "hidden_friction.*'hidden'"),
+        (lambda: to.lol(langevin_groups={"a": 1.0, "b": 1.0}, key=0), "`param_labels` is required"),
+        (
+            lambda: to.lol(langevin_groups={"a": 1.0}, overdamped_groups={"a": 1.0}, key=0),
+            "two laws",
+        ),
+        (lambda: to.adlala(adaptive_groups={"adaptive": -1.0}, key=0), "`temperature`.*-1"),
+    ],
+)
+def test_wrong_groups(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_the_overdamped_learning_rate_follows_a_scheduled_step_size():
+    schedule = optax.linear_schedule(0.2, 0.1, 2)
+    tx = to.lol(schedule, overdamped_groups={"overdamped": 0.0}, key=0)
+    state = tx.init(PARAMS)
+    for h in (0.2, 0.15, 0.1):
+        updates, state = tx.update(GRADS, state, PARAMS)
+        np.testing.assert_allclose(updates["output"]["w"], -0.1 * h**2 / 2, rtol=1e-5)

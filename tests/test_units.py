@@ -1,0 +1,55 @@
+"""Converters: the two sides of each conversion must be the same dynamics."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import thermo_optax as to
+
+
+def trajectory(tx, steps=50):
+    x = jnp.array([1.0, -2.0])
+
+    def step(carry, _):
+        x, state = carry
+        updates, state = tx.update(jnp.array([0.7, 3.0]) * x, state, x)
+        x = optax.apply_updates(x, updates)
+        return (x, state), x
+
+    return jax.lax.scan(step, (x, tx.init(x)), length=steps)[1]
+
+
+def test_langevin_is_the_sgd_it_was_made_from():
+    h, gamma = to.units.langevin_from_sgd(0.01, 0.9, mass=2.0)
+    cold = to.langevin(h, 0.0, friction=gamma, mass=2.0, key=0)
+    np.testing.assert_allclose(trajectory(cold), trajectory(optax.sgd(0.01, 0.9)), atol=1e-5)
+
+
+def test_sgd_is_the_langevin_it_was_made_from():
+    lr, momentum = to.units.sgd_from_langevin(0.1, 2.0)
+    cold = to.langevin(0.1, 0.0, friction=2.0, key=0)
+    np.testing.assert_allclose(trajectory(cold), trajectory(optax.sgd(lr, momentum)), atol=1e-5)
+
+
+def test_friction_from_momentum_agrees_with_langevin_at_a_small_step():
+    gamma = to.units.friction_from_momentum(1e-6, 0.999)
+    np.testing.assert_allclose(gamma, to.units.langevin_from_sgd(1e-6, 0.999)[1], rtol=2e-3)
+
+
+def test_the_printed_coupling_is_the_same_thermostat():
+    # Friction eps' xi' with dxi' = eps' (...) dt, against friction xi with dxi = eps'^2 (...) dt.
+    settings = {"noise_amplitude": 0.1, "initial_momentum": "zero", "key": 0}
+    printed = to.adaptive_langevin(
+        0.2, 0.5, coupling=0.3, initial_friction=2.0, scaled_friction=True, **settings
+    )
+    coded = to.adaptive_langevin(
+        0.2, 0.5, coupling=to.units.coupling_from_printed(0.3), initial_friction=0.6, **settings
+    )
+    np.testing.assert_allclose(trajectory(printed), trajectory(coded), rtol=1e-4, atol=1e-6)
+
+
+def test_numbers():
+    np.testing.assert_allclose(to.units.posterior_temperature(1_000, cold=0.1), 1e-4)
+    xi = to.units.equilibrium_friction(0.5, 1.0, step_size=0.05, gradient_noise=4.0)
+    np.testing.assert_allclose(xi, 0.225)
