@@ -81,7 +81,9 @@ def test_overdamped():
         return simulate(tx, gradient, exact_draws(start_key, temperature), STEPS)[0]
 
     positions = {
-        method: over_grid(functools.partial(run, method), jax.random.key(3), *zip(*grid, strict=True))
+        method: over_grid(
+            functools.partial(run, method), jax.random.key(3), *zip(*grid, strict=True)
+        )
         for method in samplers
     }
     for i, (lr, temperature) in enumerate(grid):
