@@ -57,7 +57,7 @@ def _group(start: int, order: list[int], sizes: Sequence[int]) -> tuple[Group, l
     places: list[Place] = []
     for leaf in order:
         lane = lanes.index(min(lanes))
-        if places and lanes[lane] + sizes[leaf] > GROUP:
+        if places and max(*lanes, lanes[lane] + sizes[leaf]) > GROUP:
             break
         places.append(Place(leaf, lane, lanes[lane]))
         lanes[lane] += sizes[leaf]

@@ -22,6 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 from jax.experimental.xla_metadata import set_xla_metadata
 
 from ._layout import Group, Place, plan
@@ -96,7 +97,7 @@ def map_with_noise(
 def _layout_for(*arrays) -> Layout:
     # Outside of jit no buffer is reused and each operation is dispatched by itself: a kernel per
     # leaf is best there.
-    traced = any(isinstance(array, jax.core.Tracer) for array in jax.tree.leaves(arrays))
+    traced = any(isinstance(array, Tracer) for array in jax.tree.leaves(arrays))
     one_cpu = jax.default_backend() == "cpu" and jax.device_count() == 1
     return "paired" if traced and one_cpu else "fused"
 
