@@ -46,7 +46,7 @@ def test_thermostat_rises_when_hot():
 @pytest.mark.parametrize("time", TIMES)
 @pytest.mark.parametrize("rate", [0.0, 1e-8, 1e-4, 0.1, 5.0])
 def test_bath_solves_ornstein_uhlenbeck(rate, time):
-    """dp = -rate p dt + sqrt(2 rate v) dW, of transition mean e^-rt p and variance v (1 - e^-2rt)."""
+    """dp = -rate p dt + sqrt(2 rate v) dW, from p to N(e^-rt p, v (1 - e^-2rt))."""
     variance = 1.7
     mean = _flows.bath(2.0, 0.0, rate, variance, time)
     spread = _flows.bath(0.0, 1.0, rate, variance, time)
