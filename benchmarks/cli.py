@@ -1,0 +1,52 @@
+"""The command line: one subcommand per benchmark.
+
+A benchmark is a module with `add_arguments(parser)` and `run(options)`; it joins by a row of
+`BENCHMARKS`. Its module is imported for the help text too, so it imports jax inside `run` only.
+"""
+
+import argparse
+import importlib
+import sys
+
+BENCHMARKS = {
+    "spiral": ("benchmarks.planar", "two interleaved 4-turn spirals, 2-100-1 network, 8 methods"),
+    "trig": ("benchmarks.planar", "cosine against sine over 5 periods, same network and methods"),
+    "mnist": ("benchmarks.mnist", "a network on the 60,000 images of MNIST or Fashion-MNIST"),
+    #    "demo": ("benchmarks.demo", "all of the above at small scale, in a few minutes"),
+}
+INTERRUPTED = 130  # the shell's exit code for Ctrl-C
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the benchmark that the arguments name; returns the exit code."""
+    try:
+        options = _parser().parse_args(arguments)
+        options.run(options)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Thermodynamic training methods against SGD, RMSprop, Adam and SGLD.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="benchmark", metavar="BENCHMARK", required=True)
+    sections = []
+    for name, (module, summary) in BENCHMARKS.items():
+        benchmark = importlib.import_module(module)
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )
+        benchmark.add_arguments(command)
+        command.set_defaults(run=benchmark.run)
+        options = command.format_help().partition("options:\n")[2]
+        sections.append(f"options of {name}:\n{options}")
+    parser.epilog = "\n".join(sections)
+    return parser

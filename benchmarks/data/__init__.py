@@ -1,0 +1,10 @@
+"""Where the benchmarks get their data: files found or fetched, and planar problems drawn."""
+
+from benchmarks.data.files import MissingDataError as MissingDataError
+from benchmarks.data.files import locate as locate
+from benchmarks.data.images import ImageData as ImageData
+from benchmarks.data.images import load_images as load_images
+from benchmarks.data.planar import PlanarData as PlanarData
+from benchmarks.data.planar import spiral as spiral
+from benchmarks.data.planar import trigonometric as trigonometric
+from benchmarks.data.registry import DATA_SETS as DATA_SETS

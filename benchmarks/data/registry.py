@@ -1,0 +1,73 @@
+"""The data sets the benchmarks know. A new one joins by a row of `DATA_SETS`.
+
+Checksums are those of the original distribution files, so it does not matter from which
+mirror, or from whose disk, a file comes.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+
+@dataclasses.dataclass(frozen=True)
+class File:
+    """One file of a data set, as its authors distribute it."""
+
+    name: str
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSet:
+    """Files by the part they play, and where on the web they lie."""
+
+    name: str  # also the folder that holds the files, in every place searched
+    files: Mapping[str, File]
+    mirrors: tuple[str, ...]  # base addresses, tried in this order
+
+
+def _idx_images(name: str, mirrors: tuple[str, ...], checksums: tuple[str, ...]) -> DataSet:
+    """A data set in the four files that MNIST established."""
+    parts = {
+        "train_images": "train-images-idx3-ubyte.gz",
+        "train_labels": "train-labels-idx1-ubyte.gz",
+        "test_images": "t10k-images-idx3-ubyte.gz",
+        "test_labels": "t10k-labels-idx1-ubyte.gz",
+    }
+    files = {
+        part: File(file, sha256)
+        for (part, file), sha256 in zip(parts.items(), checksums, strict=True)
+    }
+    return DataSet(name, files, mirrors)
+
+
+DATA_SETS = {
+    data_set.name: data_set
+    for data_set in (
+        _idx_images(
+            "mnist",
+            (
+                "https://ossci-datasets.s3.amazonaws.com/mnist/",
+                "https://storage.googleapis.com/cvdf-datasets/mnist/",
+            ),
+            (
+                "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+                "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+                "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+                "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+            ),
+        ),
+        _idx_images(
+            "fashion-mnist",
+            (
+                "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+                "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+            ),
+            (
+                "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+                "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+                "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+                "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+            ),
+        ),
+    )
+}

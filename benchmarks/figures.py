@@ -1,0 +1,107 @@
+"""Pictures: accuracy against steps, and what the planar classifiers have learnt."""
+
+import pathlib
+from collections.abc import Sequence
+
+import jax
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import BoundaryNorm, LinearSegmentedColormap
+from matplotlib.ticker import FuncFormatter
+
+from benchmarks import networks
+from benchmarks.comparison import Result
+from benchmarks.training import Task
+
+mpl.use("Agg")
+
+# Okabe and Ito's palette: told apart with any kind of colour vision. The thermodynamic methods
+# also differ from the others by their line style, for print in grey.
+COLOURS = ("#999999", "#56B4E9", "#0072B2", "#000000", "#009E73", "#E69F00", "#D55E00", "#CC79A7")
+BLUE, VERMILION = "#0072B2", "#D55E00"
+GRID_POINTS = 240
+
+
+def learning_curves(
+    results: Sequence[Result], path: pathlib.Path, title: str, *, errors: bool = False
+) -> None:
+    """Test accuracy, or error, against steps: mean over seeds, and a band of +- one std."""
+    figure, axes = plt.subplots(figsize=(8.5, 4.6), layout="constrained")
+    best_last = sorted(results, key=lambda result: result.accuracy.mean())
+    for order, result in enumerate(best_last):
+        colour = COLOURS[results.index(result) % len(COLOURS)]
+        scores = 100 * (1 - result.curves if errors else result.curves)
+        steps = result.series("step")
+        mean, spread = scores.mean(axis=1), scores.std(axis=1)
+        thermal = any("temperature" in name for name in result.method.settings[0])
+        axes.plot(
+            steps,
+            mean,
+            color=colour,
+            linestyle="-" if thermal else "--",
+            linewidth=2,
+            zorder=3 + order,
+            label=f"{result.method.label}, {mean[-1]:.{2 if errors else 1}f} %",
+        )
+        axes.fill_between(
+            steps, mean - spread, mean + spread, color=colour, alpha=0.15, linewidth=0
+        )
+    axes.set_title(title)
+    axes.set_xlabel("gradient evaluations per network")
+    axes.set_ylabel(f"test {'error' if errors else 'accuracy'} (%), mean ± std over seeds")
+    if errors:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.set_xlim(left=0)
+    axes.grid(alpha=0.3)
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles[::-1], labels[::-1], loc="outside right center", frameon=False)
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def level_sets(results: Sequence[Result], task: Task, path: pathlib.Path, title: str) -> None:
+    """One panel per method: the network of its median seed, and the points it was trained on."""
+    columns = min(4, len(results))
+    rows = -(-len(results) // columns)
+    figure, panels = plt.subplots(
+        rows,
+        columns,
+        figsize=(2.9 * columns + 0.8, 2.9 * rows + 0.5),
+        layout="constrained",
+        squeeze=False,
+        sharex=True,
+        sharey=True,
+    )
+    points, labels = task.data[0], task.data[1]
+    low, high = points.min(axis=(0, 1)), points.max(axis=(0, 1))
+    margin = 0.08 * (high - low)
+    x, y = (
+        np.linspace(a, b, GRID_POINTS) for a, b in zip(low - margin, high + margin, strict=True)
+    )
+    grid = np.stack(np.meshgrid(x, y), axis=-1).astype(np.float32)
+    _, apply = networks.functional(task.sizes)
+    probability = jax.jit(lambda params: jax.nn.sigmoid(apply(params, grid)[..., 0]))
+    levels = np.linspace(0, 1, 11)
+    shades = LinearSegmentedColormap.from_list("classes", [BLUE, "white", VERMILION])
+    for panel, result in zip(panels.flat, results, strict=False):
+        seed = int(np.argsort(result.accuracy)[len(result.accuracy) // 2])
+        params = jax.tree.map(lambda leaf: leaf[result.best, seed], result.chunks[-1].params)  # noqa: B023
+        panel.contourf(x, y, probability(params), levels, cmap=shades)
+        for label, colour in ((0, "#004C77"), (1, "#8F3F00")):
+            chosen = points[seed][labels[seed] == label]
+            panel.plot(*chosen.T, ".", color=colour, markersize=2)
+        panel.set_title(f"{result.method.label}: {100 * result.accuracy[seed]:.1f} %", fontsize=10)
+    for panel in panels.flat[len(results) :]:
+        panel.axis("off")
+    figure.supxlabel("x", fontsize=10)
+    figure.supylabel("y", fontsize=10)
+    figure.suptitle(f"{title}: probability of class 1 and the training points, median seed")
+    scale = ScalarMappable(BoundaryNorm(levels, shades.N), shades)
+    figure.colorbar(scale, ax=panels, label="probability of class 1", shrink=0.8)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)

@@ -1,0 +1,74 @@
+"""`python -m benchmarks mnist`: a perceptron on real images, all 60,000 of them.
+
+784-200-200-10 with ReLU: about 200,000 parameters, the smallest width at which more units no longer
+lower the test error of plain SGD by much, so that a step takes milliseconds on a laptop's CPU.
+Its two hidden layers make one group in AdLaLa, under one thermostat; the output layer is the other.
+"""
+
+import argparse
+import pathlib
+from collections.abc import Sequence
+
+BATCH_SIZE = 128
+SIZES = (784, 200, 200, 10)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the image benchmark."""
+    parser.add_argument("--dataset", choices=("mnist", "fashion-mnist"), default="mnist")
+    parser.add_argument("--seeds", type=int, default=3, help="networks per setting")
+    parser.add_argument("--first-seed", type=int, default=0, help="seeds count from here")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=float, default=20, help="gradients per network, in passes")
+    length.add_argument("--steps", type=int, help="gradients per network; None: by --epochs")
+    parser.add_argument("--chunks", type=int, default=20, help="points of the error curves")
+    parser.add_argument("--methods", nargs="+", metavar="METHOD", help="a selection; None: all")
+    parser.add_argument("--output", type=pathlib.Path, help="folder; None: results/<dataset>")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Trains, prints the table of test errors, saves results and the picture."""
+    from benchmarks import comparison, figures, report, runtime, settings
+
+    runtime.configure()
+    task = image_task(options.dataset)
+    steps = options.steps or round(options.epochs * len(task.data[1]) / BATCH_SIZE)
+    title = f"{options.dataset}, {'-'.join(map(str, SIZES))} network"
+    output = options.output or pathlib.Path("results") / options.dataset
+
+    def save(results):
+        if report.save(output, title, results, errors=True):
+            figures.learning_curves(results, output / "error.png", title, errors=True)
+
+    comparison.compare(
+        task,
+        settings.select(settings.IMAGE_METHODS, options.methods),
+        seeds=range(options.first_seed, options.first_seed + options.seeds),
+        steps=steps,
+        chunks=options.chunks,
+        report=save,
+    )
+
+
+def image_task(dataset: str, sizes: Sequence[int] = SIZES):
+    """Classification of the images of a data set; raises `MissingDataError` if it is nowhere."""
+    import numpy as np
+
+    from benchmarks import networks
+    from benchmarks.data import load_images
+    from benchmarks.training import Task
+
+    images = load_images(dataset)
+
+    def prepare(batch):
+        return batch.reshape(*batch.shape[:-2], -1) / np.float32(255)
+
+    return Task(
+        data=images,
+        data_per_seed=False,
+        sizes=sizes,
+        loss=networks.class_loss,
+        accuracy=networks.class_accuracy,
+        batch_size=BATCH_SIZE,
+        prepare=prepare,
+    )

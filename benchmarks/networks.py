@@ -1,0 +1,85 @@
+"""The networks that the benchmarks train, in Flax NNX, and their losses."""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+
+
+class Perceptron(nnx.Module):
+    """Dense layers with ReLU between; weights and biases start in U(+-1/sqrt(fan_in)).
+
+    That is PyTorch's default, which the published experiments use. It matters: Flax's default
+    has zero biases, so that every kink of a planar network's first layer starts at the origin.
+    """
+
+    def __init__(self, sizes: Sequence[int], *, rngs: nnx.Rngs):
+        """Builds the layers; `sizes` are the widths from the inputs to the outputs."""
+        self.layers = nnx.List(
+            [
+                nnx.Linear(
+                    fan_in,
+                    fan_out,
+                    kernel_init=_uniform(fan_in),
+                    bias_init=_uniform(fan_in),
+                    rngs=rngs,
+                )
+                for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True)
+            ]
+        )
+
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        """Logits, float32[..., outputs]."""
+        *hidden, output = self.layers
+        for layer in hidden:
+            inputs = nnx.relu(layer(inputs))
+        return output(inputs)
+
+
+def _uniform(fan_in: int) -> nnx.Initializer:
+    bound = fan_in**-0.5
+
+    def initialize(key, shape, dtype=jnp.float32, out_sharding=None):
+        del out_sharding
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+    return initialize
+
+
+def functional(sizes: Sequence[int]) -> tuple[Callable, Callable]:
+    """The perceptron as two pure functions: `init(key)` and `apply(params, inputs)`.
+
+    `params` is the pytree of an NNX `State`, so optax and `vmap` take it as it is.
+    """
+
+    def build(key):
+        return nnx.split(Perceptron(sizes, rngs=nnx.Rngs(params=key)), nnx.Param)
+
+    graph, _ = nnx.eval_shape(lambda: build(jax.random.key(0)))
+
+    def apply(params, inputs):
+        return nnx.merge(graph, params)(inputs)
+
+    return lambda key: build(key)[1], apply
+
+
+def binary_loss(logits: jax.Array, labels: jax.Array) -> jax.Array:
+    """Mean binary cross-entropy; `logits` has one column."""
+    return jnp.mean(optax.losses.sigmoid_binary_cross_entropy(logits[..., 0], labels))
+
+
+def binary_accuracy(logits: jax.Array, labels: jax.Array) -> jax.Array:
+    """Share of the points on the right side of the decision boundary."""
+    return jnp.mean((logits[..., 0] > 0) == (labels > 0))
+
+
+def class_loss(logits: jax.Array, labels: jax.Array) -> jax.Array:
+    """Mean cross-entropy over integer classes."""
+    return jnp.mean(optax.losses.softmax_cross_entropy_with_integer_labels(logits, labels))
+
+
+def class_accuracy(logits: jax.Array, labels: jax.Array) -> jax.Array:
+    """Share of the examples whose largest logit is that of their class."""
+    return jnp.mean(jnp.argmax(logits, axis=-1) == labels)
