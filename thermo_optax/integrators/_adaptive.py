@@ -22,6 +22,7 @@ from thermo_optax._base import (
     check_positive,
     check_structure,
     initial_momenta,
+    like,
     map_with_noise,
     next_count,
     stream_key,
@@ -232,7 +233,9 @@ def advance(options: Thermostat, step_size, temperature, scale, updates, state, 
     def rates(friction):
         rate = friction * coupling if options.scaled_friction else friction
         tree = _per_leaf(rate, updates)
-        return tree if extra is None else jax.tree.map(jnp.add, tree, extra)
+        if extra is None:
+            return tree
+        return jax.tree.map(lambda shared, own: like(shared, own.dtype) + own, tree, extra)
 
     bath = Bath(
         step_size=h,
