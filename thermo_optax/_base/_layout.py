@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 # Counters of a group, at most: their numbers, 4 MB, stay in the cache until they are used. Groups
-# of half and of twice the size are as fast, of half the size slower to compile.
+# of half or of twice the size are no faster.
 GROUP = 2**19
 COUNTERS = 2**32
 
