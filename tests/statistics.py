@@ -57,13 +57,14 @@ def assert_uncorrelated(first, second, z: float = Z, name: str = "correlation"):
     assert abs(correlation) <= bound, f"{name}: |{correlation:.4f}| > {bound:.4f}"
 
 
-def assert_equal_means(first, second, z: float = Z, name: str = "means"):
-    """Two independent sets of independent samples have the same mean."""
+def assert_equal_means(first, second, z: float = Z, name: str = "means", slack: float = 0.0):
+    """Two independent sets of independent samples have the same mean, up to `slack`."""
     (mean_1, error_1), (mean_2, error_2) = mean_and_error(first), mean_and_error(second)
     error = math.hypot(error_1, error_2)
-    assert abs(mean_1 - mean_2) <= z * error, (
+    off = abs(mean_1 - mean_2) - slack
+    assert off <= z * error, (
         f"{name}: {mean_1:.6g} and {mean_2:.6g} differ by "
-        f"{abs(mean_1 - mean_2) / error:.1f} standard errors of {error:.2g}"
+        f"{off / error:.1f} standard errors of {error:.2g} too many"
     )
 
 
