@@ -6,19 +6,22 @@ A benchmark is a module with `add_arguments(parser)` and `run(options)`; it join
 
 import argparse
 import importlib
+import os
 import sys
 
 BENCHMARKS = {
     "spiral": ("benchmarks.planar", "two interleaved 4-turn spirals, 2-100-1 network, 8 methods"),
     "trig": ("benchmarks.planar", "cosine against sine over 5 periods, same network and methods"),
     "mnist": ("benchmarks.mnist", "a network on the 60,000 images of MNIST or Fashion-MNIST"),
-    #    "demo": ("benchmarks.demo", "all of the above at small scale, in a few minutes"),
+    "demo": ("benchmarks.demo", "all of the above at small scale, in a few minutes"),
 }
 INTERRUPTED = 130  # the shell's exit code for Ctrl-C
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the benchmark that the arguments name; returns the exit code."""
+    # XLA warns at length of programs that it kept from an earlier run on this very machine.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         options = _parser().parse_args(arguments)
         options.run(options)
@@ -42,11 +45,10 @@ def _parser() -> argparse.ArgumentParser:
             name,
             help=summary,
             description=f"{summary[0].upper()}{summary[1:]}.",
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         )
         benchmark.add_arguments(command)
         command.set_defaults(run=benchmark.run)
-        options = command.format_help().partition("options:\n")[2]
+        options = command.format_help().partition("show this help message and exit\n")[2]
         sections.append(f"options of {name}:\n{options}")
     parser.epilog = "\n".join(sections)
     return parser

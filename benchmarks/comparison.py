@@ -77,11 +77,12 @@ def compare(
 ) -> None:
     """Trains with every method, then reports; after Ctrl-C it reports what there is."""
     results: list[Result] = []
+    width = max(len(method.label) for method in methods)
     with Interruption() as interruption:
         try:
             for method in methods:
                 result = Result(method)
-                with tqdm(total=steps, desc=method.label.ljust(20), unit="step") as bar:
+                with tqdm(total=steps, desc=method.label.ljust(width), unit="step") as bar:
                     for chunk in train(task, method, seeds=seeds, steps=steps, chunks=chunks):
                         if not result.chunks:
                             results.append(result)

@@ -6,16 +6,32 @@ About four minutes on two cores for the planar problems, and two for the images.
 import argparse
 import pathlib
 
+from benchmarks.options import at_least
+
 PLANAR_STEPS = {"spiral": 16_000, "trig": 20_000}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the demonstration."""
-    parser.add_argument("--seeds", type=int, default=6, help="networks per setting, in the plane")
-    parser.add_argument("--steps", type=int, help="gradients per network; None: 16,000 and 20,000")
-    parser.add_argument("--epochs", type=float, default=4, help="passes over the images")
     parser.add_argument(
-        "--output", type=pathlib.Path, default=pathlib.Path("results/demo"), help="folder"
+        "--seeds",
+        type=at_least(1),
+        default=6,
+        help="networks per setting, in the plane (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--steps",
+        type=at_least(1),
+        help="gradients per network, in the plane (default: 16000 for spiral, 20000 for trig)",
+    )
+    parser.add_argument(
+        "--epochs", type=float, default=4, help="passes over the images (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--output",
+        type=pathlib.Path,
+        default=pathlib.Path("results/demo"),
+        help="folder (default: %(default)s)",
     )
 
 

@@ -6,8 +6,11 @@ Its two hidden layers make one group in AdLaLa, under one thermostat; the output
 """
 
 import argparse
+import math
 import pathlib
 from collections.abc import Sequence
+
+from benchmarks.options import add_training_options, at_least
 
 BATCH_SIZE = 128
 SIZES = (784, 200, 200, 10)
@@ -15,15 +18,26 @@ SIZES = (784, 200, 200, 10)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the image benchmark."""
-    parser.add_argument("--dataset", choices=("mnist", "fashion-mnist"), default="mnist")
-    parser.add_argument("--seeds", type=int, default=3, help="networks per setting")
-    parser.add_argument("--first-seed", type=int, default=0, help="seeds count from here")
+    parser.add_argument(
+        "--dataset",
+        choices=("mnist", "fashion-mnist"),
+        default="mnist",
+        help="found, or downloaded (default: %(default)s)",
+    )
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--epochs", type=float, default=20, help="gradients per network, in passes")
-    length.add_argument("--steps", type=int, help="gradients per network; None: by --epochs")
-    parser.add_argument("--chunks", type=int, default=20, help="points of the error curves")
-    parser.add_argument("--methods", nargs="+", metavar="METHOD", help="a selection; None: all")
-    parser.add_argument("--output", type=pathlib.Path, help="folder; None: results/<dataset>")
+    length.add_argument(
+        "--epochs", type=float, default=20, help="passes over the images (default: %(default)s)"
+    )
+    length.add_argument(
+        "--steps", type=at_least(1), help="gradients per network, instead of --epochs"
+    )
+    add_training_options(
+        parser,
+        seeds=3,
+        chunks=20,
+        methods="adam, sgd, langevin, adlala",
+        output="results/ and the data set's name",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -32,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
 
     runtime.configure()
     task = image_task(options.dataset)
-    steps = options.steps or round(options.epochs * len(task.data[1]) / BATCH_SIZE)
+    steps = options.steps or math.ceil(options.epochs * len(task.data[1]) / BATCH_SIZE)
     title = f"{options.dataset}, {'-'.join(map(str, SIZES))} network"
     output = options.output or pathlib.Path("results") / options.dataset
 

@@ -8,17 +8,23 @@ reported: that favours it, as LOL and AdLaLa run at one setting fixed beforehand
 import argparse
 import pathlib
 
+from benchmarks.options import add_training_options, at_least
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of one planar benchmark."""
-    parser.add_argument("--seeds", type=int, default=20, help="networks per setting")
-    parser.add_argument("--first-seed", type=int, default=0, help="seeds count from here")
     parser.add_argument(
-        "--steps", type=int, help="gradients per network; None: 40,000 (spiral), 100,000 (trig)"
+        "--steps",
+        type=at_least(1),
+        help="gradients per network (default: 40000 for spiral, 100000 for trig)",
     )
-    parser.add_argument("--chunks", type=int, default=40, help="points of the accuracy curves")
-    parser.add_argument("--methods", nargs="+", metavar="METHOD", help="a selection; None: all")
-    parser.add_argument("--output", type=pathlib.Path, help="folder; None: results/<benchmark>")
+    add_training_options(
+        parser,
+        seeds=20,
+        chunks=40,
+        methods="sgd, rmsprop, adam, adam-tuned, sgld, langevin, lol, adlala",
+        output="results/ and the benchmark's name",
+    )
 
 
 def run(options: argparse.Namespace) -> None:

@@ -141,17 +141,21 @@ PROBLEMS = {
     ),
 }
 
+# Langevin is SGD with the heat of a cold posterior, 0.01 / N: at 1 / N, the posterior itself, one
+# network alone errs on 4.5 % of MNIST, and only an average over many does better. The values of
+# AdLaLa are the best of 9 tried on one seed of MNIST; its coupling is low because the energy that
+# drives the thermostat is the sum over 197,000 weights.
 IMAGE_METHODS = {
     "adam": methods.adam("Adam", grid(learning_rate=[0.001], beta1=[0.9], beta2=[0.999])),
     "sgd": methods.sgd(grid(learning_rate=[0.1], momentum=[0.9])),
     "langevin": methods.langevin_like_sgd(
-        grid(learning_rate=[0.1], momentum=[0.9], temperature=(1e-8, 1e-7, 1e-6, 1.67e-5))
+        grid(learning_rate=[0.1], momentum=[0.9], temperature=[0.01 / 60_000])
     ),
     "adlala": methods.adlala(
         grid(
             step_size=[0.3],
-            hidden_temperature=(1e-8, 1e-7, 1e-6, 1e-5),
-            noise_amplitude=[0.0003],
+            hidden_temperature=[1e-6],
+            noise_amplitude=[3e-4],
             coupling=[0.1],
             output_temperature=[1e-9],
             output_friction=[1.0],

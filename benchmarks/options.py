@@ -1,0 +1,45 @@
+"""Command-line options that several benchmarks share."""
+
+import argparse
+import pathlib
+from collections.abc import Callable
+
+
+def at_least(minimum: int) -> Callable[[str], int]:
+    """Whole numbers from `minimum` on, as `type` of an option."""
+
+    def integer(text: str) -> int:
+        number = int(text)
+        if number < minimum:
+            raise argparse.ArgumentTypeError(f"must be at least {minimum}, got {number}")
+        return number
+
+    return integer
+
+
+def add_training_options(
+    parser: argparse.ArgumentParser, *, seeds: int, chunks: int, methods: str, output: str
+) -> None:
+    """The options of every benchmark that trains networks."""
+    parser.add_argument(
+        "--seeds",
+        type=at_least(1),
+        default=seeds,
+        help="networks per setting (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--first-seed",
+        type=at_least(0),
+        default=0,
+        help="seeds count from here (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--chunks",
+        type=at_least(1),
+        default=chunks,
+        help="points of the curves (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--methods", nargs="+", metavar="METHOD", help=f"some of: {methods} (default: all)"
+    )
+    parser.add_argument("--output", type=pathlib.Path, help=f"folder (default: {output})")

@@ -1,0 +1,139 @@
+"""What a run leaves behind, also when Ctrl-C ends it; the training itself is played here."""
+
+import json
+import os
+import signal
+
+import jax
+import numpy as np
+import pytest
+
+pytest.importorskip("tqdm")
+pytest.importorskip("matplotlib")
+
+from benchmarks import cli, comparison, networks, runtime
+from benchmarks.training import Chunk
+
+SEEDS = 3
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """Runs the spiral benchmark with two methods, calling `between` after each of their chunks."""
+    init, _ = networks.functional((2, 100, 1))
+
+    def play(between=lambda method, chunk: None):
+        def pretend(task, method, *, seeds, steps, chunks):
+            rows = len(method.settings)
+            for chunk in range(chunks):
+                # The second setting is the best one, and every step helps.
+                accuracy = 0.5 + 0.1 * chunk + 0.01 * np.arange(SEEDS) - np.zeros((rows, 1))
+                accuracy[1:2] += 0.05
+                params = jax.vmap(jax.vmap(lambda _: init(jax.random.key(0))))(accuracy)
+                yield Chunk(
+                    step=(chunk + 1) * steps // chunks,
+                    seconds_per_step=1e-3,
+                    train_loss=1 - accuracy,
+                    test_loss=1 - accuracy,
+                    test_accuracy=accuracy,
+                    temperature=np.full_like(accuracy, 1.01e-3),
+                    params=params,
+                )
+                between(method, chunk)
+
+        monkeypatch.setattr(comparison, "train", pretend)
+        monkeypatch.setattr(runtime, "configure", lambda: None)  # the tests have a cache already
+        options = ["--seeds", str(SEEDS), "--steps", "400", "--chunks", "4"]
+        options += ["--methods", "adam", "adlala", "--output", str(tmp_path)]
+        return cli.main(["spiral", *options])
+
+    return play
+
+
+def summary(folder):
+    return json.loads((folder / "results.json").read_text())["methods"]
+
+
+def test_a_run_leaves_table_numbers_and_pictures(run, tmp_path, capsys):
+    assert run() == 0
+    printed = capsys.readouterr().out
+    table = (tmp_path / "table.md").read_text()
+    assert table.strip() in printed
+    assert "learning rate 0.002, beta1 0.9, beta2 0.999 (best of 6)" in table
+    assert "86.0 ± 0.8" in table  # Adam's second setting: 85, 86, 87 %
+    assert "85.0" in table  # its worst seed
+    assert "0.00101 / 0.001 (1.010)" in table
+    methods = summary(tmp_path)
+    assert methods["Adam, default betas"]["best_setting"] == 1
+    assert methods["AdLaLa"]["steps"] == 400
+    assert methods["AdLaLa"]["set_temperature"] == 1e-3
+    curves = np.load(tmp_path / "curves.npz")
+    assert curves["Adam, default betas/test_accuracy"].shape == (4, 6, SEEDS)
+    for picture in ("accuracy.png", "level_sets.png"):
+        assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
+
+
+def ctrl_c(method, chunk):
+    """Presses Ctrl-C in the second method, after two of its four chunks."""
+    if method.label == "AdLaLa" and chunk == 1:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def exception(method, chunk):
+    if method.label == "AdLaLa" and chunk == 1:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("interrupt", [ctrl_c, exception])
+def test_an_interrupted_run_keeps_what_is_done(run, tmp_path, capsys, interrupt):
+    assert run(interrupt) == 130
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.out + captured.err
+    assert "| AdLaLa" in captured.out
+    methods = summary(tmp_path)
+    assert methods["Adam, default betas"]["steps"] == 400
+    assert methods["AdLaLa"]["steps"] in (200, 300)
+    assert (tmp_path / "level_sets.png").exists()
+
+
+def test_an_interruption_before_the_first_chunk_says_so(run, tmp_path, capsys, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(comparison, "Result", interrupt)
+    assert run() == 130
+    assert "nothing was finished" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_is_given_back_afterwards(run):
+    before = signal.getsignal(signal.SIGINT)
+    run(ctrl_c)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_help_lists_every_benchmark_with_its_options(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(["--help"])
+    assert exit_.value.code == 0
+    text = capsys.readouterr().out
+    for name, (_, line) in cli.BENCHMARKS.items():
+        assert f"options of {name}:" in text
+        assert line.split(",")[0] in text
+    for option in ("--seeds", "--steps", "--dataset", "--output"):
+        assert option in text
+
+
+@pytest.mark.parametrize(
+    "arguments", [["spiral", "--seeds", "0"], ["mnist", "--dataset", "imagenet"], ["nosuch"]]
+)
+def test_wrong_options_are_errors_without_a_traceback(arguments, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(arguments)
+    assert exit_.value.code == 2
+    assert "error: argument" in capsys.readouterr().err
+
+
+def test_an_unknown_method_lists_the_known_ones():
+    with pytest.raises(SystemExit, match="no method is called 'adan'; known: sgd, rmsprop"):
+        cli.main(["trig", "--methods", "adan", "--seeds", "1"])

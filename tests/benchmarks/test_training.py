@@ -1,0 +1,94 @@
+"""The engine: every method of the comparison trains, and networks do not disturb each other."""
+
+import jax
+import numpy as np
+import pytest
+
+from benchmarks import methods, networks, settings
+from benchmarks.training import Task, train
+
+SPIRAL = settings.PROBLEMS["spiral"]
+SEEDS = range(2)
+
+
+@pytest.fixture(autouse=True)
+def _promotion_as_users_have_it():
+    # Flax and optax's Adam promote dtypes and ranks by themselves.
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        yield
+
+
+@pytest.mark.parametrize("name", SPIRAL.methods)
+def test_every_method_trains_its_networks(name):
+    method = SPIRAL.methods[name]
+    first, last = train(SPIRAL.task(SEEDS), method, seeds=SEEDS, steps=50, chunks=2)
+
+    shape = (len(method.settings), len(SEEDS))
+    for field in ("train_loss", "test_loss", "test_accuracy"):
+        values = getattr(last, field)
+        assert values.shape == shape
+        assert np.all(np.isfinite(values))
+    assert (first.step, last.step) == (25, 50)
+    assert last.seconds_per_step > 0
+    assert np.all((last.test_accuracy > 0.3) & (last.test_accuracy < 0.9))
+    assert np.all(last.temperature > 0) or method.thermometer is None
+    for before, after in zip(*map(jax.tree.leaves, (first.params, last.params)), strict=True):
+        assert after.shape[:2] == shape
+        moved = np.any(np.asarray(before != after).reshape(*shape, -1), axis=-1)
+        assert np.all(moved)
+
+
+def test_both_problems_compare_the_same_methods():
+    trig = settings.PROBLEMS["trig"]
+    assert {n: m.label for n, m in trig.methods.items()} == {
+        n: m.label for n, m in SPIRAL.methods.items()
+    }
+    for method in (*trig.methods.values(), *SPIRAL.methods.values()):
+        names = {tuple(row) for row in method.settings}
+        assert len(names) == 1  # rows of one table
+        assert method.set_temperature is None or method.set_temperature in method.settings[0]
+
+
+def test_a_setting_trains_alike_alone_and_in_a_grid():
+    rows = settings.grid(learning_rate=(0.1, 0.5), momentum=(0.0, 0.9))
+    task = SPIRAL.task(SEEDS)
+
+    def losses(rows):
+        *_, last = train(task, methods.sgd(rows), seeds=SEEDS, steps=20, chunks=1)
+        return last.test_loss
+
+    together, alone = losses(rows), losses(rows[2:3])
+    assert len(np.unique(together)) == together.size
+    np.testing.assert_allclose(together[2:3], alone, rtol=1e-4)
+
+
+def test_images_are_shared_by_all_seeds():
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 3, 60)
+    images = np.zeros((60, 2, 3), np.uint8)
+    images[np.arange(60), 0, labels] = 255  # the class is the pixel that is lit
+    task = Task(
+        data=(images, labels, images[:20], labels[:20]),
+        data_per_seed=False,
+        sizes=(6, 8, 8, 3),
+        loss=networks.class_loss,
+        accuracy=networks.class_accuracy,
+        batch_size=16,
+        prepare=lambda batch: batch.reshape(*batch.shape[:-2], -1) / np.float32(255),
+    )
+    method = settings.IMAGE_METHODS["adlala"]
+    (chunk,) = train(task, method, seeds=SEEDS, steps=400, chunks=1)
+    assert chunk.test_accuracy.shape == (len(method.settings), len(SEEDS))
+    assert np.all(chunk.test_accuracy == 1)
+
+
+def test_networks_start_as_in_pytorch():
+    init, apply = networks.functional((400, 300, 1))
+    leaves = jax.tree.leaves(init(jax.random.key(0)))
+    assert sorted(leaf.shape for leaf in leaves) == [(1,), (300,), (300, 1), (400, 300)]
+    for leaf in leaves:
+        bound = 400**-0.5 if leaf.shape[-1] == 300 else 300**-0.5
+        assert np.max(np.abs(leaf)) <= bound
+        if leaf.size > 1000:
+            assert np.std(leaf) == pytest.approx(bound / 3**0.5, rel=0.02)
+    assert apply(init(jax.random.key(0)), np.ones((5, 400), np.float32)).shape == (5, 1)
