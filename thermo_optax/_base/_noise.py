@@ -40,7 +40,7 @@ GENERATORS = (*_THREEFRY, "jax")
 Layout = Literal["fused", "paired"]
 
 
-def fold(key: jax.Array, word: int | jax.Array) -> jax.Array:
+def fold(key: jax.typing.ArrayLike, word: int | jax.Array) -> jax.Array:
     """A key of its own (uint32[2]) for each word: an int of up to 64 bits, or a uint32 scalar."""
     if isinstance(word, int):
         return _hash(key, np.array([word >> 32, word & 0xFFFFFFFF], np.uint32))
@@ -54,7 +54,7 @@ def _hash(key, words):
 
 def map_with_noise(
     fn: Callable[..., Any],
-    key: jax.Array,
+    key: jax.typing.ArrayLike,
     ticks: tuple[jax.typing.ArrayLike, ...],
     *trees: Any,
     generator: str = "threefry",
@@ -84,10 +84,9 @@ def map_with_noise(
 
     if generator == "jax":
         results = _map_jax(fn, key, ticks, rows)
-    elif (_layout or _layout_for(key, ticks, first)) == "paired":
-        results = _map_paired(fn, key, ticks, rows, generator)
     else:
-        results = _map_fused(fn, key, ticks, rows, generator)
+        layout = _layout or _layout_for(key, ticks, first)
+        results = _map_threefry(fn, key, ticks, rows, generator, layout)
 
     if not rows:
         # No leaf shows how many trees to return, so `fn` is asked about an array of no elements.
@@ -119,43 +118,30 @@ def _map_jax(fn, key, ticks, rows):
     return [fn(*(draw(key, i, row[0]) for key in keys), *row) for i, row in enumerate(rows)]
 
 
-def _map_fused(fn, key, ticks, rows, generator):
-    results = [None] * len(rows)
-    for group in plan([_size(row[0]) for row in rows]):
-        for place in group.places:
-            results[place.leaf] = _fused(fn, key, ticks, rows[place.leaf], group, place, generator)
-    return results
-
-
-def _map_paired(fn, key, ticks, rows, generator):
-    results = [None] * len(rows)
+def _map_threefry(fn, key, ticks, rows, generator, layout):
+    results: list[Any] = [None] * len(rows)
     last = None
-    for group in plan([_size(row[0]) for row in rows]):
-        if not group.even:
-            for place in group.places:
-                row = rows[place.leaf]
-                results[place.leaf] = _fused(fn, key, ticks, row, group, place, generator)
-            continue
-        busy = np.False_ if last is None else _never(last)
-        buffers = [_draw_pairs(key, tick, group, generator, busy) for tick in ticks]
+    for group in plan([math.prod(_shape(row[0])) for row in rows]):
+        if layout == "paired" and group.even:
+            noises_of = _paired(key, ticks, group, generator, last)
+        else:
+            noises_of = _fused(key, ticks, group, generator)
         for place in group.places:
             row = rows[place.leaf]
-            noises = [
-                _lane_of(buffer, tick, place, _shape(row[0]))
-                for buffer, tick in zip(buffers, ticks, strict=True)
-            ]
-            results[place.leaf] = fn(*noises, *row)
-        last = results[group.places[-1].leaf]
+            last = results[place.leaf] = fn(*noises_of(place, row[0]), *row)
     return results
 
 
 # The fused layout.
 
 
-def _fused(fn, key, ticks, row, group: Group, place: Place, generator):
-    start = _hidden((group.start + place.offset) % 2**32, np.uint32)
-    law = (_shape(row[0]), _explicit_sharding(row[0]), place.lane, generator)
-    return fn(*(_draw_lane(key, tick, start, *law) for tick in ticks), *row)
+def _fused(key, ticks, group: Group, generator):
+    def noises_of(place: Place, leaf):
+        start = _hidden((group.start + place.offset) % 2**32, np.uint32)
+        law = (_shape(leaf), _explicit_sharding(leaf), place.lane, generator)
+        return [_draw_lane(key, tick, start, *law) for tick in ticks]
+
+    return noises_of
 
 
 @functools.partial(jax.jit, static_argnames=("shape", "sharding", "lane", "generator"))
@@ -179,25 +165,27 @@ def _flat_index(shape, sharding=None):
 # the real and the imaginary part of one.
 
 
-def _draw_pairs(key, tick, group: Group, generator, busy):
-    """Both lanes of a group, complex64[group.length], drawn once `busy` is known."""
-    start = jnp.uint32(group.start) + jnp.asarray(busy).astype(jnp.uint32)
+def _paired(key, ticks, group: Group, generator, last):
+    wait = np.uint32(0) if last is None else _never(last).astype(jnp.uint32)
+    start = np.uint32(group.start % 2**32) + wait
     # A call that is not inlined is the only fence that keeps the hash out of the loops of the
     # leaves, where each would repeat it: `lax.optimization_barrier` is dropped before fusion.
     with set_xla_metadata(inlineable="false"):
-        return _draw_both_lanes(key, tick, start, group.length, generator)
+        buffers = [_draw_both_lanes(key, tick, start, group.length, generator) for tick in ticks]
+
+    def noises_of(place: Place, leaf):
+        offset = _revealed(_hidden(place.offset, np.int32), ticks[0])
+        size, part = math.prod(_shape(leaf)), jnp.imag if place.lane else jnp.real
+        pieces = [lax.dynamic_slice(buffer, (offset,), (size,)) for buffer in buffers]
+        return [part(piece).reshape(_shape(leaf)) for piece in pieces]
+
+    return noises_of
 
 
 @functools.partial(jax.jit, static_argnames=("length", "generator"))
 def _draw_both_lanes(key, tick, start, length, generator):
     rounds, law = _THREEFRY[generator]
     return lax.complex(*law(*threefry2x32(key, (tick, start + _flat_index((length,))), rounds)))
-
-
-def _lane_of(buffer, tick, place: Place, shape):
-    offset = _revealed(_hidden(place.offset, np.int32), tick)
-    numbers = lax.dynamic_slice(buffer, (offset,), (math.prod(shape),))
-    return (jnp.imag if place.lane else jnp.real)(numbers).reshape(shape)
 
 
 def _never(result):
@@ -227,10 +215,6 @@ def _revealed(table, tick):
 
 def _shape(leaf) -> tuple[int, ...]:
     return tuple(leaf.shape) if hasattr(leaf, "shape") else jnp.shape(leaf)
-
-
-def _size(leaf) -> int:
-    return math.prod(_shape(leaf))
 
 
 def _explicit_sharding(leaf):

@@ -17,7 +17,7 @@ from thermo_optax._base import (
     like,
 )
 
-from ._adaptive import AdaptiveLangevinState, Thermostat, advance, check_thermostat, start
+from ._thermostat import AdaptiveLangevinState, Thermostat, advance, check_thermostat, start
 
 
 class CovarianceControlledState(NamedTuple):

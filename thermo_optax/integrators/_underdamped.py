@@ -1,14 +1,12 @@
-"""Underdamped Langevin dynamics: inertia, friction and noise.
+"""Underdamped Langevin dynamics by any splitting word, and its limit of high friction.
 
     dx = p / m dt        dp = -grad L dt - gamma p dt + sqrt(2 gamma m T) dW
 
-`langevin` integrates it by any splitting word, `sghmc` by symplectic Euler in the parametrisation
-of SGD with momentum, and `leimkuhler_matthews` in the limit of high friction, where every step
-forgets its momentum but for the noise that two neighbouring steps share.
+In `leimkuhler_matthews`, the limit, every step forgets its momentum but for the noise that two
+neighbouring steps share.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,36 +16,14 @@ from thermo_optax._base import (
     KeyLike,
     ScalarOrSchedule,
     at,
-    bath_temperature,
-    check_fraction,
-    check_generator,
-    check_key,
-    check_leaves,
-    check_momentum_options,
     check_nonnegative,
     check_positive,
-    check_structure,
-    compute_dtype,
-    finite_or_zero,
-    initial_momenta,
-    like,
-    map_with_noise,
-    next_count,
-    stream_key,
 )
 
-from ._words import AffineStep, compose, cycle, num_draws, thermometer
+from ._affine import Options, affine_sampler
+from ._words import compose, cycle, num_draws, thermometer
 
 _FORGETFUL = 1e30  # a friction without bound, yet finite: times a step size of 0 it gives 0
-
-
-class UnderdampedState(NamedTuple):
-    """State of `langevin`, `sghmc` and `leimkuhler_matthews`."""
-
-    count: jax.Array  # int32[], steps taken: argument of the schedules, counter of the noise
-    rng_key: jax.Array  # uint32[2], raw key, constant over the run
-    momentum: optax.Params  # like params (float32 for half precision), just before the next kick
-    reading: jax.Array  # float32[2], (r, k) of the last step: p.(r p - k g) / N measures T
 
 
 def langevin(
@@ -135,77 +111,8 @@ def langevin(
         h, gamma, m = at(step_size, count), at(friction, count), at(mass, count)
         return compose(legs, h, gamma, m * heat, m), thermometer(legs, h, m)
 
-    options = _Options(f"langevin {splitting}", mass, num_draws(legs), initial_momentum)
-    return _underdamped(step, temperature, options, momentum_dtype, generator, key)
-
-
-def sghmc(
-    learning_rate: ScalarOrSchedule,
-    temperature: ScalarOrSchedule,
-    *,
-    momentum: ScalarOrSchedule,
-    gradient_noise: ScalarOrSchedule = 0.0,
-    initial_momentum: str = "thermal",
-    momentum_dtype: Any = None,
-    generator: str = "threefry",
-    key: KeyLike | None = None,
-) -> optax.GradientTransformationExtraArgs:
-    r"""Stochastic-gradient Hamiltonian Monte Carlo: SGD with momentum, plus its heat.
-
-    .. math::
-        p \leftarrow \mu p - h \nabla L(x) + \sqrt{2 (1 - \mu) T - h^2 s^2}\, z, \qquad
-        x \leftarrow x + h p, \qquad h = \sqrt{\text{learning rate}}
-
-    This is symplectic Euler with lr = h^2 and momentum mu = 1 - h gamma (unit mass). At
-    temperature 0 it is ``optax.sgd(learning_rate, momentum)``. In a harmonic well of curvature k
-    the parameters have variance T / k / (1 - lr k / (2 (1 + mu))): the bias is first order in lr.
-    The stored p is a physical momentum, not an update, so a changing learning rate does not reheat
-    it. Place it last in an ``optax.chain``; non-finite gradients are treated as in `langevin`.
-
-    Args:
-        learning_rate: lr > 0, in units of parameter^2 / loss; stable below 2 (1 + mu) / k.
-        temperature: T >= 0, in units of the loss; scaled by ``update(..., temperature_scale=s)``.
-        momentum: mu in [0, 1).
-        gradient_noise: s^2 >= 0, the variance per coordinate of the mini-batch gradient, whose heat
-            is subtracted from the noise (down to none). 0, the default, trusts the gradient.
-        initial_momentum: "thermal" draws N(0, T), "zero" starts at rest as `optax.sgd` does.
-        momentum_dtype: as in `langevin`.
-        generator: as in `langevin`.
-        key: an int, a typed key or a raw uint32 key; read by ``init`` only. Required.
-
-    Returns:
-        A transformation with state :class:`UnderdampedState` (one copy of the parameters).
-
-    Raises:
-        ValueError: for a negative or non-finite number, or a momentum outside [0, 1).
-        TypeError: for a missing key, or parameters that are not real floating-point arrays.
-
-    Examples:
-        >>> import jax.numpy as jnp, optax
-        >>> import thermo_optax as to
-        >>> params, grads = {"w": jnp.ones(3)}, {"w": jnp.full(3, 2.0)}
-        >>> cold = to.sghmc(0.1, temperature=0.0, momentum=0.9, key=0)
-        >>> updates, _ = cold.update(grads, cold.init(params), params)
-        >>> print(updates["w"])  # optax.sgd(0.1, 0.9)
-        [-0.2 -0.2 -0.2]
-
-    References:
-        Chen, Fox and Guestrin, `Stochastic Gradient Hamiltonian Monte Carlo
-        <https://arxiv.org/abs/1402.4102>`_, 2014, eq. (15), with the temperature made explicit.
-    """
-    check_positive(learning_rate=learning_rate)
-    check_fraction(momentum=momentum)
-    check_nonnegative(gradient_noise=gradient_noise)
-
-    def step(count, heat):
-        lr, mu = at(learning_rate, count), at(momentum, count)
-        h = jnp.sqrt(lr)
-        spread = jnp.sqrt(jnp.maximum(2 * (1 - mu) * heat - lr * at(gradient_noise, count), 0))
-        step = AffineStep(mu, h, spread, from_new=h, from_gradient=jnp.zeros_like(h))
-        return step, jnp.stack([(1 + mu) / 2, h / 2])
-
-    options = _Options("sghmc", 1.0, 1, initial_momentum)
-    return _underdamped(step, temperature, options, momentum_dtype, generator, key)
+    options = Options(f"langevin {splitting}", mass, num_draws(legs), initial_momentum)
+    return affine_sampler(step, temperature, options, momentum_dtype, generator, key)
 
 
 def leimkuhler_matthews(
@@ -263,75 +170,5 @@ def leimkuhler_matthews(
         h = jnp.sqrt(2 * at(learning_rate, count))
         return compose(legs, h, _FORGETFUL, heat, 1.0), thermometer(legs, h, 1.0)
 
-    options = _Options("leimkuhler_matthews", 1.0, 1, "thermal")
-    return _underdamped(step, temperature, options, momentum_dtype, generator, key)
-
-
-class _Options(NamedTuple):
-    name: str  # salt of the noise
-    mass: jax.typing.ArrayLike
-    draws: int  # normal numbers per coordinate and step
-    initial_momentum: str
-
-
-def _underdamped(
-    step: Callable[[jax.Array, jax.Array], tuple[AffineStep, jax.Array]],
-    temperature: ScalarOrSchedule,
-    options: _Options,
-    momentum_dtype: Any,
-    generator: str,
-    key: KeyLike | None,
-) -> optax.GradientTransformationExtraArgs:
-    """A sampler whose update is `step(count, temperature of the bath)`."""
-    check_nonnegative(temperature=temperature)
-    check_momentum_options(options.initial_momentum, momentum_dtype)
-    check_key(key)
-    check_generator(generator)
-
-    def init(params):
-        check_leaves("params", params)
-        rng_key = stream_key(key, options.name, params)
-        variance = at(options.mass, 0) * at(temperature, 0)
-        start = (variance, options.initial_momentum, momentum_dtype, generator)
-        count = jnp.zeros([], jnp.int32)
-        momentum = initial_momenta(params, rng_key, *start)
-        reading = step(count, variance)[1].astype(jnp.float32)
-        return UnderdampedState(count, rng_key, momentum, reading)
-
-    def update(updates, state, params=None, *, temperature_scale=1.0, **extra_args):
-        del params, extra_args
-        check_leaves("updates", updates)
-        check_structure(updates, state.momentum, "the parameters given to `init`")
-        check_nonnegative(temperature_scale=temperature_scale)
-        count = state.count
-        affine, reading = step(count, bath_temperature(temperature, count, temperature_scale))
-        ticks = (count,) if options.draws == 1 else (2 * count, 2 * count + 1)
-
-        def leaf(*arrays):
-            *noises, gradient, momentum = arrays
-            return _move(affine, noises, gradient, momentum)
-
-        displacement, momentum = map_with_noise(
-            leaf, state.rng_key, ticks, updates, state.momentum, generator=generator
-        )
-        state = UnderdampedState(
-            next_count(count), state.rng_key, momentum, reading.astype(jnp.float32)
-        )
-        return displacement, state
-
-    return optax.GradientTransformationExtraArgs(init, update)
-
-
-def _move(affine: AffineStep, noises, gradient, momentum):
-    """One leaf of the affine update: (displacement, new momentum)."""
-    dtype = compute_dtype(gradient.dtype, momentum.dtype)
-    step = jax.tree.map(lambda scalar: like(scalar, dtype), affine)
-    g, p, z = gradient.astype(dtype), momentum.astype(dtype), noises[0].astype(dtype)
-
-    new = step.retain * p - step.kick * finite_or_zero(g) + step.noise * z
-    moved = step.from_new * new - step.from_gradient * g  # also with 0: a NaN in g must show
-    if step.from_old is not None:
-        moved += step.from_old * p
-    if step.own_noise is not None:
-        moved += step.own_noise * noises[1].astype(dtype)
-    return moved.astype(gradient.dtype), new.astype(momentum.dtype)
+    options = Options("leimkuhler_matthews", 1.0, 1, "thermal")
+    return affine_sampler(step, temperature, options, momentum_dtype, generator, key)
