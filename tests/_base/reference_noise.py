@@ -36,11 +36,11 @@ def box_muller(w0, w1):
 
 def words(key, tick, shapes, rounds=20):
     """For leaves of some shapes: both words of each coordinate's counter, and the leaf's lane."""
-    result = [None] * len(shapes)
+    result: dict[int, tuple] = {}
     for group in plan([math.prod(shape) for shape in shapes]):
         for leaf, lane, offset in group.places:
             shape = shapes[leaf]
             index = np.arange(math.prod(shape), dtype=np.uint64).reshape(shape)
             counter = np.uint64(group.start + offset) + index
             result[leaf] = (*threefry2x32(key, (np.uint64(tick), counter), rounds), lane)
-    return result
+    return [result[leaf] for leaf in range(len(shapes))]
