@@ -83,6 +83,7 @@ def compare(
             for method in methods:
                 result = Result(method)
                 with tqdm(total=steps, desc=method.label.ljust(width), unit="step") as bar:
+                    bar.set_postfix_str("compiling")
                     for chunk in train(task, method, seeds=seeds, steps=steps, chunks=chunks):
                         if not result.chunks:
                             results.append(result)

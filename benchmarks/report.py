@@ -16,12 +16,12 @@ def table(results: Sequence[Result], *, errors: bool = False) -> str:
     """A markdown table, one line per method; accuracies, or error rates, in percent."""
     columns = (
         "method",
-        "setting",
         "steps",
         f"test {'error' if errors else 'accuracy'} %",
         "worst seed",
         "ms/step (networks)",
         "hidden temperature, measured / set",
+        "setting",
     )
     rows = [columns, tuple("---" for _ in columns)]
     rows += [_row(result, errors) for result in results]
@@ -69,12 +69,12 @@ def _row(result: Result, errors: bool) -> tuple[str, ...]:
     worst = scores.max() if errors else scores.min()
     return (
         result.method.label,
-        _setting(result),
         f"{result.steps:,}",
         f"{scores.mean():.{digits}f} ± {scores.std():.{digits}f}",
         f"{worst:.{digits}f}",
         f"{1e3 * result.seconds_per_step:.3g} ({result.networks})",
         _temperatures(result),
+        _setting(result),
     )
 
 

@@ -14,17 +14,21 @@ def partition_layers(
 ) -> optax.GradientTransformationExtraArgs:
     """`optax.partition` in which a label without a transformation, or the reverse, is an error."""
 
+    is_tree = not (callable(param_labels) and jax.tree_util.all_leaves([param_labels]))
+    if is_tree:
+        _check_labels(param_labels, transforms)
+
     # A function for optax in any case: an Equinox module of labels can be called, and optax would.
     def labels(params: Any) -> Any:
-        is_tree = not jax.tree_util.all_leaves([param_labels])
-        tree = param_labels if is_tree or not callable(param_labels) else param_labels(params)
-        _check_labels(set(jax.tree.leaves(tree)), transforms)
+        tree = param_labels if is_tree else param_labels(params)
+        _check_labels(tree, transforms)
         return tree
 
     return optax.partition({**transforms}, labels)
 
 
-def _check_labels(used: set[str], transforms: Mapping[str, Any]) -> None:
+def _check_labels(labels: Any, transforms: Mapping[str, Any]) -> None:
+    used = set(jax.tree.leaves(labels))
     known = sorted(transforms)
     unknown = sorted(used - set(transforms))
     if unknown:

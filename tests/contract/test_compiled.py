@@ -1,0 +1,123 @@
+"""jit, scan, vmap and donation: what JAX makes of an update, and what the update may not do."""
+
+import logging
+
+import jax
+import jax.numpy as jnp
+import optax
+import pytest
+
+from tests.registry import METHODS, PRIMARY, TEMPERATURE
+
+from .programs import STEPS, assert_close, differ, init, numbers, params, trajectory, types, update
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_extra_arguments_change_nothing(name):
+    tx, tree = METHODS[name](), params()
+    state = jax.eval_shape(tx.init, tree)
+
+    def plain(grads, state, tree):
+        return tx.update(grads, state, tree)
+
+    def with_others(grads, state, tree):
+        return tx.update(grads, state, tree, value=jnp.float32(1), unheard_of="by this method")
+
+    programs = [jax.make_jaxpr(fn)(tree, state, tree) for fn in (plain, with_others)]
+    assert str(programs[0]) == str(programs[1])
+
+
+@pytest.fixture
+def compilations():
+    """The names of the programs that JAX compiles while a test runs."""
+    names = []
+
+    class Listener(logging.Handler):
+        def emit(self, record):
+            if record.getMessage().startswith("Compiling"):
+                names.append(record.getMessage())
+
+    listener = Listener()
+    logging.getLogger("jax").addHandler(listener)
+    with jax.log_compiles():
+        jax.jit(lambda x: x + 1)(jnp.ones(3))
+        assert names, "JAX no longer logs compilations in a form that this test can see"
+        names.clear()
+        yield names
+    logging.getLogger("jax").removeHandler(listener)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_second_update_does_not_compile(name, compilations):
+    tree, state = params(), init(name)
+    updates, state = update(name, tree, state, tree)
+    del compilations[:]
+    update(name, updates, state, tree)
+    assert not compilations
+
+
+@pytest.mark.parametrize("name", PRIMARY)
+def test_scan_and_vmap_do_what_a_loop_does(name):
+    """Over three keys, and over three values of all numbers at once."""
+    keys = jax.random.split(jax.random.key(1), 3)
+    factors = jnp.array([1.0, 0.9, 0.5])
+    settings = {key: value * factors for key, value in numbers(name).items()}
+    temperatures = TEMPERATURE * factors
+
+    def run(key, temperature, settings):
+        return trajectory(name, key, temperature, settings, params())
+
+    over_settings = jax.vmap(run, (None, 0, 0))
+    batched = jax.jit(jax.vmap(over_settings, (0, None, None)))(keys, temperatures, settings)
+    for i in range(3):
+        tree = params()
+        setting = {"temperature": temperatures[i], **{k: v[i] for k, v in settings.items()}}
+        state = init(name, tree, keys[i], **setting)
+        for _ in range(STEPS):
+            updates, state = update(name, tree, state, tree, **setting)
+            tree = optax.apply_updates(tree, updates)
+        assert_close(jax.tree.map(lambda x: x[i, i], batched), (tree, state), rtol=1e-4)
+
+    tree = batched[0]
+    assert differ(jax.tree.map(lambda x: x[0], tree), jax.tree.map(lambda x: x[1], tree))
+
+
+@pytest.mark.parametrize("name", PRIMARY)
+def test_donated_state_takes_nothing_of_the_caller(name):
+    key, tree = jax.random.PRNGKey(0), params()
+    tx = METHODS[name](key=key)
+
+    def step(tree, state):
+        updates, state = tx.update(tree, state, tree)
+        return optax.apply_updates(tree, updates), state
+
+    for make_state in (tx.init, jax.jit(tx.init)):
+        state = make_state(tree)
+        copy = jax.tree.map(jnp.copy, tree)
+        jax.block_until_ready(jax.jit(step, donate_argnums=(0, 1))(copy, state))
+        assert all(leaf.is_deleted() for leaf in jax.tree.leaves(copy))
+        assert not any(leaf.is_deleted() for leaf in jax.tree.leaves((key, tree)))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_no_tracer_leaks(name):
+    with jax.checking_leaks():
+        jax.eval_shape(
+            lambda key, heat, settings: trajectory(name, key, heat, settings, params()),
+            jax.random.key(0),
+            jnp.float32(TEMPERATURE),
+            numbers(name),
+        )
+
+
+def test_leaks_would_be_seen():
+    leaked = []
+    with jax.checking_leaks(), pytest.raises(Exception, match="Leaked"):
+        jax.eval_shape(leaked.append, jnp.ones(3))
+
+
+@pytest.mark.parametrize("name", PRIMARY)
+def test_init_is_the_same_without_jit(name):
+    tree = params()
+    assert types(METHODS[name]().init(tree)) == types(init(name, tree))
+    assert_close(METHODS[name]().init(tree), init(name, tree))

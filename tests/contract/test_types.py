@@ -1,0 +1,93 @@
+"""Dtypes, weak types and shapes: what goes in comes out, in any precision, and abstractly too."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from tests.registry import METHODS, PRIMARY
+
+from .programs import params, types
+
+PRECISIONS = (jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64)
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS, ids=lambda dtype: jnp.dtype(dtype).name)
+@pytest.mark.parametrize("name", METHODS)
+def test_types_are_stable(name, dtype):
+    """`lax.cond` refuses branches of different types, weak types included; tracing shows it."""
+    tx = METHODS[name]()
+
+    def step(tree, state, skip):
+        updates, state = jax.lax.cond(
+            skip, lambda: (tree, state), lambda: tx.update(tree, state, tree)
+        )
+        return optax.apply_updates(tree, updates), state
+
+    with jax.enable_x64(dtype == jnp.float64):
+        tree = params(dtype)
+        state = jax.eval_shape(tx.init, tree)
+        assert types(jax.eval_shape(step, tree, state, True)) == types((tree, state))
+        wide = [leaf for leaf in jax.tree.leaves(state) if leaf.dtype == jnp.float64]
+        copies = METHODS[name].copies * len(jax.tree.leaves(tree))
+        assert len(wide) == (copies if dtype == jnp.float64 else 0)
+
+
+@pytest.mark.parametrize("name", PRIMARY)
+def test_every_precision_in_one_tree(name):
+    with jax.enable_x64(True):
+        layer = {jnp.dtype(dtype).name: jnp.ones(3, dtype) for dtype in PRECISIONS}
+        tree = {"hidden": layer, "output": layer}
+        # One part in 10^12 is lost where anything on the way is narrower than float64.
+        nearby = jax.tree.map(lambda x: x * (1 + jnp.asarray(1e-12, x.dtype)), tree)
+        tx = METHODS[name]()
+
+        @jax.jit
+        def two_steps(grads, tree):
+            first, state = tx.update(grads, tx.init(tree), tree)
+            second, state = tx.update(grads, state, tree)
+            return (first, second), state
+
+        updates, state = two_steps(tree, tree)
+        assert types(state) == types(jax.eval_shape(tx.init, tree))
+        assert types(updates[0]) == types(tree)
+        assert all(jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves((updates, state)))
+
+        moved, _ = two_steps(nearby, tree)
+        for layer in ("hidden", "output"):
+            change = moved[1][layer]["float64"] - updates[1][layer]["float64"]
+            assert np.all(change != 0) and np.all(np.abs(change) < 1e-11)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_init_needs_shapes_only(name):
+    tree = params()
+    abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), tree)
+    tx = METHODS[name]()
+    assert types(tx.init(abstract)) == types(jax.eval_shape(tx.init, tree))
+
+
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.layers == 1])
+def test_init_of_one_abstract_array(name):
+    METHODS[name]().init(jax.ShapeDtypeStruct((2, 4, 8), jnp.float32))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_state_holds_the_promised_copies_of_the_parameters(name):
+    tree = {"hidden": jnp.ones(1_000), "output": jnp.ones(1_000)}
+    state = jax.eval_shape(METHODS[name]().init, tree)
+    held = sum(leaf.size for leaf in jax.tree.leaves(state))
+    assert held // 2_000 == METHODS[name].copies
+    assert held % 2_000 < 40, "counters, keys and thermostats take a few numbers"
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32])
+def test_momentum_dtype(dtype):
+    for name in ("langevin", "sghmc", "leimkuhler_matthews", "adaptive_langevin"):
+        tx, tree = METHODS[name](momentum_dtype=dtype), params(jnp.bfloat16)
+        state = jax.eval_shape(tx.init, tree)
+        updates, new_state = jax.eval_shape(tx.update, tree, state, tree)
+        assert types(new_state) == types(state)
+        assert types(updates) == types(tree)
+        assert {leaf.dtype for leaf in jax.tree.leaves(new_state.momentum)} == {jnp.dtype(dtype)}

@@ -1,0 +1,152 @@
+"""All transformations of the package, each with settings at which tests can use it.
+
+Suites run over `METHODS`. A new method joins with one line there, and with nothing else.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import optax
+
+import thermo_optax as to
+
+TEMPERATURE = 0.1  # at which noise and gradients of order 1 are alike in size
+COLD = 1e-6  # at which optax's targets are reached to within their tolerance of 3e-2
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """A transformation, and the few facts about it that a suite needs."""
+
+    constructor: Callable[..., optax.GradientTransformationExtraArgs]
+    settings: Mapping[str, Any]  # beside temperature and key; stable where the curvature is 1
+    cold: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # changes, to reach minima
+    copies: int = 1  # of the parameters, in the state
+    layers: int = 1  # that the parameters must have
+
+    def __call__(
+        self, temperature: Any = TEMPERATURE, key: Any = 0, **changes: Any
+    ) -> optax.GradientTransformationExtraArgs:
+        """The transformation, with some of its settings changed."""
+        return self.constructor(temperature=temperature, key=key, **{**self.settings, **changes})
+
+    def injected(
+        self, temperature: Any = TEMPERATURE, key: Any = 0, dtype: Any = None, **changes: Any
+    ) -> optax.GradientTransformationExtraArgs:
+        """The same in `optax.inject_hyperparams`, with every number in the state."""
+        make = optax.inject_hyperparams(self.constructor, hyperparam_dtype=dtype)
+        return make(temperature=temperature, key=key, **{**self.settings, **changes})
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The settings that may be traced, vmapped or scheduled."""
+        return {name: value for name, value in self.settings.items() if isinstance(value, float)}
+
+
+# The partitions have a temperature for each group; here one number sets them all.
+
+
+def _lol(step_size, temperature, *, friction, key):
+    return to.lol(
+        step_size,
+        langevin_groups={"langevin": temperature},
+        overdamped_groups={"overdamped": temperature},
+        friction=friction,
+        key=key,
+    )
+
+
+def _lala(step_size, temperature, *, hidden_friction, output_friction, key):
+    return to.lala(
+        step_size,
+        hidden_groups={"hidden": temperature},
+        output_groups={"output": temperature},
+        hidden_friction=hidden_friction,
+        output_friction=output_friction,
+        key=key,
+    )
+
+
+def _adlala(step_size, temperature, *, noise_amplitude, coupling, initial_friction, friction, key):
+    return to.adlala(
+        step_size,
+        adaptive_groups={"adaptive": temperature},
+        langevin_groups={"langevin": temperature},
+        noise_amplitude=noise_amplitude,
+        coupling=coupling,
+        initial_friction=initial_friction,
+        friction=friction,
+        key=key,
+    )
+
+
+_DESCENT = {"learning_rate": 0.1}
+_SLOW_DESCENT = {"learning_rate": 1e-3}
+_INERTIA = {"step_size": 0.2, "friction": 1.0}
+_SLOW_INERTIA = {"step_size": 0.02}
+_ADAPTIVE = {
+    "step_size": 0.2,
+    "noise_amplitude": 0.4,
+    "coupling": 0.05,
+    "initial_friction": 0.8,
+}
+# sigma^2 / (2 T) = 1: the friction at which noise of this amplitude has the cold temperature.
+_SLOW_ADAPTIVE = {
+    "step_size": 0.02,
+    "noise_amplitude": (2 * COLD) ** 0.5,
+    "initial_friction": 1.0,
+}
+
+_sgld = Method(to.sgld, _DESCENT, _SLOW_DESCENT, copies=0)
+_langevin = Method(to.langevin, _INERTIA, _SLOW_INERTIA)
+_adaptive = Method(to.adaptive_langevin, _ADAPTIVE, _SLOW_ADAPTIVE)
+_psgld = Method(
+    to.psgld,
+    {"learning_rate": 0.05, "decay": 0.9, "damping": 0.1},
+    {"learning_rate": 1.5e-2, "damping": 10.0},  # so that no metric is ever too large or small
+)
+
+
+def _with(method: Method, **settings: Any) -> Method:
+    return dataclasses.replace(method, settings={**method.settings, **settings})
+
+
+# A name with a hyphen is a variant: the suites whose programs take long to compile leave it out.
+METHODS: dict[str, Method] = {
+    "sgld": _sgld,
+    "sgld-threefry13": _with(_sgld, generator="threefry13"),
+    "sgld-inverse_cdf": _with(_sgld, generator="inverse_cdf"),
+    "sgld-ternary": _with(_sgld, generator="ternary"),
+    "sgld-jax": _with(_sgld, generator="jax"),
+    "leimkuhler_matthews": Method(to.leimkuhler_matthews, _DESCENT, _SLOW_DESCENT),
+    "langevin": _langevin,
+    "langevin-OBABO": _with(_langevin, splitting="OBABO"),
+    "langevin-BOAOB": _with(_langevin, splitting="BOAOB"),  # two baths, so two numbers a step
+    "langevin-BOA": _with(_langevin, splitting="BOA"),
+    "langevin-at-rest": _with(_langevin, initial_momentum="zero", mass=2.0),
+    "sghmc": Method(to.sghmc, {"learning_rate": 0.04, "momentum": 0.8}, _SLOW_DESCENT),
+    "adaptive_langevin": _adaptive,
+    "adaptive_langevin-tensor": _with(_adaptive, thermostat="tensor"),
+    "adaptive_langevin-BADODAB": _with(_adaptive, splitting="BADODAB"),
+    "adaptive_langevin-BADODAB-tensor": _with(_adaptive, splitting="BADODAB", thermostat="tensor"),
+    "adaptive_langevin-SGNHT": _with(_adaptive, splitting="SGNHT"),
+    "adaptive_langevin-SGNHT-tensor": _with(_adaptive, splitting="SGNHT", thermostat="tensor"),
+    "covariance_controlled_langevin": Method(
+        to.covariance_controlled_langevin,
+        {**_ADAPTIVE, "covariance_decay": 0.9},
+        _SLOW_ADAPTIVE,
+        copies=3,
+    ),
+    "psgld": _psgld,
+    "psgld-frozen": _with(_psgld, adaptation_steps=3),
+    "lol": Method(_lol, _INERTIA, {"step_size": 0.04}, layers=2),
+    "lala": Method(
+        _lala,
+        {"step_size": 0.2, "hidden_friction": 1.0, "output_friction": 2.0},
+        _SLOW_INERTIA,
+        layers=2,
+    ),
+    "adlala": Method(_adlala, {**_ADAPTIVE, "friction": 1.0}, _SLOW_ADAPTIVE, layers=2),
+}
+PRIMARY = {name: method for name, method in METHODS.items() if "-" not in name}
