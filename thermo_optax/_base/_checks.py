@@ -83,7 +83,10 @@ def check_leaves(name: str, tree: Any) -> None:
             continue
         dtype = getattr(leaf, "dtype", None)
         if dtype is None:
-            dtype = jnp.result_type(leaf)
+            raise TypeError(
+                f"`{name}{jax.tree_util.keystr(path)}` must be an array, got {leaf!r} of type "
+                f"{type(leaf).__name__}: turn numbers into arrays with `jnp.asarray`."
+            )
         if not jnp.issubdtype(dtype, jnp.floating):
             raise TypeError(
                 f"`{name}{jax.tree_util.keystr(path)}` has dtype {dtype}, but heat moves only real "
@@ -94,19 +97,28 @@ def check_leaves(name: str, tree: Any) -> None:
 
 def check_structure(updates: Any, reference: Any, name: str) -> None:
     """Gradients must have the tree structure and shapes of what `init` saw."""
-    given, expected = jax.tree.structure(updates), jax.tree.structure(reference)
-    if given != expected:
+    given, expected = _arrays_by_path(updates), _arrays_by_path(reference)
+    if jax.tree.structure(updates) != jax.tree.structure(reference):
+        lacking = [path for path in expected if path not in given][:5]
+        surplus = [path for path in given if path not in expected][:5]
+        trees = f"{jax.tree.structure(updates)} instead of {jax.tree.structure(reference)}"
+        # Of a deep network the two trees fill pages: show them only where the paths do not tell.
+        found = f"it lacks {lacking} and has in addition {surplus}" if lacking or surplus else trees
         raise ValueError(
-            f"`updates` must have the tree structure of {name}, got {given} instead of "
-            f"{expected}. Call `init` again after the model's parameters change."
+            f"`updates` must have the tree structure of {name}: {found}. Call `init` again after "
+            "the model's parameters change."
         )
-    paths = jax.tree_util.tree_leaves_with_path(updates)
-    for (path, leaf), other in zip(paths, jax.tree.leaves(reference), strict=True):
-        if jnp.shape(leaf) != jnp.shape(other):
+    for path, leaf in given.items():
+        if jnp.shape(leaf) != jnp.shape(expected[path]):
             raise ValueError(
-                f"`updates{jax.tree_util.keystr(path)}` has shape {jnp.shape(leaf)}, but "
-                f"{name} has shape {jnp.shape(other)} there: pass the gradients of the same model."
+                f"`updates{path}` has shape {jnp.shape(leaf)}, but {name} has shape "
+                f"{jnp.shape(expected[path])} there: pass the gradients of the same model."
             )
+
+
+def _arrays_by_path(tree: Any) -> dict[str, Any]:
+    with_path = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path): leaf for path, leaf in with_path}
 
 
 def tree_size(tree: Any) -> int:

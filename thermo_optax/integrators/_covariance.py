@@ -12,6 +12,8 @@ from thermo_optax._base import (
     at,
     bath_temperature,
     check_fraction,
+    check_leaves,
+    check_structure,
     compute_dtype,
     finite_or_zero,
     like,
@@ -131,6 +133,8 @@ def covariance_controlled_langevin(
 
     def update(updates, state, params=None, *, temperature_scale=1.0, **extra_args):
         del params, extra_args
+        check_leaves("updates", updates)
+        check_structure(updates, state.gradient_noise, "the parameters given to `init`")
         count = state.langevin.count
         decay = at(covariance_decay, count)
         # The first gradient has no predecessor, so the mean is one sample shorter than the run.

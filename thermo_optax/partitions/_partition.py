@@ -6,6 +6,8 @@ from typing import Any
 import jax
 import optax
 
+from thermo_optax._base import check_structure
+
 from ._labels import Labels
 
 
@@ -13,7 +15,6 @@ def partition_layers(
     transforms: Mapping[str, optax.GradientTransformation], param_labels: Labels
 ) -> optax.GradientTransformationExtraArgs:
     """`optax.partition` in which a label without a transformation, or the reverse, is an error."""
-
     is_tree = not (callable(param_labels) and jax.tree_util.all_leaves([param_labels]))
     if is_tree:
         _check_labels(param_labels, transforms)
@@ -24,7 +25,15 @@ def partition_layers(
         _check_labels(tree, transforms)
         return tree
 
-    return optax.partition({**transforms}, labels)
+    groups = optax.partition({**transforms}, labels)
+
+    def update(updates, state, params=None, **extra_args):
+        # Else optax compares them to the labels, and its message names neither argument.
+        if params is not None:
+            check_structure(updates, params, "`params`")
+        return groups.update(updates, state, params, **extra_args)
+
+    return optax.GradientTransformationExtraArgs(groups.init, update)
 
 
 def _check_labels(labels: Any, transforms: Mapping[str, Any]) -> None:
