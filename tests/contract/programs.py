@@ -91,7 +91,8 @@ def assert_equal(actual: Any, expected: Any) -> None:
 def assert_close(actual: Any, expected: Any, rtol: float = 1e-5, atol: float = 1e-6) -> None:
     """The same structure, and the same numbers to the rounding of two different programs."""
     assert jax.tree.structure(actual) == jax.tree.structure(expected)
-    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=rtol, atol=atol), actual, expected)
+    compare = functools.partial(np.testing.assert_allclose, rtol=rtol, atol=atol)
+    jax.tree.map(compare, actual, expected)
 
 
 def differ(first: Any, second: Any) -> bool:

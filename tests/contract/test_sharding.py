@@ -16,11 +16,12 @@ from .programs import assert_close, types
 SPEC = jax.P(None, "x")
 
 
-
 @pytest.fixture(params=[AxisType.Auto, AxisType.Explicit], ids=["auto", "explicit"])
 def mesh(request):
     devices = jax.devices("cpu")[:8]
-    assert len(devices) == 8, "run pytest from the root of the repository, whose conftest.py is used"
+    assert len(devices) == 8, (
+        "run pytest from the root of the repository, whose conftest.py is used"
+    )
     return jax.make_mesh((8,), ("x",), axis_types=(request.param,), devices=devices)
 
 

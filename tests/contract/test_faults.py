@@ -1,0 +1,133 @@
+"""Gradients that are not numbers, trees that do not match, and parameters that heat cannot move."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.registry import METHODS, PRIMARY
+
+from .programs import init, params, types, update
+
+
+@pytest.mark.parametrize("fault", [jnp.nan, jnp.inf, -jnp.inf])
+@pytest.mark.parametrize("name", METHODS)
+def test_bad_gradients_show_but_leave_the_state_sound(name, fault):
+    """The update of the coordinate is not finite, all others are as if nothing had happened."""
+    tree, state = params(), init(name)
+    grads = params()
+    grads["output"]["kernel"] = grads["output"]["kernel"].at[1, 1].set(fault)
+    updates, bad_state = update(name, grads, state, tree)
+    assert types(bad_state) == types(state)
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(bad_state))
+    finite = jax.tree.map(jnp.isfinite, updates)
+    assert not finite["output"]["kernel"][1, 1]
+    finite["output"]["kernel"] = finite["output"]["kernel"].at[1, 1].set(True)
+    assert all(np.all(leaf) for leaf in jax.tree.leaves(finite))
+
+    recovered, _ = update(name, tree, bad_state, tree)
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(recovered))
+
+
+def refused(name, error, match, grads=None, tree=None):
+    """What is refused is refused while tracing, before anything runs."""
+    tx = METHODS[name]()
+    tree = params() if tree is None else tree
+    with pytest.raises(error, match=match):
+        state = jax.eval_shape(tx.init, tree)
+        if grads is not None:
+            jax.eval_shape(tx.update, grads, state, tree)
+        pytest.fail("not refused")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_gradients_of_another_model(name):
+    fewer, more, other = params(), params(), params()
+    del fewer["hidden"]["bias"]
+    more["hidden"]["scale"] = jnp.ones(4)
+    other["output"]["kernel"] = jnp.ones((4, 3))
+    message = r"`updates` must have the tree structure of .*{}.*Call `init` again"
+    refused(name, ValueError, message.format(r"lacks \[.*'bias'.*\]"), fewer)
+    refused(name, ValueError, message.format(r"in addition \[.*'scale'.*\]"), more)
+    refused(name, ValueError, r"kernel'\].* has shape \(4, 3\).* shape \(4, 2\) there", other)
+
+
+KINDS = {
+    "integer": (jnp.int32, "int32"),
+    "bool": (jnp.bool_, "bool"),
+    "complex": (jnp.complex64, "complex64"),
+    "unsigned": (jnp.uint8, "uint8"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", METHODS)
+def test_parameters_that_are_not_real_numbers(name, kind):
+    dtype, shown = KINDS[kind]
+    tree = params()
+    tree["hidden"]["steps"] = jnp.ones(3, dtype)
+    message = rf"`params\['hidden'\]\['steps'\]` has dtype {shown}.*`optax.masked`"
+    refused(name, TypeError, message, tree=tree)
+
+
+@pytest.mark.parametrize("empty", [{}, None, [], (), {"hidden": {}}, {"hidden": None}], ids=repr)
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.layers == 1])
+def test_no_parameters(name, empty):
+    with pytest.raises(ValueError, match=r"`params` has no arrays.*pass the tree of the model"):
+        METHODS[name]().init(empty)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_zero_size_arrays(name):
+    """They are let through, since models have them; but a thermostat needs something to measure."""
+    tree = params()
+    tree["hidden"]["none"] = jnp.zeros((0, 3))
+    if METHODS[name].settings.get("thermostat") == "tensor" or name == "adlala":
+        refused(name, ValueError, r"thermostat without coordinates.*`optax.masked`", tree=tree)
+        return
+    tx = METHODS[name]()
+    state = jax.eval_shape(tx.init, tree)
+    updates, new_state = jax.eval_shape(tx.update, tree, state, tree)
+    assert types(updates) == types(tree)
+    assert types(new_state) == types(state)
+
+
+@pytest.mark.parametrize("name", ["langevin", "adaptive_langevin", "psgld"])
+def test_zero_size_arrays_change_no_number(name):
+    tree = params()
+    tree["hidden"]["none"] = jnp.zeros((0, 3))
+    tx = METHODS[name]()
+
+    @jax.jit
+    def step(tree):
+        return tx.update(tree, tx.init(tree), tree)
+
+    updates, state = step(tree)
+    assert updates["hidden"].pop("none").shape == (0, 3)
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves((updates, state)))
+
+
+@pytest.mark.parametrize("name", PRIMARY)
+def test_scalar_parameters(name):
+    tree = {"hidden": jnp.float32(1.0), "output": jnp.float32(2.0)}
+    tx = METHODS[name]()
+    state = jax.jit(tx.init)(tree)
+    updates, new_state = jax.jit(tx.update)(tree, state, tree)
+    assert types(updates) == types(tree)
+    assert types(new_state) == types(state)
+    assert all(np.isfinite(leaf) for leaf in jax.tree.leaves(updates))
+
+
+@pytest.mark.parametrize("name", [name for name in PRIMARY if METHODS[name].layers == 1])
+def test_python_numbers_as_parameters(name):
+    """jit makes arrays of them; without it they have no dtype that a momentum could take."""
+    tx = METHODS[name]()
+    with pytest.raises(
+        TypeError, match=r"`params\['x'\]` must be an array, got 1.0.*`jnp.asarray`"
+    ):
+        tx.init({"x": 1.0})
+    state = jax.eval_shape(tx.init, {"x": jnp.float32(1)})
+    with pytest.raises(
+        TypeError, match=r"`updates\['x'\]` must be an array, got 1.0 of type float"
+    ):
+        tx.update({"x": 1.0}, state, {"x": jnp.float32(1)})

@@ -1,0 +1,142 @@
+"""Keys: every form that JAX knows, equal noise for equal keys, and independent noise otherwise."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from tests.registry import METHODS, PRIMARY
+from tests.statistics import assert_uncorrelated
+
+from .programs import assert_equal, differ, init, params, update
+
+SAME_KEY = {
+    "typed": lambda seed: jax.random.key(seed),
+    "raw": lambda seed: jax.random.PRNGKey(seed),
+    "raw NumPy": lambda seed: np.asarray(jax.random.PRNGKey(seed)),
+    "int": lambda seed: seed,
+    "NumPy int": lambda seed: np.int64(seed),
+    "JAX int": lambda seed: jnp.int32(seed),
+}
+OTHER_GENERATORS = {
+    "typed rbg": lambda seed: jax.random.key(seed, impl="rbg"),
+    "raw rbg": lambda seed: jax.random.key_data(jax.random.key(seed, impl="rbg")),
+    "typed unsafe_rbg": lambda seed: jax.random.key(seed, impl="unsafe_rbg"),
+}
+
+
+def rng_keys(state):
+    """The keys in a state, one for each group of a partition."""
+    with_path = jax.tree_util.tree_leaves_with_path(state)
+    return [leaf for path, leaf in with_path if jax.tree_util.keystr(path).endswith("rng_key")]
+
+
+@pytest.mark.parametrize("form", SAME_KEY)
+def test_forms_of_a_key(form):
+    """A state is made without jit, so that each method sees the user's own object."""
+    for name in PRIMARY:
+        state = METHODS[name](key=SAME_KEY[form](7)).init(params())
+        assert_equal(rng_keys(state), rng_keys(init(name, key=7)))
+        assert all(key.dtype == jnp.uint32 and key.shape == (2,) for key in rng_keys(state))
+
+
+@pytest.mark.parametrize("form", OTHER_GENERATORS)
+def test_keys_of_other_generators(form):
+    tree = params()
+    seven, again, eight = (
+        METHODS["sgld"](key=OTHER_GENERATORS[form](seed)).init(tree) for seed in (7, 7, 8)
+    )
+    assert_equal(seven, again)
+    assert differ(seven.rng_key, eight.rng_key)
+    assert differ(seven.rng_key, init("sgld", key=7).rng_key)
+
+
+def test_both_halves_of_an_rbg_key_count():
+    words = [METHODS["sgld"](key=jnp.zeros(4, jnp.uint32).at[i].set(1)) for i in range(4)]
+    keys = [tuple(map(int, tx.init(params()).rng_key)) for tx in words]
+    assert len(set(keys)) == 4
+
+
+@pytest.mark.parametrize("form", [*SAME_KEY, "typed rbg"])
+def test_forms_of_a_key_in_inject_hyperparams(form):
+    """There a key is an array in the state, and the transformation is built anew in every step."""
+    key, tree = {**SAME_KEY, **OTHER_GENERATORS}[form](7), params()
+    injected = METHODS["sgld"].injected(key=key)
+    state = injected.init(tree)
+    assert_equal(rng_keys(state), rng_keys(METHODS["sgld"](key=key).init(tree)))
+    assert jax.eval_shape(injected.update, tree, state, tree)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_equal_keys_equal_bits(name):
+    tree = params()
+
+    def two_steps(key):
+        first, state = update(name, tree, init(name, key=key), tree)
+        second, state = update(name, tree, state, tree)
+        return first, second, state
+
+    assert_equal(two_steps(1), two_steps(1))
+    assert differ(two_steps(1)[:2], two_steps(2)[:2])
+    first, second, _ = two_steps(1)
+    assert differ(first, second)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_key_is_constant_and_the_count_moves(name):
+    """Noise is a function of both, so a checkpoint holds all there is to know."""
+    tree, state = params(), init(name)
+    _, new_state = update(name, tree, state, tree)
+    assert_equal(rng_keys(new_state), rng_keys(state))
+    counts = optax.tree.get_all_with_path(new_state, "count")
+    assert counts and all(count == 1 for _, count in counts)
+
+
+SIZE = 1 << 14
+
+
+def noise_of(tx, tree):
+    """Two updates without gradients: heat, and nothing else."""
+    grads = jax.tree.map(jnp.zeros_like, tree)
+
+    @jax.jit
+    def two_steps(tree):
+        first, state = tx.update(grads, tx.init(tree), tree)
+        return first, tx.update(grads, state, tree)[0]
+
+    return two_steps(tree)
+
+
+@pytest.mark.parametrize("name", [name for name in PRIMARY if METHODS[name].layers == 1])
+def test_groups_with_one_key(name):
+    """Two groups of a partition, of one method and one key, and two leaves of one group."""
+    tree = {group: (jnp.ones(SIZE), jnp.ones(SIZE)) for group in "ab"}
+    tx = METHODS[name](key=1)
+    first, second = noise_of(optax.partition({"a": tx, "b": tx}, {"a": "a", "b": "b"}), tree)
+    arrays = {"a0": first["a"][0], "a1": first["a"][1], "b0": first["b"][0], "b1": first["b"][1]}
+    pairs = [(x, y) for x in arrays for y in arrays if x < y]
+    for x, y in pairs:
+        assert_uncorrelated(arrays[x], arrays[y], name=f"{x} and {y}")
+    for group in "ab":  # not even with a lag: no stream runs into another
+        assert_uncorrelated(first[group][0], second[group][1], name="a lag of one step")
+        assert_uncorrelated(first[group][0][1:], first[group][1][:-1], name="a lag of one place")
+
+
+def test_chained_methods_with_one_key():
+    tree = jnp.ones(SIZE)
+    names = ("sgld", "leimkuhler_matthews", "langevin", "sghmc", "psgld")
+    noises = {name: noise_of(METHODS[name](key=1), tree)[1] for name in names}
+    for i, x in enumerate(names):
+        for y in names[:i]:
+            assert_uncorrelated(noises[x], noises[y], name=f"{x} and {y}")
+
+
+@pytest.mark.parametrize("name", ["sgld", "langevin", "psgld"])
+def test_replicas(name):
+    """`vmap` over keys, in a function that builds the transformation."""
+    tree = jnp.ones(SIZE)
+    noise = jax.vmap(lambda key: noise_of(METHODS[name](key=key), tree)[1])
+    replicas = noise(jax.random.split(jax.random.key(1), 3))
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        assert_uncorrelated(replicas[i], replicas[j], name=f"replicas {i} and {j}")
