@@ -20,7 +20,8 @@ mpl.use("Agg")
 # Okabe and Ito's palette: told apart with any kind of colour vision. The thermodynamic methods
 # also differ from the others by their line style, for print in grey.
 COLOURS = ("#999999", "#56B4E9", "#0072B2", "#000000", "#009E73", "#E69F00", "#D55E00", "#CC79A7")
-BLUE, VERMILION = "#0072B2", "#D55E00"
+# Blue and vermilion of that palette for the two classes: pale for the areas, dark for the points.
+AREAS, POINTS = ("#5FAAD6", "#F0A26B"), ("#00456B", "#8A3B00")
 GRID_POINTS = 240
 
 
@@ -87,12 +88,12 @@ def level_sets(results: Sequence[Result], task: Task, path: pathlib.Path, title:
     _, apply = networks.functional(task.sizes)
     probability = jax.jit(lambda params: jax.nn.sigmoid(apply(params, grid)[..., 0]))
     levels = np.linspace(0, 1, 11)
-    shades = LinearSegmentedColormap.from_list("classes", [BLUE, "white", VERMILION])
+    shades = LinearSegmentedColormap.from_list("classes", [AREAS[0], "white", AREAS[1]])
     for panel, result in zip(panels.flat, results, strict=False):
         seed = int(np.argsort(result.accuracy)[len(result.accuracy) // 2])
         params = jax.tree.map(lambda leaf: leaf[result.best, seed], result.chunks[-1].params)  # noqa: B023
         panel.contourf(x, y, probability(params), levels, cmap=shades)
-        for label, colour in ((0, "#004C77"), (1, "#8F3F00")):
+        for label, colour in enumerate(POINTS):
             chosen = points[seed][labels[seed] == label]
             panel.plot(*chosen.T, ".", color=colour, markersize=2)
         panel.set_title(f"{result.method.label}: {100 * result.accuracy[seed]:.1f} %", fontsize=10)
