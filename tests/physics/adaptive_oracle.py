@@ -52,8 +52,8 @@ def _flow(letter, time, xi, sigma, noise, k):
 def equilibrium(splitting, h, temperature, sigma, noise, k=1.0):
     """(xi, covariance of (x, p)): the friction at which the thermostat rests."""
     low, high = 1e-6, 2 / h
-    for _ in range(200):  # bisection: more friction, colder momenta
-        xi = (low + high) / 2
-        law, reading = mean_field(splitting, h, xi, sigma, noise, k)
-        low, high = (xi, high) if reading > temperature else (low, xi)
-    return xi, law
+    for _ in range(100):  # bisection: more friction, colder momenta
+        middle = (low + high) / 2
+        _, reading = mean_field(splitting, h, middle, sigma, noise, k)
+        low, high = (middle, high) if reading > temperature else (low, middle)
+    return low, mean_field(splitting, h, low, sigma, noise, k)[0]

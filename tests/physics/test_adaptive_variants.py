@@ -1,5 +1,7 @@
 """Options of the adaptive samplers that must agree with each other, and with a literal step."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,9 +14,11 @@ from tests.statistics import assert_equal_means, assert_mean
 COORDINATES = 4
 
 
-def trajectory(steps=200, **options):
+def trajectory(**options: Any) -> Any:
     """Positions, momenta and friction of one sampler on a noisy gradient; the noises are fixed."""
-    settings = dict(noise_amplitude=0.8, coupling=0.05, initial_friction=0.4, key=1) | options
+    settings: dict[str, Any] = (
+        dict(noise_amplitude=0.8, coupling=0.05, initial_friction=0.4, key=1) | options
+    )
     tx = to.adaptive_langevin(0.2, 0.7, **settings)
     x = {"a": jnp.array([1.0, -2.0, 0.3]), "b": jnp.array([[0.5]])}
 
@@ -25,7 +29,7 @@ def trajectory(steps=200, **options):
         return x, state.momentum, state.friction
 
     def run():
-        return simulate(tx, gradient, x, steps, observe=observe, noise_key=jax.random.key(2))[2]
+        return simulate(tx, gradient, x, 200, observe=observe, noise_key=jax.random.key(2))[2]
 
     return jax.jit(run)()
 
@@ -39,7 +43,9 @@ def test_scaled_friction_has_the_square_root_of_the_coupling(splitting):
     """The printed equations, with friction eps' xi', are the code's with eps = eps'^2."""
     printed = float(np.sqrt(0.05))
     x, p, xi = trajectory(splitting=splitting)
-    options = dict(coupling=printed, initial_friction=0.4 / printed, scaled_friction=True)
+    options: dict[str, Any] = dict(
+        coupling=printed, initial_friction=0.4 / printed, scaled_friction=True
+    )
     scaled_x, scaled_p, scaled_xi = trajectory(splitting=splitting, **options)
     assert_same((x, p, xi), (scaled_x, scaled_p, scaled_xi * printed))
     np.testing.assert_allclose(to.units.coupling_from_printed(printed), 0.05, rtol=1e-6)
@@ -68,8 +74,9 @@ def test_without_coupling_the_friction_stays():
 def test_a_bath_at_zero_neither_heats_nor_regulates():
     tx = to.adaptive_langevin(0.2, 0.7, initial_friction=0.4, key=1)
     x = jnp.ones(COORDINATES)
-    state = tx.init(x)._replace(momentum=jnp.zeros(COORDINATES))
-    cold = tx.update(x, state, x, temperature_scale=0.0)
+    state: Any = tx.init(x)
+    state = state._replace(momentum=jnp.zeros(COORDINATES))
+    cold: Any = tx.update(x, state, x, temperature_scale=0.0)
     again = tx.update(x, state._replace(count=state.count + 1), x, temperature_scale=0.0)
     np.testing.assert_array_equal(cold[0], again[0])
     assert float(cold[1].friction) == pytest.approx(0.4)

@@ -1,5 +1,7 @@
 """Velocity autocorrelation: how fast the bath lets momenta forget."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,7 +25,8 @@ def autocorrelations(word, curvature):
         start_key, key = jax.random.split(key)
         tx = to.langevin(h, TEMPERATURE, friction=friction, mass=MASS, splitting=word, key=key)
         x0 = jnp.sqrt(TEMPERATURE) * jax.random.normal(start_key, (PARTICLES,))
-        p0 = tx.init(x0).momentum
+        start: Any = tx.init(x0)
+        p0 = start.momentum
 
         def observe(x, state):
             momenta = jnp.mean(state.momentum * p0) / (MASS * TEMPERATURE)

@@ -1,6 +1,7 @@
 """Gradient noise that differs between coordinates: one friction cannot absorb it, many can."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from tests.statistics import assert_mean
 
 SYSTEMS, COORDINATES, BURN_IN, STEPS = 32, 512, 500, 1_500
 TEMPERATURE, LOUD = 1.0, 4.0
-COMMON = dict(noise_amplitude=1.0, coupling=1e-3, initial_friction=0.5)
+COMMON: dict[str, Any] = dict(noise_amplitude=1.0, coupling=1e-3, initial_friction=0.5)
 
 
 def run(make):

@@ -1,6 +1,7 @@
 """Each elementary flow against its exact solution, and words of them against matrices."""
 
 import itertools
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +14,7 @@ from thermo_optax.integrators._words import compose, cycle
 TIMES = [1e-3, 0.3, 2.0]
 # Signs and sizes of an adaptive friction, with the switch to the series at |rate time| = 1e-4.
 RATES = [-2.0, -0.1, -1e-3, -1e-6, 0.0, 1e-7, 9.9e-5, 1.01e-4, 0.02, 3.0]
-close = dict(rtol=2e-6)
+close: dict[str, Any] = dict(rtol=2e-6)
 
 
 @pytest.mark.parametrize("time", TIMES)

@@ -1,5 +1,7 @@
 """Baths and steps that change: the law at every step, by the recursion S <- M S M^T + Q."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -123,8 +125,9 @@ def test_step_size_schedule_of_leimkuhler_matthews():
 
 @pytest.mark.parametrize("mass", [1.0, 3.0])
 def test_initial_momenta_are_those_of_the_bath(mass):
-    hot = to.langevin(0.1, 0.7, friction=1.0, mass=mass, key=0).init(jnp.zeros(PARTICLES))
+    hot: Any = to.langevin(0.1, 0.7, friction=1.0, mass=mass, key=0).init(jnp.zeros(PARTICLES))
     off = float(jnp.mean(hot.momentum**2)) / (0.7 * mass) - 1
     assert abs(off) < Z * np.sqrt(2 / PARTICLES)
-    rest = to.langevin(0.1, 0.7, friction=1.0, initial_momentum="zero", key=0)
-    assert not rest.init(jnp.zeros(9)).momentum.any()
+    tx = to.langevin(0.1, 0.7, friction=1.0, initial_momentum="zero", key=0)
+    rest: Any = tx.init(jnp.zeros(9))
+    assert not rest.momentum.any()
