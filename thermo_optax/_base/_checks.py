@@ -15,23 +15,29 @@ import numpy as np
 import optax
 
 
-def _known(value: Any) -> np.ndarray | None:
-    """The numbers of a concrete value; None for a schedule or a traced value."""
+def _known(name: str, value: Any) -> np.ndarray | None:
+    """A concrete number; None for a schedule or a traced value."""
     if callable(value) or isinstance(value, jax.core.Tracer):
         return None
-    return np.asarray(value, dtype=float)
+    # By dtype: NumPy would read a number from a text, and take a truth value for one.
+    dtype = value.dtype if hasattr(value, "dtype") else np.dtype(type(value))
+    if not (jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)):
+        raise TypeError(
+            f"`{name}` must be a number, a JAX scalar or a schedule (a function of the step "
+            f"count), got {value!r} of type {type(value).__name__}."
+        )
+    if np.shape(value):
+        raise ValueError(
+            f"`{name}` must be a single number, got an array of shape {np.shape(value)}. To try "
+            "several at once, `jax.vmap` a function of one that builds the transformation."
+        )
+    return np.asarray(value, float)
 
 
 def _check(condition: str, remedy: str, ok: Any, hyperparams: dict[str, Any]) -> None:
     for name, value in hyperparams.items():
-        try:
-            known = _known(value)
-        except (TypeError, ValueError):
-            raise TypeError(
-                f"`{name}` must be a number, a JAX scalar or a schedule (a function of the step "
-                f"count), got {value!r} of type {type(value).__name__}."
-            ) from None
-        if known is not None and not (np.all(np.isfinite(known)) and np.all(ok(known))):
+        known = _known(name, value)
+        if known is not None and not (np.isfinite(known) and ok(known)):
             raise ValueError(f"`{name}` must be {condition}, got {value}. {remedy}")
 
 
@@ -48,7 +54,12 @@ def check_nonnegative(**hyperparams: Any) -> None:
 
 
 def check_finite(**hyperparams: Any) -> None:
-    """Numbers of either sign."""
+    """Numbers of either sign, which are read once, at the start."""
+    for name, value in hyperparams.items():
+        if callable(value):
+            raise TypeError(
+                f"`{name}` must be a number: it is read once, at the start, and not by a schedule."
+            )
     _check("finite", "Pass a finite number.", np.isfinite, hyperparams)
 
 

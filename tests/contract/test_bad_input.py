@@ -1,0 +1,173 @@
+"""Every bad argument is refused when the transformation is built, by name and with a remedy."""
+
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import thermo_optax as to
+from tests.registry import METHODS, PRIMARY
+
+# What each number may be, wherever an argument of this name occurs.
+POSITIVE = ("step_size", "learning_rate", "mass", "damping")
+NOT_NEGATIVE = (
+    "temperature",
+    "friction",
+    "hidden_friction",
+    "output_friction",
+    "noise_amplitude",
+    "coupling",
+    "gradient_noise",
+    "adaptation_steps",
+)
+FRACTIONS = ("momentum", "decay", "covariance_decay")
+FINITE = ("initial_friction",)
+NUMBERS = (*POSITIVE, *NOT_NEGATIVE, *FRACTIONS, *FINITE)
+
+PAIRS = [
+    (name, argument)
+    for name, method in PRIMARY.items()
+    for argument in inspect.signature(method.constructor).parameters
+    if argument in NUMBERS
+]
+
+
+def bad_values(argument):
+    values = [float("nan"), float("inf")]
+    if argument not in FINITE:
+        values.append(-1.0)
+    if argument in POSITIVE:
+        values.append(0.0)
+    if argument in FRACTIONS:
+        values.append(1.0)
+    return values
+
+
+def remedy(argument):
+    if argument in POSITIVE:
+        return "finite and positive, got .* Pass a number above 0"
+    if argument in NOT_NEGATIVE:
+        return "finite and not negative, got .* Pass 0 to switch it off, or a number above 0"
+    if argument in FRACTIONS:
+        return r"at least 0 and below 1, got .* Pass a number in \[0, 1\)"
+    return "finite, got .* Pass a finite number"
+
+
+@pytest.mark.parametrize(("name", "argument"), PAIRS)
+def test_numbers(name, argument):
+    make = PRIMARY[name]
+    # The partitions hand their frictions on to `langevin`, which knows one of them.
+    shown = argument.replace("hidden_", "").replace("output_", "")
+    for value in bad_values(argument):
+        for form in (value, np.float64(value), jnp.float32(value), jnp.bfloat16(value)):
+            with pytest.raises(ValueError, match=f"`{shown}` must be {remedy(argument)}"):
+                make(**{argument: form})
+    for value in ("0.1", True, 1j, [0.1], object()):
+        with pytest.raises(TypeError, match=f"`{shown}` must be a number, a JAX scalar or a sched"):
+            make(**{argument: value})
+    with pytest.raises(ValueError, match=f"`{shown}` must be a single number.*`jax.vmap`"):
+        make(**{argument: jnp.ones(3)})
+
+
+def test_what_is_read_once_is_no_schedule():
+    with pytest.raises(TypeError, match="`initial_friction` must be a number: it is read once"):
+        PRIMARY["adaptive_langevin"](initial_friction=lambda count: 1.0)
+
+
+def test_all_numbers_of_the_public_functions_are_tested():
+    """A new argument must be put into one of the lists above, or into this one."""
+    not_numbers = {
+        "params", "key", "splitting", "generator", "initial_momentum", "momentum_dtype",
+        "thermostat", "thermostat_energy", "scaled_friction",
+    }  # fmt: skip
+    for name in PRIMARY:
+        known = set(inspect.signature(PRIMARY[name].constructor).parameters)
+        assert known <= {*NUMBERS, *not_numbers}, name
+
+
+KEYS = {
+    "missing": (None, TypeError, "`key` is required.*Pass an int seed"),
+    "bool": (True, TypeError, "`key` must be a random key, got True.*Pass an int seed"),
+    "float": (0.5, TypeError, "`key` must be a random key, got 0.5.*Pass an int seed"),
+    "text": ("seed", TypeError, "`key` must be a random key, got 'seed'.*Pass an int seed"),
+    "float array": (jnp.ones(2), ValueError, "`key` must be a random key.*Pass an int seed"),
+    "three words": (jnp.zeros(3, jnp.uint32), ValueError, "`key` must be a random key"),
+    "signed words": (jnp.zeros(2, jnp.int32), ValueError, "`key` must be a random key"),
+    "many": (jax.random.split(jax.random.key(0), 3), ValueError, "`key` must be a single.*vmap"),
+    "many raw": (jnp.zeros((3, 2), jnp.uint32), ValueError, "`key` must be a .*key"),
+}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+@pytest.mark.parametrize("name", PRIMARY)
+def test_keys(name, kind):
+    key, error, message = KEYS[kind]
+    with pytest.raises(error, match=message):
+        PRIMARY[name](key=key)
+
+
+def test_no_key_at_all():
+    for make in (
+        lambda: to.sgld(0.1, 0.1),
+        lambda: to.leimkuhler_matthews(0.1, 0.1),
+        lambda: to.langevin(0.1, 0.1, friction=1.0),
+        lambda: to.sghmc(0.1, 0.1, momentum=0.9),
+        lambda: to.adaptive_langevin(0.1, 0.1),
+        lambda: to.covariance_controlled_langevin(0.1, 0.1),
+        lambda: to.psgld(0.1, 0.1),
+        lambda: to.lol(),
+        lambda: to.lala(),
+        lambda: to.adlala(),
+    ):
+        with pytest.raises(TypeError, match="`key` is required"):
+            make()
+
+
+WORDS = {
+    "BAXAB": r"unknown letter 'X'.*supported words are, for instance, BAOAB",
+    "baoab": r"unknown letter 'b'.*supported words",
+    "BAB": r"lacks \['O'\].*Supported words",
+    "O": r"lacks \['A', 'B'\].*Supported words",
+    "ABOBAB": r"needs 2 gradients per step.*drifts separate its kicks.*supported are",
+    "BABAO": r"needs 2 gradients per step.*receives one.*supported are",
+    "": r"must be a word over the letters A, B, O",
+    None: r"must be a word over the letters A, B, O, got None",
+}
+
+
+@pytest.mark.parametrize("word", WORDS, ids=repr)
+def test_splitting_words(word):
+    with pytest.raises(ValueError, match=f"`splitting`.*{WORDS[word]}"):
+        METHODS["langevin"](splitting=word)
+
+
+CHOICES = {
+    "splitting": ("adaptive_langevin", "ABC", r"\['ACDEDCAB', 'BADODAB', 'SGNHT'\]"),
+    "thermostat": ("adaptive_langevin", "layer", r"\['group', 'tensor'\]"),
+    "thermostat_energy": ("adaptive_langevin", "sum", r"\['total', 'mean'\]"),
+    "initial_momentum": ("langevin", "hot", r"\['thermal', 'zero'\]"),
+    "generator": ("sgld", "mersenne", r"\['threefry', 'threefry13', .*'jax'\]"),
+}
+
+
+@pytest.mark.parametrize("argument", CHOICES)
+def test_choices(argument):
+    name, value, choices = CHOICES[argument]
+    for known in (name, "covariance_controlled_langevin"):
+        if argument in inspect.signature(METHODS[known].constructor).parameters:
+            message = f"`{argument}` must be one of {choices}, got '{value}'"
+            with pytest.raises(ValueError, match=message):
+                METHODS[known](**{argument: value})
+
+
+@pytest.mark.parametrize("name", ["langevin", "sghmc", "leimkuhler_matthews", "adaptive_langevin"])
+def test_momentum_dtype(name):
+    with pytest.raises(TypeError, match="`momentum_dtype` must be a floating-point dtype or None"):
+        METHODS[name](momentum_dtype=jnp.int32)
+
+
+def test_unknown_arguments():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'gamma'"):
+        METHODS["langevin"](gamma=1.0)
