@@ -11,7 +11,6 @@ from thermo_optax._base import (
     ScalarOrSchedule,
     at,
     bath_temperature,
-    check_generator,
     check_key,
     check_leaves,
     check_nonnegative,
@@ -21,6 +20,7 @@ from thermo_optax._base import (
     like,
     map_with_noise,
     next_count,
+    resolve_generator,
     stream_key,
 )
 
@@ -71,7 +71,7 @@ def sgld(
     Examples:
         >>> import jax, jax.numpy as jnp, optax
         >>> import thermo_optax as to
-        >>> tx = to.sgld(learning_rate=0.05, temperature=2.0, key=0)
+        >>> tx = to.sgld(learning_rate=0.1, temperature=2.0, key=0)
         >>> grad = jax.grad(lambda x: 0.5 * jnp.sum(x**2))
         >>> def step(carry, _):
         ...     x, state = carry
@@ -79,7 +79,7 @@ def sgld(
         ...     return (optax.apply_updates(x, updates), state), None
         >>> x = jnp.zeros(20_000)  # as many independent particles
         >>> (x, _), _ = jax.lax.scan(step, (x, tx.init(x)), length=100)
-        >>> print(f"{jnp.mean(x**2):.1f}")  # T / (1 - 0.05 / 2)
+        >>> print(f"{jnp.mean(x**2):.1f}")  # T / (1 - 0.1 / 2)
         2.1
 
     References:
@@ -88,8 +88,8 @@ def sgld(
     """
     check_positive(learning_rate=learning_rate)
     check_nonnegative(temperature=temperature)
-    check_generator(generator)
     check_key(key)
+    generator = resolve_generator(generator, key)
 
     def init(params):
         check_leaves("params", params)
