@@ -10,8 +10,8 @@ from ._checks import check_structure as check_structure
 from ._checks import tree_size as tree_size
 from ._generators import noise_generators as noise_generators
 from ._keys import KeyLike as KeyLike
-from ._keys import check_generator as check_generator
 from ._keys import check_key as check_key
+from ._keys import resolve_generator as resolve_generator
 from ._keys import stream_key as stream_key
 from ._momenta import check_momentum_options as check_momentum_options
 from ._momenta import compute_dtype as compute_dtype

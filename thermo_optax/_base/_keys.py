@@ -60,6 +60,18 @@ def stream_key(key: Any, name: str, params: Any) -> jax.Array:
     return fold(words, int.from_bytes(salt, "little"))
 
 
-def check_generator(generator: Any) -> None:
-    """Raises for the name of an unknown noise generator."""
+def resolve_generator(generator: Any, key: Any) -> str:
+    """The generator as the noise knows it; raises for an unknown name.
+
+    "jax" becomes "jax:rbg", say: the state keeps raw words, so the implementation of the user's
+    key is remembered here.
+    """
     check_choice("generator", generator, GENERATORS)
+    if generator != "jax":
+        return generator
+    words = _key_data(key)
+    if hasattr(key, "dtype") and jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        return f"jax:{jax.random.key_impl(key)}"
+    if hasattr(key, "dtype") and jnp.shape(key):  # raw words: only their number is known
+        return "jax:threefry2x32" if words.shape == (2,) else "jax:rbg"
+    return f"jax:{jax.random.key_impl(jax.random.key(0))}"

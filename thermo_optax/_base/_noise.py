@@ -70,20 +70,21 @@ def map_with_noise(
         key: uint32[2], constant over a run.
         ticks: Integer scalars. Equal ticks, under one key, draw equal noise.
         *trees: The first sets the structure; instead of an array, the others may have a scalar.
-        generator: One of `GENERATORS`.
+        generator: One of `GENERATORS`; "jax" may name an implementation of keys, as in "jax:rbg".
         _layout: For tests and benchmarks, which compare the ways to compute the noise.
 
     Returns:
         A tree like the first, or a tuple of such trees if `fn` returns a tuple.
     """
-    if generator not in GENERATORS:
+    name, _, implementation = generator.partition(":")
+    if name not in GENERATORS:
         raise ValueError(f"`generator` must be one of {list(GENERATORS)}, got {generator!r}.")
     first, treedef = jax.tree.flatten(trees[0])
     rows = list(zip(first, *(treedef.flatten_up_to(tree) for tree in trees[1:]), strict=True))
     ticks = tuple(jnp.asarray(tick).astype(jnp.uint32) for tick in ticks)
 
-    if generator == "jax":
-        results = _map_jax(fn, key, ticks, rows)
+    if name == "jax":
+        results = _map_jax(fn, key, ticks, rows, implementation or "threefry2x32")
     else:
         layout = _layout or _layout_for(key, ticks, first)
         results = _map_threefry(fn, key, ticks, rows, generator, layout)
@@ -106,8 +107,10 @@ def _layout_for(*arrays) -> Layout:
     return "paired" if traced and one_cpu else "fused"
 
 
-def _map_jax(fn, key, ticks, rows):
-    key = jax.random.wrap_key_data(key, impl="threefry2x32")
+def _map_jax(fn, key, ticks, rows, implementation):
+    if implementation != "threefry2x32":  # the others have keys of four words
+        key = jnp.concatenate([key, fold(key, 1)])
+    key = jax.random.wrap_key_data(key, impl=implementation)
     keys = [jax.random.fold_in(key, tick) for tick in ticks]
 
     def draw(key, index, leaf):

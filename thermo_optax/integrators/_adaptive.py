@@ -113,7 +113,7 @@ def adaptive_langevin(
         momentum_dtype,
         generator,
     )
-    check_thermostat(options, step_size, temperature, key)
+    options = check_thermostat(options, step_size, temperature, key)
 
     def init(params):
         return start(options, temperature, key, params)

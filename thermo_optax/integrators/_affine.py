@@ -15,7 +15,6 @@ from thermo_optax._base import (
     ScalarOrSchedule,
     at,
     bath_temperature,
-    check_generator,
     check_key,
     check_leaves,
     check_momentum_options,
@@ -27,6 +26,7 @@ from thermo_optax._base import (
     like,
     map_with_noise,
     next_count,
+    resolve_generator,
     stream_key,
 )
 
@@ -61,7 +61,7 @@ def affine_sampler(
     check_nonnegative(temperature=temperature)
     check_momentum_options(options.initial_momentum, momentum_dtype)
     check_key(key)
-    check_generator(generator)
+    generator = resolve_generator(generator, key)
 
     def init(params):
         check_leaves("params", params)

@@ -120,7 +120,7 @@ def covariance_controlled_langevin(
         momentum_dtype,
         generator,
     )
-    check_thermostat(options, step_size, temperature, key)
+    options = check_thermostat(options, step_size, temperature, key)
     check_fraction(covariance_decay=covariance_decay)
 
     def init(params):

@@ -12,7 +12,6 @@ from thermo_optax._base import (
     at,
     bath_temperature,
     check_fraction,
-    check_generator,
     check_key,
     check_leaves,
     check_nonnegative,
@@ -23,6 +22,7 @@ from thermo_optax._base import (
     like,
     map_with_noise,
     next_count,
+    resolve_generator,
     stream_key,
 )
 
@@ -106,8 +106,8 @@ def psgld(
     check_fraction(decay=decay)
     if adaptation_steps is not None:
         check_nonnegative(adaptation_steps=adaptation_steps)
-    check_generator(generator)
     check_key(key)
+    generator = resolve_generator(generator, key)
 
     def init(params):
         check_leaves("params", params)

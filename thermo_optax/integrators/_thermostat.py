@@ -13,7 +13,6 @@ from thermo_optax._base import (
     bath_temperature,
     check_choice,
     check_finite,
-    check_generator,
     check_key,
     check_leaves,
     check_momentum_options,
@@ -24,6 +23,7 @@ from thermo_optax._base import (
     like,
     map_with_noise,
     next_count,
+    resolve_generator,
     stream_key,
 )
 
@@ -57,8 +57,8 @@ class Thermostat(NamedTuple):
     generator: str
 
 
-def check_thermostat(options: Thermostat, step_size, temperature, key) -> None:
-    """Raises for arguments that no adaptive sampler can use."""
+def check_thermostat(options: Thermostat, step_size, temperature, key) -> Thermostat:
+    """The options, ready for use; raises for arguments that no adaptive sampler can use."""
     check_positive(step_size=step_size)
     check_nonnegative(
         temperature=temperature,
@@ -70,8 +70,8 @@ def check_thermostat(options: Thermostat, step_size, temperature, key) -> None:
     check_choice("thermostat", options.per, ("group", "tensor"))
     check_choice("thermostat_energy", options.energy, ("total", "mean"))
     check_momentum_options(options.initial_momentum, options.momentum_dtype)
-    check_generator(options.generator)
     check_key(key)
+    return options._replace(generator=resolve_generator(options.generator, key))
 
 
 def start(options: Thermostat, temperature, key, params) -> AdaptiveLangevinState:
