@@ -77,7 +77,7 @@ def sgld(
         ...     x, state = carry
         ...     updates, state = tx.update(grad(x), state, x)
         ...     return (optax.apply_updates(x, updates), state), None
-        >>> x = jnp.zeros(20_000)  # as many independent particles
+        >>> x = jnp.zeros(100_000)  # as many independent particles
         >>> (x, _), _ = jax.lax.scan(step, (x, tx.init(x)), length=100)
         >>> print(f"{jnp.mean(x**2):.1f}")  # T / (1 - 0.1 / 2)
         2.1
