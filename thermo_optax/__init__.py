@@ -22,3 +22,5 @@ from .partitions import adlala as adlala
 from .partitions import label_layers as label_layers
 from .partitions import lala as lala
 from .partitions import lol as lol
+from .validation import ValidationReport as ValidationReport
+from .validation import validate as validate
