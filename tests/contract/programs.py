@@ -19,8 +19,8 @@ STEPS = 5
 def params(dtype: Any = jnp.float32) -> dict:
     """New arrays on each call, for some tests give theirs away."""
     return {
-        "hidden": {"bias": jnp.ones(4, dtype), "kernel": jnp.full((3, 4), -2.0, dtype)},
-        "output": {"kernel": jnp.full((4, 2), 0.5, dtype)},
+        "hidden": {"bias": jnp.ones(8, dtype), "kernel": jnp.full((3, 8), -2.0, dtype)},
+        "output": {"kernel": jnp.full((2, 8), 0.5, dtype)},
     }
 
 
