@@ -28,6 +28,11 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in ("benchmarks", "thermo_optax"):
+            raise
+        print(f"{error}; install it with: pip install 'thermo_optax[bench]'", file=sys.stderr)
+        return 1
     return 0
 
 

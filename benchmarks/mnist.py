@@ -41,6 +41,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    """The benchmark as a command: missing data end it with a message instead of a traceback."""
+    from benchmarks.data import MissingDataError
+
+    try:
+        train_on_images(options)
+    except MissingDataError as error:
+        raise SystemExit(f"error: {error}") from error
+
+
+def train_on_images(options: argparse.Namespace) -> None:
     """Trains, prints the table of test errors, saves results and the picture."""
     from benchmarks import comparison, figures, report, runtime, settings
 

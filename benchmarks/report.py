@@ -94,7 +94,7 @@ def _temperatures(result: Result) -> str:
         return "-"
     if not target:
         return f"{measured.mean():.3g} / {target:g}"
-    return f"{measured.mean():.4g} / {target:g} ({measured.mean() / target:.3f})"
+    return f"{measured.mean():.3e} / {target:.3g} ({measured.mean() / target:.3f})"
 
 
 def _summary(result: Result) -> dict:

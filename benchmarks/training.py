@@ -17,6 +17,8 @@ import optax
 
 from benchmarks import networks
 
+_BATCHES = 0xBA7C4  # keeps the keys of the minibatches apart from those of networks and noise
+
 
 class Task(NamedTuple):
     """What is to be learnt: data, network, loss."""
@@ -66,7 +68,7 @@ def train(
     data = jax.tree.map(jnp.asarray, task.data)
     start, advance = _programs(task, method, length)
     carry = start(settings, jnp.asarray(seeds, jnp.uint32))
-    batch_key = jax.random.key(seeds[0])
+    batch_key = jax.random.fold_in(jax.random.key(seeds[0]), _BATCHES)
     # Compiled apart, so that the clock below sees only the training.
     advance = jax.jit(advance).lower(settings, carry, data, batch_key).compile()
     for chunk in range(chunks):

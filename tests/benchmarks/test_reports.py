@@ -62,7 +62,7 @@ def test_a_run_leaves_table_numbers_and_pictures(run, tmp_path, capsys):
     assert "learning rate 0.002, beta1 0.9, beta2 0.999 (best of 6)" in table
     assert "86.0 ± 0.8" in table  # Adam's second setting: 85, 86, 87 %
     assert "85.0" in table  # its worst seed
-    assert "0.00101 / 0.001 (1.010)" in table
+    assert "1.010e-03 / 0.001 (1.010)" in table
     methods = summary(tmp_path)
     assert methods["Adam, default betas"]["best_setting"] == 1
     assert methods["AdLaLa"]["steps"] == 400
@@ -137,3 +137,31 @@ def test_wrong_options_are_errors_without_a_traceback(arguments, capsys):
 def test_an_unknown_method_lists_the_known_ones():
     with pytest.raises(SystemExit, match="no method is called 'adan'; known: sgd, rmsprop"):
         cli.main(["trig", "--methods", "adan", "--seeds", "1"])
+
+
+def test_images_that_cannot_be_had_end_the_run_with_one_line(monkeypatch, tmp_path):
+    from benchmarks import mnist
+    from benchmarks.data import MissingDataError
+
+    def missing(_):
+        raise MissingDataError("the data set 'mnist' is neither here nor could it be downloaded")
+
+    monkeypatch.setattr(runtime, "configure", lambda: None)
+    monkeypatch.setattr(mnist, "image_task", missing)
+    with pytest.raises(SystemExit, match="error: the data set 'mnist' is neither here"):
+        cli.main(["mnist", "--output", str(tmp_path)])
+
+
+def test_the_demonstration_goes_on_without_images(run, monkeypatch, tmp_path, capsys):
+    from benchmarks import demo, mnist
+    from benchmarks.data import MissingDataError
+
+    def missing(_):
+        raise MissingDataError("nowhere")
+
+    run()  # plays the training
+    monkeypatch.setattr(mnist, "image_task", missing)
+    monkeypatch.setattr(demo, "PLANAR_STEPS", {"spiral": 80})
+    assert cli.main(["demo", "--seeds", "3", "--output", str(tmp_path / "demo")]) == 0
+    assert "No run on MNIST: nowhere" in capsys.readouterr().out
+    assert (tmp_path / "demo" / "spiral" / "table.md").exists()

@@ -62,7 +62,8 @@ def test_a_setting_trains_alike_alone_and_in_a_grid():
     np.testing.assert_allclose(together[2:3], alone, rtol=1e-4)
 
 
-def test_images_are_shared_by_all_seeds():
+@pytest.mark.parametrize("name", settings.IMAGE_METHODS)
+def test_every_method_learns_images_that_all_seeds_share(name):
     generator = np.random.default_rng(0)
     labels = generator.integers(0, 3, 60)
     images = np.zeros((60, 2, 3), np.uint8)
@@ -70,16 +71,17 @@ def test_images_are_shared_by_all_seeds():
     task = Task(
         data=(images, labels, images[:20], labels[:20]),
         data_per_seed=False,
-        sizes=(6, 8, 8, 3),
+        sizes=(6, 16, 16, 3),
         loss=networks.class_loss,
         accuracy=networks.class_accuracy,
         batch_size=16,
         prepare=lambda batch: batch.reshape(*batch.shape[:-2], -1) / np.float32(255),
     )
-    method = settings.IMAGE_METHODS["adlala"]
-    (chunk,) = train(task, method, seeds=SEEDS, steps=400, chunks=1)
+    method = settings.IMAGE_METHODS[name]
+    (chunk,) = train(task, method, seeds=SEEDS, steps=1000, chunks=1)
     assert chunk.test_accuracy.shape == (len(method.settings), len(SEEDS))
     assert np.all(chunk.test_accuracy == 1)
+    assert np.all(chunk.temperature > 0) or method.thermometer is None
 
 
 def test_networks_start_as_in_pytorch():
