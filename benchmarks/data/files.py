@@ -8,6 +8,7 @@ checksum of the registry: a damaged download would otherwise pass for a worse me
 
 import contextlib
 import hashlib
+import http.client
 import os
 import pathlib
 import tempfile
@@ -48,7 +49,7 @@ def locate(name: str) -> dict[str, pathlib.Path]:
     for mirror in data_set.mirrors:
         try:
             return {part: _fetch(mirror, file, cache) for part, file in data_set.files.items()}
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             tried.append(f"{mirror} failed ({error})")
     files = ", ".join(file.name for file in data_set.files.values())
     raise MissingDataError(
@@ -78,7 +79,7 @@ def _complaint(data_set: DataSet, folder: pathlib.Path) -> str | None:
     """What keeps `folder` from serving as the data set; None if nothing does."""
     absent = [file.name for file in data_set.files.values() if not (folder / file.name).is_file()]
     if absent:
-        return f"{folder} lacks {', '.join(absent) if folder.is_dir() else 'everything'}"
+        return f"{folder} lacks {', '.join(absent)}" if folder.is_dir() else f"no {folder}"
     for file in data_set.files.values():
         found = hashlib.sha256((folder / file.name).read_bytes()).hexdigest()
         if found != file.sha256:
