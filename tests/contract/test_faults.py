@@ -3,11 +3,12 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from tests.registry import METHODS, PRIMARY
 
-from .programs import init, params, types, update
+from .programs import assert_close, assert_equal, init, params, types, update
 
 
 @pytest.mark.parametrize("fault", [jnp.nan, jnp.inf, -jnp.inf])
@@ -68,6 +69,23 @@ def test_parameters_that_are_not_real_numbers(name, kind):
     tree["hidden"]["steps"] = jnp.ones(3, dtype)
     message = rf"`params\['hidden'\]\['steps'\]` has dtype {shown}.*`optax.masked`"
     refused(name, TypeError, message, tree=tree)
+
+
+@pytest.mark.parametrize("name", PRIMARY)
+def test_the_remedy_for_such_parameters(name):
+    """`optax.masked` leaves them out, and the others move as if they were not there."""
+    tree = params()
+    tree["frozen"] = {"steps": jnp.ones(3, jnp.int32)}
+    tx = optax.masked(METHODS[name](), {"hidden": True, "output": True, "frozen": False})
+
+    @jax.jit
+    def step(tree):
+        return tx.update(tree, tx.init(tree), tree)
+
+    updates, _ = step(tree)
+    assert_equal(updates.pop("frozen"), tree["frozen"])
+    expected, _ = update(name, params(), init(name), params())
+    assert_close(updates, expected)
 
 
 @pytest.mark.parametrize("empty", [{}, None, [], (), {"hidden": {}}, {"hidden": None}], ids=repr)

@@ -1,5 +1,7 @@
 """Keys: every form that JAX knows, equal noise for equal keys, and independent noise otherwise."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -58,14 +60,21 @@ def test_both_halves_of_an_rbg_key_count():
     assert len(set(keys)) == 4
 
 
-@pytest.mark.parametrize("form", [*SAME_KEY, "typed rbg"])
+@pytest.mark.parametrize("form", [*SAME_KEY, *OTHER_GENERATORS])
 def test_forms_of_a_key_in_inject_hyperparams(form):
     """There a key is an array in the state, and the transformation is built anew in every step."""
     key, tree = {**SAME_KEY, **OTHER_GENERATORS}[form](7), params()
-    injected = METHODS["sgld"].injected(key=key)
-    state = injected.init(tree)
-    assert_equal(rng_keys(state), rng_keys(METHODS["sgld"](key=key).init(tree)))
-    assert jax.eval_shape(injected.update, tree, state, tree)
+    injected, alone = METHODS["sgld"].injected(key=key), METHODS["sgld"](key=key)
+    assert_equal(rng_keys(injected.init(tree)), rng_keys(alone.init(tree)))
+
+    def implementations(tx):
+        program = jax.make_jaxpr(lambda grads: tx.update(grads, tx.init(grads), grads)[0])(tree)
+        return set(re.findall(r"key<\w+>", str(program)))
+
+    method = METHODS["sgld-jax"]
+    own = implementations(method(key=key))
+    assert own == implementations(method.injected(key=key)) != set()
+    assert ("key<fry>" in own) == (form in SAME_KEY)
 
 
 @pytest.mark.parametrize("name", METHODS)
