@@ -25,6 +25,7 @@ from jax import lax
 from jax.core import Tracer
 from jax.experimental.xla_metadata import set_xla_metadata
 
+from ._backend import on_one_cpu
 from ._layout import Group, Place, plan
 from ._threefry import box_muller, inverse_cdf, ternary, threefry2x32
 
@@ -103,8 +104,7 @@ def _layout_for(*arrays) -> Layout:
     # Outside of jit no buffer is reused and each operation is dispatched by itself: a kernel per
     # leaf is best there.
     traced = any(isinstance(array, Tracer) for array in jax.tree.leaves(arrays))
-    one_cpu = jax.default_backend() == "cpu" and jax.device_count() == 1
-    return "paired" if traced and one_cpu else "fused"
+    return "paired" if traced and on_one_cpu() else "fused"
 
 
 def _map_jax(fn, key, ticks, rows, implementation):
@@ -123,15 +123,17 @@ def _map_jax(fn, key, ticks, rows, implementation):
 
 def _map_threefry(fn, key, ticks, rows, generator, layout):
     results: list[Any] = [None] * len(rows)
-    last = None
+    last = None  # of the groups drawn in pairs: one number of a fused leaf costs all of its noise
     for group in plan([math.prod(_shape(row[0])) for row in rows]):
-        if layout == "paired" and group.even:
+        paired = layout == "paired" and group.even
+        if paired:
             noises_of = _paired(key, ticks, group, generator, last)
         else:
             noises_of = _fused(key, ticks, group, generator)
         for place in group.places:
             row = rows[place.leaf]
-            last = results[place.leaf] = fn(*noises_of(place, row[0]), *row)
+            results[place.leaf] = fn(*noises_of(place, row[0]), *row)
+        last = results[group.places[-1].leaf] if paired else last
     return results
 
 
