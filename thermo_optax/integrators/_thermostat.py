@@ -25,6 +25,7 @@ from thermo_optax._base import (
     next_count,
     resolve_generator,
     stream_key,
+    sum_of_squares,
 )
 
 from . import _flows
@@ -159,7 +160,7 @@ def _degrees(options: Thermostat, leaves: list) -> jax.Array:
 def _energy(options: Thermostat, tree) -> jax.Array:
     """Sums of squares over the leaves of each thermostat."""
     dtype = jnp.result_type(float)
-    squares = [jnp.sum(jnp.square(leaf.astype(dtype))) for leaf in jax.tree.leaves(tree)]
+    squares = [sum_of_squares(leaf.astype(dtype)) for leaf in jax.tree.leaves(tree)]
     if options.per == "group":
         return sum(squares, jnp.zeros([], dtype))
     return jnp.stack(squares) if squares else jnp.zeros((0,), dtype)

@@ -1,0 +1,26 @@
+"""Sums over whole arrays."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from thermo_optax._base import _sums, sum_of_squares
+
+
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("shape", [(0,), (7,), (64,), (67,), (33, 100), (3, 1, 2001)])
+def test_sum_of_squares(alone, shape, monkeypatch):
+    monkeypatch.setattr(_sums, "on_one_cpu", lambda: alone)
+    array = np.random.default_rng(0).standard_normal(shape, np.float32)
+    total = jax.jit(lambda x: sum_of_squares(x))(array)
+    np.testing.assert_allclose(total, np.sum(array.astype(float) ** 2), rtol=1e-6)
+    assert total.dtype == jnp.float32
+
+
+def test_the_squares_are_not_stored(monkeypatch):
+    monkeypatch.setattr(_sums, "on_one_cpu", lambda: True)
+    array = jax.ShapeDtypeStruct((1 << 16,), jnp.float32)
+    memory = jax.jit(lambda x: sum_of_squares(x)).lower(array).compile().memory_analysis()
+    assert memory is not None
+    assert memory.temp_size_in_bytes < array.size * 4 / 4
