@@ -28,7 +28,7 @@ class Bath(NamedTuple):
 
     step_size: jax.Array
     amplitude: jax.Array  # sigma
-    heat: Callable[..., Tree]  # heat(fn, *trees): tree map of fn(noise, *leaves)
+    heat: Callable[..., Tree]  # heat(fn, *trees): tree map of fn(noise, *leaves); see `rereads`
     energy: Callable[[Tree], jax.Array]  # sum of squares over the leaves of each thermostat
     degrees: Callable[[Tree], jax.Array]  # number of coordinates of each thermostat
     regulate: Callable[..., jax.Array]  # regulate(friction, energy, time): flow E
@@ -65,28 +65,27 @@ def acdedcab(bath: Bath, friction, gradient, momentum) -> AdaptiveStep:
     """
     h, sigma = bath.step_size, bath.amplitude
 
-    def cooled(g, p, xi):  # B, C
-        p = felt(p, g, h)
-        return _flows.friction(p, like(xi, p.dtype), like(h / 2, p.dtype))
-
     def heated(z, g, p, xi):  # B, C, D, D
-        p = cooled(g, p, xi)
-        return _flows.diffusion(p, z.astype(p.dtype), like(sigma, p.dtype), like(h, p.dtype))
-
-    def halfway(p, g, old, xi):
-        return (p + cooled(g, old, xi)) / 2
+        cool = felt(p, g, h)
+        xi, amplitude, time = (like(scalar, cool.dtype) for scalar in (xi, sigma, h))
+        cool = _flows.friction(cool, xi, time / 2)
+        hot = _flows.diffusion(cool, z.astype(cool.dtype), amplitude, time)
+        return hot, (cool + hot) / 2, p
 
     rates = bath.rates(friction)
-    hot = bath.heat(heated, gradient, momentum, rates)
-    midpoint = jax.tree.map(halfway, hot, gradient, momentum, rates)
+    hot, midpoint, momentum = bath.heat(heated, gradient, momentum, rates, rereads=True)
     energy = bath.energy(midpoint) + bath.degrees(midpoint) * sigma**2 * h / 4
     friction = bath.regulate(friction, energy, h)  # E
 
     def last_friction(p, xi):  # C
         return _flows.friction(p, like(xi, p.dtype), like(h / 2, p.dtype))
 
+    def drifted(g, old, p):
+        return two_drifts(kicked(old, g, h), p, h)
+
     new = jax.tree.map(last_friction, hot, bath.rates(friction))
-    return AdaptiveStep(_two_drifts(h, gradient, momentum, new), new, friction, energy)
+    displacement = jax.tree.map(drifted, gradient, momentum, new)
+    return AdaptiveStep(displacement, new, friction, energy)
 
 
 def badodab(bath: Bath, friction, gradient, momentum) -> AdaptiveStep:
@@ -97,14 +96,15 @@ def badodab(bath: Bath, friction, gradient, momentum) -> AdaptiveStep:
     friction = bath.regulate(friction, first, h / 2)
 
     def bathed(z, g, p, xi):
-        p = felt(p, g, h)
+        before, p = kicked(p, g, h), felt(p, g, h)
         xi, amplitude, time = (like(scalar, p.dtype) for scalar in (xi, sigma, h))
-        return _flows.adaptive_bath(p, z.astype(p.dtype), xi, amplitude, time)
+        p = _flows.adaptive_bath(p, z.astype(p.dtype), xi, amplitude, time)
+        return two_drifts(before, p, h), p
 
-    new = bath.heat(bathed, gradient, momentum, bath.rates(friction))
+    rates = bath.rates(friction)
+    displacement, new = bath.heat(bathed, gradient, momentum, rates, rereads=True)
     second = bath.energy(new)
     friction = bath.regulate(friction, second, h / 2)
-    displacement = _two_drifts(h, gradient, momentum, new)
     return AdaptiveStep(displacement, new, friction, (first + second) / 2)
 
 
@@ -116,28 +116,19 @@ def sgnht(bath: Bath, friction, gradient, momentum) -> AdaptiveStep:
         dtype = compute_dtype(p.dtype, g.dtype)
         damped = _flows.friction(p.astype(dtype), like(xi, dtype), like(h, dtype))
         p = felt(damped, g, h)
-        return _flows.diffusion(p, z.astype(dtype), like(sigma, dtype), like(h, dtype))
+        p = _flows.diffusion(p, z.astype(dtype), like(sigma, dtype), like(h, dtype))
+        start = like(0, dtype) * g.astype(dtype)  # a NaN in g must show
+        return _flows.drift(start, p, like(h, dtype)), p
 
-    new = bath.heat(leaf, gradient, momentum, bath.rates(friction))
+    displacement, new = bath.heat(leaf, gradient, momentum, bath.rates(friction))
     energy = bath.energy(new)
-
-    def drift(g, p):
-        start = like(0, p.dtype) * g.astype(p.dtype)  # a NaN in g must show
-        return _flows.drift(start, p, like(h, p.dtype))
-
-    displacement = jax.tree.map(drift, gradient, new)
     return AdaptiveStep(displacement, new, bath.regulate(friction, energy, h), energy)
 
 
-def _two_drifts(step_size, gradient, momentum, new):
-    """A before and A after the bath, each for half a step."""
-
-    def leaf(g, old, p):
-        before = kicked(old, g, step_size)
-        half = like(step_size / 2, before.dtype)
-        return _flows.drift(_flows.drift(jnp.zeros_like(p), before, half), p, half)
-
-    return jax.tree.map(leaf, gradient, momentum, new)
+def two_drifts(before, after, step_size):
+    """A before and A after the bath, each for half a step: the displacement."""
+    half = like(step_size / 2, after.dtype)
+    return _flows.drift(_flows.drift(jnp.zeros_like(after), before, half), after, half)
 
 
 SPLITTINGS = {"ACDEDCAB": acdedcab, "BADODAB": badodab, "SGNHT": sgnht}

@@ -87,7 +87,13 @@ def affine_sampler(
             return _move(affine, noises, gradient, momentum)
 
         displacement, momentum = map_with_noise(
-            leaf, state.rng_key, ticks, updates, state.momentum, generator=generator
+            leaf,
+            state.rng_key,
+            ticks,
+            updates,
+            state.momentum,
+            generator=generator,
+            rereads=affine.from_old is not None,
         )
         state = UnderdampedState(
             next_count(count), state.rng_key, momentum, reading.astype(jnp.float32)

@@ -143,7 +143,9 @@ def psgld(
 
         ticks = (count, count - 1)
         trees = (updates, state.second_moment)
-        moved, moment = map_with_noise(leaf, state.rng_key, ticks, *trees, generator=generator)
+        moved, moment = map_with_noise(
+            leaf, state.rng_key, ticks, *trees, generator=generator, rereads=True
+        )
         return moved, PSGLDState(next_count(count), state.rng_key, moment)
 
     return optax.GradientTransformationExtraArgs(init, update)

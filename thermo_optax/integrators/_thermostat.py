@@ -106,8 +106,11 @@ def advance(options: Thermostat, step_size, temperature, scale, updates, state, 
     amplitude = at(options.noise_amplitude, count) * jnp.sqrt(at(scale, count))
     degrees = _degrees(options, jax.tree.leaves(updates))
 
-    def heat(fn, *trees):
-        return map_with_noise(fn, state.rng_key, (count,), *trees, generator=options.generator)
+    def heat(fn, *trees, rereads=False):
+        ticks, generator = (count,), options.generator
+        return map_with_noise(
+            fn, state.rng_key, ticks, *trees, generator=generator, rereads=rereads
+        )
 
     def regulate(friction, energy, time):
         excess = energy - degrees * target
