@@ -47,8 +47,8 @@ def stream_key(key: Any, name: str, params: Any) -> jax.Array:
     """The key of one transformation's noise: uint32[2], new memory, safe to donate.
 
     The user's key is folded with the name of the method and with the paths of the leaves that it
-    moves. Groups of a partition, and methods in a chain, that were given the same key therefore
-    draw different noise. Raw words, not a typed key, go into the state: checkpoints store them,
+    moves. Groups of a partition, and different methods in a chain, that were given the same key
+    therefore draw different noise. Raw words, not a typed key, go into the state: checkpoints store them,
     and wrappers that blend states by arithmetic leave them alone.
     """
     words = _key_data(key)

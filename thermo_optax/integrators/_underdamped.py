@@ -73,7 +73,8 @@ def langevin(
         mass: m > 0; it sets the time scale and leaves the sampled density alone.
         initial_momentum: "thermal" draws N(0, m T), "zero" starts at rest.
         momentum_dtype: dtype of the stored momentum; None means that of the parameters, but at
-            least float32, because friction and noise are lost in half precision.
+            least float32, because friction and noise are lost in half precision. Under
+            `optax.inject_hyperparams` write ``jnp.dtype("float32")``: it calls what can be called.
         generator: of the noise: "threefry" (default), "threefry13", "inverse_cdf", "ternary" or
             "jax"; see :func:`thermo_optax.noise_generators`.
         key: an int, a typed key or a raw uint32 key; read by ``init`` only. Required.
