@@ -48,7 +48,7 @@ def averages(splitting, grid, key=0):
             p, xi = state.momentum, state.friction
             return jnp.mean(x**2), jnp.mean(p**2), xi, xi**2, state.kinetic_temperature
 
-        start = jnp.sqrt(temperature) * jax.random.normal(start_key, (COORDINATES,))
+        start = jnp.sqrt(temperature) * jax.random.normal(start_key, (COORDINATES // 16, 16))
         gradient = with_noise(identity, spread)
         args = (tx, gradient, start, BURN_IN + STEPS)
         _, _, series = simulate(*args, observe=observe, noise_key=noise_key)

@@ -8,6 +8,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import thermo_optax as to
@@ -24,13 +25,20 @@ WORDS = ["BAOAB", "OBABO", "ABOBA", "OABAO", "AOBOA", "BOAOB", "BAOA", "BAO", "O
 
 
 def gradient(x):
-    return CURVATURE * x
+    return jax.tree.map(lambda leaf: CURVATURE * leaf, x)
 
 
-def exact_draws(key, temperature):
-    # Twice too wide: a sampler has to find its law by itself.
+def start(key, temperature):
+    """Particles in two tensors; twice too wide, since a sampler has to find its law by itself."""
     spread = 2 * jnp.sqrt(temperature / CURVATURE)
-    return spread * jax.random.normal(key, (2, PARTICLES // 2))
+    x = spread * jax.random.normal(key, (2, PARTICLES // 2))
+    return {"a": x[0], "b": x[1:]}
+
+
+def pooled(trees):
+    """The particles of all tensors, for each row of the grid."""
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(trees)]
+    return np.concatenate([leaf.reshape(len(leaf), -1) for leaf in leaves], axis=1)
 
 
 def check(x, p, propagator, steps, name):
@@ -47,11 +55,11 @@ def test_langevin(word):
     def run(key, h, temperature, mass, friction):
         start_key, key = jax.random.split(key)
         tx = to.langevin(h, temperature, friction=friction, mass=mass, splitting=word, key=key)
-        x, state, _ = simulate(tx, gradient, exact_draws(start_key, temperature), STEPS)
+        x, state, _ = simulate(tx, gradient, start(start_key, temperature), STEPS)
         return x, state.momentum
 
     xs, ps = over_grid(run, jax.random.key(1), *zip(*GRID, strict=True))
-    for (h, temperature, mass, friction), x, p in zip(GRID, xs, ps, strict=True):
+    for (h, temperature, mass, friction), x, p in zip(GRID, pooled(xs), pooled(ps), strict=True):
         args = (h, CURVATURE, friction, mass, temperature)
         check(x, p, oracle.propagator(word, *args), STEPS, f"{word} {args}")
 
@@ -62,11 +70,11 @@ def test_sghmc():
     def run(key, lr, temperature, mu):
         start_key, key = jax.random.split(key)
         tx = to.sghmc(lr, temperature, momentum=mu, key=key)
-        x, state, _ = simulate(tx, gradient, exact_draws(start_key, temperature), 2 * STEPS)
+        x, state, _ = simulate(tx, gradient, start(start_key, temperature), 2 * STEPS)
         return x, state.momentum
 
     xs, ps = over_grid(run, jax.random.key(2), *zip(*grid, strict=True))
-    for (lr, temperature, mu), x, p in zip(grid, xs, ps, strict=True):
+    for (lr, temperature, mu), x, p in zip(grid, pooled(xs), pooled(ps), strict=True):
         propagator = oracle.sghmc_propagator(lr, mu, CURVATURE, temperature)
         check(x, p, propagator, 2 * STEPS, f"sghmc {(lr, temperature, mu)}")
 
@@ -78,11 +86,11 @@ def test_overdamped():
     def run(method, key, lr, temperature):
         start_key, key = jax.random.split(key)
         tx = samplers[method](lr, temperature, key=key)
-        return simulate(tx, gradient, exact_draws(start_key, temperature), STEPS)[0]
+        return simulate(tx, gradient, start(start_key, temperature), STEPS)[0]
 
     positions = {
-        method: over_grid(
-            functools.partial(run, method), jax.random.key(3), *zip(*grid, strict=True)
+        method: pooled(
+            over_grid(functools.partial(run, method), jax.random.key(3), *zip(*grid, strict=True))
         )
         for method in samplers
     }
@@ -106,12 +114,13 @@ def test_sghmc_subtracts_the_heat_of_a_noisy_gradient():
         tx = to.sghmc(lr, temperature, momentum=mu, gradient_noise=declared, key=keys[1])
 
         def noisy(x, key):
-            return gradient(x) + spread * jax.random.normal(key, x.shape)
+            noise = optax.tree.random_like(key, x, jax.random.normal)
+            return jax.tree.map(lambda g, z: g + spread * z, gradient(x), noise)
 
-        x = exact_draws(keys[0], temperature)
+        x = start(keys[0], temperature)
         return simulate(tx, noisy, x, 2 * STEPS, noise_key=keys[2])[0]
 
-    quiet, heated = over_grid(run, jax.random.key(4), [spread**2, 0.0])
+    quiet, heated = pooled(over_grid(run, jax.random.key(4), [spread**2, 0.0]))
     matrix, noise = oracle.sghmc_propagator(lr, mu, CURVATURE, temperature)
     assert_variance(quiet, oracle.stationary(matrix, noise)[0, 0])
     # Undeclared, the noise lands on p and, through the drift, on x.

@@ -1,0 +1,5 @@
+"""All known defects."""
+
+from tests.mutants import linear, randomness, thermostats
+
+MUTANTS = [*linear.MUTANTS, *thermostats.MUTANTS, *randomness.MUTANTS]

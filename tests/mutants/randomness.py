@@ -1,0 +1,202 @@
+"""Defects of the noise and its keys, of the bath's channel, of partitions and of diagnostics."""
+
+from tests.mutants.mutant import Mutant
+
+NOISE = "_base/_noise.py"
+KEYS = "_base/_keys.py"
+LAWS = "_base/_threefry.py"
+SCALARS = "_base/_scalars.py"
+WORDS = "integrators/_words.py"
+
+INDEPENDENCE = "physics/test_independence.py"
+LEAVES = (f"{INDEPENDENCE}::test_leaves_and_steps[threefry]",)
+GROUPS = (f"{INDEPENDENCE}::TestTheSameKeyTwice::test_groups_of_a_partition[sgld]",)
+REPLICAS = (f"{INDEPENDENCE}::TestTheSameKeyTwice::test_replicas[sgld]",)
+GENERATORS = "physics/test_generators.py"
+SCHEDULES = "physics/test_schedules.py"
+THERMOMETERS = ("diagnostics/test_thermometers.py",)
+
+MUTANTS = [
+    Mutant(
+        "noise: all leaves start at one counter",
+        "_base/_layout.py",
+        "Place(leaf, lane, lanes[lane])",
+        "Place(leaf, lane, 0)",
+        LEAVES,
+    ),
+    Mutant(
+        "noise: all leaves in one lane",
+        "_base/_layout.py",
+        "Place(leaf, lane, lanes[lane])",
+        "Place(leaf, 0, lanes[lane])",
+        LEAVES,
+    ),
+    Mutant(
+        "noise: groups start at one counter",
+        "_base/_layout.py",
+        "start = groups[-1].start + groups[-1].length if groups else 0",
+        "start = 0",
+        ("_base/test_noise.py::test_places_do_not_overlap",),
+    ),
+    Mutant(
+        "noise: one key for all leaves, with jax.random",
+        NOISE,
+        "key = jax.random.fold_in(key, index)",
+        "del index",
+        (f"{INDEPENDENCE}::test_leaves_and_steps[jax]",),
+    ),
+    Mutant(
+        "noise: the step is not hashed (fused)",
+        NOISE,
+        "return law(*threefry2x32(key, (tick, counters), rounds))[lane]",
+        "return law(*threefry2x32(key, (0 * tick, counters), rounds))[lane]",
+        ("_base/test_noise.py::test_layouts_agree",),
+    ),
+    Mutant(
+        "noise: the step is not hashed (paired)",
+        NOISE,
+        "threefry2x32(key, (tick, start + ",
+        "threefry2x32(key, (0 * tick, start + ",
+        ("_base/test_noise.py::test_layouts_agree",),
+    ),
+    Mutant(
+        "noise: 13 rounds for 20",
+        NOISE,
+        '"threefry": (20, box_muller)',
+        '"threefry": (13, box_muller)',
+        ("_base/test_noise.py::test_normals_are_those_of_the_reference",),
+    ),
+    Mutant(
+        "noise: first momenta are the first step's noise",
+        "_base/_momenta.py",
+        "draw = fold(key, _DRAW_OF_MOMENTA)",
+        "draw = key",
+        (f"{INDEPENDENCE}::test_steps_and_the_initial_momentum",),
+    ),
+    Mutant(
+        "keys: groups of a partition share their noise",
+        KEYS,
+        "[name, *(jax.tree_util.keystr(path) for path, _ in paths)]",
+        "[name, *('' for path, _ in paths)]",
+        GROUPS,
+    ),
+    Mutant(
+        "keys: methods share their noise",
+        KEYS,
+        "[name, *(jax.tree_util.keystr(path) for path, _ in paths)]",
+        "[*(jax.tree_util.keystr(path) for path, _ in paths)]",
+        (f"{INDEPENDENCE}::test_methods_with_the_same_key",),
+    ),
+    Mutant(
+        "keys: the user's key is not used",
+        KEYS,
+        "return fold(words, int.from_bytes",
+        "return fold(0 * words, int.from_bytes",
+        REPLICAS,
+    ),
+    Mutant(
+        "Box-Muller: factor 2 of the logarithm missing",
+        LAWS,
+        "r = jnp.sqrt(np.float32(-2) * _log(u))",
+        "r = jnp.sqrt(np.float32(-1) * _log(u))",
+        (f"{GENERATORS}::test_stationary_law_in_a_harmonic_well[threefry]",),
+    ),
+    Mutant(
+        "Box-Muller: cosine twice instead of cosine and sine",
+        LAWS,
+        "quarter_turn = np.uint32(2**30)",
+        "quarter_turn = np.uint32(0)",
+        LEAVES,
+    ),
+    Mutant(
+        "Threefry: a wrong rotation",
+        LAWS,
+        "(13, 15, 26, 6, 17, 29, 16, 24)",
+        "(13, 15, 26, 6, 17, 29, 16, 25)",
+        ("_base/test_threefry.py::test_known_answers",),
+    ),
+    Mutant(
+        "ternary: probability 1/4 for 1/6",
+        LAWS,
+        "sixth = 2**32 // 6",
+        "sixth = 2**32 // 4",
+        (f"{GENERATORS}::test_stationary_law_in_a_harmonic_well[ternary]",),
+    ),
+    Mutant(
+        "bath: temperature_scale ignored",
+        SCALARS,
+        "return own * like(scale, own.dtype)",
+        "return own",
+        (f"{SCHEDULES}::test_temperature_scale_multiplies_the_bath",),
+    ),
+    Mutant(
+        "bath: temperature_scale scales the amplitude",
+        SCALARS,
+        "return own * like(scale, own.dtype)",
+        "return own * jnp.square(like(scale, own.dtype))",
+        (f"{SCHEDULES}::test_temperature_scale_multiplies_the_bath",),
+    ),
+    Mutant(
+        "schedules: stuck at the first step",
+        SCALARS,
+        "value = value(count) if callable(value) else value",
+        "value = value(0 * count) if callable(value) else value",
+        (f"{SCHEDULES}::test_temperature_follows_its_schedule",),
+    ),
+    Mutant(
+        "schedules: one step ahead",
+        SCALARS,
+        "value = value(count) if callable(value) else value",
+        "value = value(count + 1) if callable(value) else value",
+        (f"{SCHEDULES}::test_temperature_follows_its_schedule",),
+    ),
+    Mutant(
+        "half precision: momenta updated in the parameters' own dtype",
+        "_base/_momenta.py",
+        "functools.reduce(np.promote_types, dtypes, np.dtype(np.float32))",
+        "functools.reduce(np.promote_types, dtypes)",
+        ("physics/test_half_precision.py::test_weak_friction_and_its_heat_are_not_lost",),
+    ),
+    Mutant(
+        "lol: h^2 for h^2 / 2 as the learning rate of the output layer",
+        "partitions/_lol.py",
+        "    return step_size**2 / 2",
+        "    return step_size**2",
+        ("partitions/test_layers.py::test_each_group_moves_as_its_integrator_alone[lol]",),
+    ),
+    Mutant(
+        "thermometer: mass forgotten",
+        WORDS,
+        "return jnp.stack([jnp.ones_like(kicked), kicked]) / mass",
+        "return jnp.stack([jnp.ones_like(kicked), kicked])",
+        THERMOMETERS,
+    ),
+    Mutant(
+        "thermometer: half a kick left in",
+        WORDS,
+        "return jnp.stack([jnp.ones_like(kicked), kicked]) / mass",
+        "return jnp.stack([jnp.ones_like(kicked), 0 * kicked]) / mass",
+        THERMOMETERS,
+    ),
+    Mutant(
+        "thermometer: band with both tails on each side",
+        "diagnostics/_bands.py",
+        "tail = (1 - confidence) / 2",
+        "tail = 1 - confidence",
+        THERMOMETERS,
+    ),
+    Mutant(
+        "validate: passes whatever it finds",
+        "validation/_report.py",
+        "return self.excess <= Z",
+        "return True",
+        ("validation/test_validate.py::test_others_fail[no motion]",),
+    ),
+    Mutant(
+        "validate: does not ask whether chains moved",
+        "validation/_statistics.py",
+        "MEMORY = 0.1",
+        "MEMORY = 1.1",
+        ("validation/test_validate.py::test_others_fail[no motion]",),
+    ),
+]

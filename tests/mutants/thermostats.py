@@ -1,0 +1,243 @@
+"""Defects of the adaptive thermostats, of covariance control and of the metric."""
+
+from tests.mutants.mutant import Mutant
+
+FLOWS = "integrators/_flows.py"
+STEPS = "integrators/_adaptive_steps.py"
+THERMOSTAT = "integrators/_thermostat.py"
+COVARIANCE = "integrators/_covariance.py"
+METRIC = "integrators/_preconditioned.py"
+
+EXACT_FLOWS = "physics/test_flows.py"
+ADAPTIVE = "physics/test_adaptive.py"
+OBSERVED = (
+    *("test_configurational_temperature", "test_mean_friction", "test_spread_of_friction"),
+    "test_kinetic_temperature_is_exact_at_the_thermostat",
+)
+AUTHORS, TEXTBOOK, FIRST_ORDER = (
+    tuple(f"{ADAPTIVE}::TestGradientNoiseIsAbsorbed::{test}[{word}]" for test in OBSERVED)
+    for word in ("ACDEDCAB", "BADODAB", "SGNHT")
+)
+VARIANTS = "physics/test_adaptive_variants.py"
+CONTROL = ("physics/test_covariance_control.py",)
+METRICS = "physics/test_metric.py"
+
+MUTANTS = [
+    Mutant(
+        "thermostat: norm for norm squared",
+        THERMOSTAT,
+        "sum_of_squares(leaf.astype(dtype)) for leaf",
+        "jnp.sqrt(sum_of_squares(leaf.astype(dtype))) for leaf",
+        AUTHORS,
+    ),
+    Mutant(
+        "thermostat: the first dimension for the number of coordinates",
+        THERMOSTAT,
+        "sizes = [math.prod(jnp.shape(leaf)) for leaf in leaves]",
+        "sizes = [math.prod(jnp.shape(leaf)[:1]) for leaf in leaves]",
+        AUTHORS,
+    ),
+    Mutant(
+        "thermostat: reads the friction of the wrong tensor",
+        THERMOSTAT,
+        "scalars = list(values) if",
+        "scalars = list(values)[::-1] if",
+        (f"{ADAPTIVE}::test_a_thermostat_for_each_tensor_absorbs_its_noise",),
+    ),
+    Mutant(
+        "thermostat: friction falls while hot",
+        FLOWS,
+        "rate + time * coupling * energy_excess",
+        "rate - time * coupling * energy_excess",
+        (f"{EXACT_FLOWS}::test_thermostat_rises_when_hot",),
+    ),
+    Mutant(
+        "thermostat: friction scaled by the coupling",
+        THERMOSTAT,
+        "friction * coupling if options.scaled_friction else friction",
+        "friction * coupling",
+        AUTHORS,
+    ),
+    Mutant(
+        "thermostat: the option scaled_friction is ignored",
+        THERMOSTAT,
+        "friction * coupling if options.scaled_friction else friction",
+        "friction",
+        (f"{VARIANTS}::test_scaled_friction_has_the_square_root_of_the_coupling",),
+    ),
+    Mutant(
+        "thermostat: mean energy driven by the total",
+        THERMOSTAT,
+        "excess = excess / degrees",
+        "excess = excess",
+        (f"{VARIANTS}::test_mean_energy_has_the_coupling_divided_by_the_coordinates",),
+    ),
+    Mutant(
+        "thermostat: temperature_scale heats the target, not the noise",
+        THERMOSTAT,
+        " * jnp.sqrt(at(scale, count))",
+        "",
+        (f"{ADAPTIVE}::test_temperature_scale_heats_bath_and_noise_alike",),
+    ),
+    Mutant(
+        "thermostat: the count does not advance",
+        THERMOSTAT,
+        "next_count(count),",
+        "count,",
+        AUTHORS,
+    ),
+    Mutant(
+        "thermostat: regulates at temperature 0",
+        THERMOSTAT,
+        "jnp.where(hot, _flows.thermostat(friction, excess, coupling, time), friction)",
+        "_flows.thermostat(friction, excess, coupling, time)",
+        (f"{VARIANTS}::test_a_bath_at_zero_neither_heats_nor_regulates",),
+    ),
+    Mutant(
+        "diffusion: time for its square root",
+        FLOWS,
+        "momentum + amplitude * jnp.sqrt(time) * noise",
+        "momentum + amplitude * time * noise",
+        (f"{EXACT_FLOWS}::test_diffusion_has_the_variance_of_a_random_walk",),
+    ),
+    Mutant(
+        "adaptive bath: no limit at friction 0",
+        FLOWS,
+        "return jnp.where(tiny, time * (1 - rate * time), heating(safe, time) / (2 * safe))",
+        "return heating(rate, time) / (2 * rate)",
+        (f"{EXACT_FLOWS}::test_adaptive_bath_at_any_friction",),
+    ),
+    Mutant(
+        "adaptive bath: plain square root of the time below friction 0.1",
+        FLOWS,
+        "jnp.abs(rate * time) < 1e-4",
+        "jnp.abs(rate) < 0.1",
+        (f"{EXACT_FLOWS}::test_adaptive_bath_at_any_friction",),
+    ),
+    Mutant(
+        "ACDEDCAB: half of D missing",
+        STEPS,
+        "_flows.diffusion(cool, z.astype(cool.dtype), amplitude, time)",
+        "_flows.diffusion(cool, z.astype(cool.dtype), amplitude, time / 2)",
+        AUTHORS,
+    ),
+    Mutant(
+        "ACDEDCAB: E sees the end of the diffusion",
+        STEPS,
+        "return hot, (cool + hot) / 2, p",
+        "return hot, hot, p",
+        AUTHORS,
+    ),
+    Mutant(
+        "ACDEDCAB: E misses the spread halfway",
+        STEPS,
+        "bath.energy(midpoint) + bath.degrees(midpoint) * sigma**2 * h / 4",
+        "bath.energy(midpoint)",
+        AUTHORS,
+    ),
+    Mutant(
+        "ACDEDCAB: first C missing",
+        STEPS,
+        "cool = _flows.friction(cool, xi, time / 2)",
+        "cool = _flows.friction(cool, 0 * xi, time / 2)",
+        AUTHORS,
+    ),
+    Mutant(
+        "ACDEDCAB: second C missing",
+        STEPS,
+        "jax.tree.map(last_friction, hot, bath.rates(friction))",
+        "hot",
+        AUTHORS,
+    ),
+    Mutant(
+        "ACDEDCAB and BADODAB: one drift instead of two halves",
+        STEPS,
+        "_flows.drift(_flows.drift(jnp.zeros_like(after), before, half), after, half)",
+        "_flows.drift(0 * before, after, 2 * half)",
+        AUTHORS,
+    ),
+    Mutant(
+        "BADODAB: second thermostat step missing",
+        STEPS,
+        "friction = bath.regulate(friction, second, h / 2)",
+        "friction = bath.regulate(friction, second, 0 * h)",
+        TEXTBOOK,
+    ),
+    Mutant(
+        "BADODAB: noise of the bath without its friction's share",
+        STEPS,
+        "p = _flows.adaptive_bath(p, z.astype(p.dtype), xi, amplitude, time)",
+        "p = _flows.diffusion(_flows.friction(p, xi, time), z.astype(p.dtype), amplitude, time)",
+        TEXTBOOK,
+    ),
+    Mutant(
+        "SGNHT: half the friction",
+        STEPS,
+        "damped = _flows.friction(p.astype(dtype), like(xi, dtype), like(h, dtype))",
+        "damped = _flows.friction(p.astype(dtype), like(xi, dtype), like(h / 2, dtype))",
+        FIRST_ORDER,
+    ),
+    Mutant(
+        "covariance control: difference of two noises taken for one",
+        COVARIANCE,
+        "jnp.square(g - last) / 2, noise)",
+        "jnp.square(g - last), noise)",
+        CONTROL,
+    ),
+    Mutant(
+        "covariance control: friction without h",
+        COVARIANCE,
+        "at(step_size, count) / (2 * target * weight)",
+        "1 / (2 * target * weight)",
+        CONTROL,
+    ),
+    Mutant(
+        "covariance control: friction twice too small",
+        COVARIANCE,
+        "at(step_size, count) / (2 * target * weight)",
+        "at(step_size, count) / (4 * target * weight)",
+        CONTROL,
+    ),
+    Mutant(
+        "psgld: Gamma left out",
+        METRIC,
+        "s * (root * z + drift)",
+        "s * root * z",
+        (f"{METRICS}::test_metric_of_the_present_gradient",),
+    ),
+    Mutant(
+        "psgld: half of Gamma",
+        METRIC,
+        "s * (root * z + drift)",
+        "s * (root * z + drift / 2)",
+        (f"{METRICS}::test_metric_of_the_present_gradient",),
+    ),
+    Mutant(
+        "psgld: noise with the metric, not its root",
+        METRIC,
+        "s * (root * z + drift)",
+        "s * (metric * z + drift)",
+        (f"{METRICS}::test_frozen_metric_has_the_law_of_sgld_in_it",),
+    ),
+    Mutant(
+        "psgld: metric in the noise only",
+        METRIC,
+        "moved = -h * metric * g",
+        "moved = -h * g",
+        (f"{METRICS}::test_frozen_metric_has_the_law_of_sgld_in_it",),
+    ),
+    Mutant(
+        "psgld: the metric is never frozen",
+        METRIC,
+        "jnp.where(adapting, a * old + (1 - a) * jnp.square(finite_or_zero(g)), old)",
+        "a * old + (1 - a) * jnp.square(finite_or_zero(g))",
+        (f"{METRICS}::test_frozen_metric_has_the_law_of_sgld_in_it",),
+    ),
+    Mutant(
+        "psgld: second moment without bias correction",
+        METRIC,
+        "return jnp.where(samples > 0, 1 / jnp.where(samples > 0, weight, 1), 1)",
+        "return jnp.ones_like(weight)",
+        (f"{METRICS}::test_correction_vanishes_with_the_heat",),
+    ),
+]
