@@ -9,7 +9,7 @@ import pytest
 
 import thermo_optax as to
 from tests.simulation import simulate, with_noise
-from tests.statistics import assert_equal_means, assert_mean
+from tests.statistics import assert_equal_means, assert_mean, time_average
 
 COORDINATES = 4
 
@@ -155,7 +155,7 @@ def test_one_draw_for_both_diffusions_keeps_the_law():
     def averages(path, seed):
         keys = jax.random.split(jax.random.key(seed), systems)
         series = jax.jit(jax.vmap(path))(keys)
-        return [np.asarray(one, np.float64)[:, burn_in:].mean(axis=1) for one in series]
+        return [time_average(np.asarray(one)[:, burn_in:].T) for one in series]
 
     names = ["x^2", "p^2", "xi", "xi^2"]
     for name, a, b in zip(names, averages(literal, 0), averages(ours, 1), strict=True):
