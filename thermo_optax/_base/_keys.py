@@ -48,8 +48,8 @@ def stream_key(key: Any, name: str, params: Any) -> jax.Array:
 
     The user's key is folded with the name of the method and with the paths of the leaves that it
     moves. Groups of a partition, and different methods in a chain, that were given the same key
-    therefore draw different noise. Raw words, not a typed key, go into the state: checkpoints store them,
-    and wrappers that blend states by arithmetic leave them alone.
+    therefore draw different noise. Raw words, not a typed key, go into the state: checkpoints store
+    them, and wrappers that blend states by arithmetic leave them alone.
     """
     words = _key_data(key)
     if words.shape == (4,):  # keys of the "rbg" generators: both halves count
