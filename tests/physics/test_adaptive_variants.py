@@ -159,5 +159,5 @@ def test_one_draw_for_both_diffusions_keeps_the_law():
 
     names = ["x^2", "p^2", "xi", "xi^2"]
     for name, a, b in zip(names, averages(literal, 0), averages(ours, 1), strict=True):
-        shortcut = 2 * (h * xi) ** 2 * abs(np.mean(a))
+        shortcut = float(2 * (h * xi) ** 2 * abs(np.mean(a)))
         assert_equal_means(a, b, name=name, slack=shortcut)
