@@ -14,6 +14,7 @@ BENCHMARKS = {
     "trig": ("benchmarks.planar", "cosine against sine over 5 periods, same network and methods"),
     "mnist": ("benchmarks.mnist", "a network on the 60,000 images of MNIST or Fashion-MNIST"),
     "demo": ("benchmarks.demo", "all of the above at small scale, in a few minutes"),
+    "updates": ("benchmarks.updates", "what updates cost, next to other libraries; `make bench`"),
 }
 INTERRUPTED = 130  # the shell's exit code for Ctrl-C
 

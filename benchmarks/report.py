@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks import runtime
+from benchmarks import markdown, runtime
 from benchmarks.comparison import Result
 
 
@@ -23,14 +23,7 @@ def table(results: Sequence[Result], *, errors: bool = False) -> str:
         "hidden temperature, measured / set",
         "setting",
     )
-    rows = [columns, tuple("---" for _ in columns)]
-    rows += [_row(result, errors) for result in results]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    rows[1] = tuple("-" * width for width in widths)
-    return "\n".join(
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in rows
-    )
+    return markdown.table(columns, [_row(result, errors) for result in results])
 
 
 def save(output: pathlib.Path, title: str, results: Sequence[Result], *, errors=False) -> bool:

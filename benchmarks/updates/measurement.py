@@ -1,0 +1,76 @@
+"""Runs the parts of the benchmark one after the other and reports what is done."""
+
+import argparse
+import os
+import pathlib
+import shlex
+import sys
+
+from benchmarks.interruption import Interruption
+from benchmarks.updates import clock, cost, efficiency, noise, tables, training
+from benchmarks.updates.contenders import CONTENDERS, installed, library
+from benchmarks.updates.results import Efficiency, Results, save_json
+from benchmarks.updates.targets import TARGETS
+
+LAYERED = ("mlp1.7M", "tiny")  # trees in which AdLaLa finds layers
+REPLICAS, LENGTHS = 4096, 10  # of the run that checks tau; lengths in units of tau
+
+
+def run(options: argparse.Namespace) -> None:
+    """One run, which Ctrl-C ends early without losing what is done."""
+    output = options.output or pathlib.Path("results") / "updates"
+    names = _contenders(options.methods)
+    results = Results(options.rounds, load=[_load()])
+    with Interruption() as interruption, clock.cold_compiler():
+        try:
+            _measure(options, names, results, interruption)
+        finally:
+            results.load.append(_load())
+            _save(results, output)
+        interruption.check()
+
+
+def _measure(
+    options: argparse.Namespace, names: list[str], results: Results, interruption: Interruption
+) -> None:
+    rounds = options.rounds
+    if "updates" in options.parts:
+        for tree in options.trees:
+            fitting = [name for name in names if name != "adlala" or tree in LAYERED]
+            results.costs[tree] = cost.measure(tree, fitting, rounds, interruption)
+    if "noise" in options.parts:
+        results.noise = noise.measure(options.noise_size, rounds, interruption)
+    if "training" in options.parts:
+        for problem in options.problems:
+            results.trainings[problem] = training.measure(problem, rounds, interruption)
+    if "efficiency" in options.parts:
+        for name, sampler in efficiency.SAMPLERS.items():
+            interruption.check()
+            best = efficiency.best(sampler)
+            measured = efficiency.measured_tau(sampler, best, REPLICAS, LENGTHS)
+            results.efficiency[name] = Efficiency(best, *measured)
+
+
+def _contenders(wanted: list[str] | None) -> list[str]:
+    """The names to time; those whose library is missing are left out, in one line each."""
+    names = wanted or [name for name in CONTENDERS if name not in training.ONLY_THERE]
+    unknown = [name for name in names if name not in CONTENDERS]
+    if unknown:
+        raise SystemExit(f"no method is called {unknown[0]!r}; known: {', '.join(CONTENDERS)}")
+    for missing in sorted({library(n) for n in (*names, training.POSTERIORS) if not installed(n)}):
+        print(f"{missing} is not installed: it is left out", flush=True)
+    return [name for name in names if installed(name)]
+
+
+def _save(results: Results, output: pathlib.Path) -> None:
+    output.mkdir(parents=True, exist_ok=True)
+    command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
+    text = tables.document(results, command)
+    (output / "table.md").write_text(text, encoding="utf-8")
+    save_json(results, TARGETS, command, output / "results.json")
+    print(f"\n{text}\nsaved in {output}/", flush=True)
+
+
+def _load() -> float:
+    """How many programs compete for the processor."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")

@@ -1,0 +1,146 @@
+"""The results as markdown."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from benchmarks import markdown
+from benchmarks.updates import clock, lookups, noise
+from benchmarks.updates.cost import COPY, UpdateCosts
+from benchmarks.updates.results import Results, environment
+from benchmarks.updates.targets import TARGETS
+
+RATIOS = "Ratios are medians over rounds, with their quartiles in brackets."
+
+
+def document(results: Results, command: str) -> str:
+    """All tables that there is something to say in, the verdicts first."""
+    facts = "; ".join(f"{name}: {value}" for name, value in environment(results).items())
+    head = f"# What updates cost\n\n`{command}`\n\n{facts}; {results.rounds} rounds. {RATIOS}\n"
+    parts = [head, _targets(results), *map(_costs, results.costs.values())]
+    parts += [_noise(results)] if results.noise else []
+    parts += [_training(title, times) for title, times in results.trainings.items()]
+    parts += [_efficiency(results)] if results.efficiency else []
+    return "\n".join(parts)
+
+
+def _section(title: str, text: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return f"## {title}\n\n{text}{markdown.table(columns, rows)}\n"
+
+
+def _targets(results: Results) -> str:
+    rows = [
+        (
+            target.topic,
+            target.meaning,
+            _cell(target.value(results)),
+            f"{target.relation} {target.bound:g} {target.unit}",
+            target.verdict(results),
+        )
+        for target in TARGETS
+    ]
+    count = sum(row[-1] == "reached" for row in rows)
+    text = f"{count} of {len(rows)} reached.\n\n"
+    return _section("Targets", text, ("topic", "what", "measured", "target", "verdict"), rows)
+
+
+def _costs(costs: UpdateCosts) -> str:
+    pace = clock.quartiles(costs.seconds[COPY])
+    text = (
+        f"{costs.size:,} parameters in {costs.leaves} leaves. The memory moves "
+        f"{1e-9 / pace.median:.1f} [{1e-9 / pace.high:.1f}, {1e-9 / pace.low:.1f}] GB/s when an "
+        "array far beyond the caches is read and written in place; the limit is the time in which "
+        "it moves the gradients once, the parameters and the state twice.\n\n"
+    )
+    columns = (
+        *("method", "ns/param", "over adam", "over SGHMC", "over noisy_sgd", "limit ns/param"),
+        *("share of limit", "temporary MB", "state B/param", "trace + compile s", "in adams"),
+    )
+    return _section(
+        f"Updates of {costs.tree}", text, columns, [_cost(costs, n) for n in costs.builds]
+    )
+
+
+def _cost(costs: UpdateCosts, name: str) -> tuple[str, ...]:
+    build, seconds = costs.builds[name], float(np.median(costs.seconds[name]))
+    results = Results(0, costs={costs.tree: costs})
+    compiling = lookups.build(costs.tree, name, "optax.adam")(results)
+    return (
+        name,
+        f"{1e9 * seconds / costs.size:.2f}",
+        *(
+            _cell(lookups.update(costs.tree, name, base)(results))
+            for base in ("optax.adam", "sghmc", "optax.noisy_sgd")
+        ),
+        f"{1e9 * costs.limit(name) / costs.size:.2f}",
+        f"{costs.limit(name) / seconds:.0%}",
+        f"{build.temporary_bytes / 1e6:.1f}",
+        f"{build.state_bytes / costs.size:.1f}",
+        f"{build.trace_seconds:.2f} + {build.compile_seconds:.2f}",
+        _cell(compiling),
+    )
+
+
+def _noise(results: Results) -> str:
+    rows = [
+        (
+            name,
+            f"{1e9 * np.median(seconds):.2f}",
+            _cell(lookups.noise_speed(name)(results)),
+        )
+        for name, seconds in results.noise.items()
+    ]
+    text = "Drawn and used in x <- a x + s z.\n\n"
+    return _section("Noise", text, ("generator", "ns/number", f"faster than {noise.BASE}"), rows)
+
+
+def _training(title: str, times: clock.Times) -> str:
+    rows = [
+        (
+            name,
+            f"{1 / np.median(seconds):,.0f}",
+            _cell(clock.ratio(seconds, times["sgld"])) if "sgld" in times else "-",
+        )
+        for name, seconds in times.items()
+    ]
+    return _section(f"Whole steps: {title}", "", ("method", "steps/s", "time over our SGLD"), rows)
+
+
+def _efficiency(results: Results) -> str:
+    times = results.trainings.get("gaussian", {})
+    rows = []
+    for name, found in results.efficiency.items():
+        best = found.best
+        speed = 1 / float(np.median(times[name])) if name in times else None
+        rows.append(
+            (
+                name,
+                ", ".join(f"{key} {value:.3g}" for key, value in best.setting.items()),
+                f"{best.bias:.1e}",
+                f"{best.tau:,.1f} ({best.observable} at precision {best.precision:g})",
+                f"{found.measured_tau:,.1f} ± {found.tau_error:,.1f}",
+                f"{speed:,.0f}" if speed else "-",
+                f"{speed / best.tau:,.0f}" if speed else "-",
+            )
+        )
+    columns = (
+        *("sampler", "best setting", "largest bias", "tau in steps, exact", "tau measured"),
+        *("steps/s", "independent samples/s"),
+    )
+    text = (
+        "On the 100-dimensional Gaussian; the best setting with all variances within 1 %. tau is "
+        "the largest integrated autocorrelation time, over coordinates, of x and x^2.\n\n"
+    )
+    return _section("Sampling efficiency", text, columns, rows)
+
+
+def _cell(value: lookups.Value) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, clock.Quartiles):
+        return f"{_number(value.median)} [{_number(value.low)}, {_number(value.high)}]"
+    return _number(value)
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if value < 100 else f"{value:,.0f}"
