@@ -17,9 +17,19 @@ from benchmarks.training import Task
 
 mpl.use("Agg")
 
-# Okabe and Ito's palette: told apart with any kind of colour vision. The thermodynamic methods
-# also differ from the others by their line style, for print in grey.
-COLOURS = ("#999999", "#56B4E9", "#0072B2", "#000000", "#009E73", "#E69F00", "#D55E00", "#CC79A7")
+# Okabe and Ito's palette: told apart with any kind of colour vision, and the same for a method in
+# every picture. Methods with a temperature also differ by their line style, for print in grey.
+COLOURS = {
+    "SGD": "#999999",
+    "RMSprop": "#56B4E9",
+    "Adam": "#0072B2",
+    "Adam, default betas": "#0072B2",
+    "Adam, tuned betas": "#000000",
+    "SGLD": "#009E73",
+    "Langevin": "#E69F00",
+    "LOL": "#D55E00",
+    "AdLaLa": "#CC79A7",
+}
 # Blue and vermilion of that palette for the two classes: pale for the areas, dark for the points.
 AREAS, POINTS = ("#5FAAD6", "#F0A26B"), ("#00456B", "#8A3B00")
 GRID_POINTS = 240
@@ -32,7 +42,7 @@ def learning_curves(
     figure, axes = plt.subplots(figsize=(8.5, 4.6), layout="constrained")
     best_last = sorted(results, key=lambda result: result.accuracy.mean())
     for order, result in enumerate(best_last):
-        colour = COLOURS[results.index(result) % len(COLOURS)]
+        colour = COLOURS[result.method.label]
         scores = 100 * (1 - result.curves if errors else result.curves)
         steps = result.series("step")
         mean, spread = scores.mean(axis=1), scores.std(axis=1)
@@ -58,7 +68,7 @@ def learning_curves(
         axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.set_xlim(left=0)
-    axes.grid(alpha=0.3)
+    axes.grid(alpha=0.3, which="both")
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles[::-1], labels[::-1], loc="outside right center", frameon=False)
     figure.savefig(path, dpi=120)

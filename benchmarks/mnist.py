@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from benchmarks.options import add_training_options, at_least
 
 BATCH_SIZE = 128
+TITLES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
 SIZES = (784, 200, 200, 10)
 
 
@@ -20,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the image benchmark."""
     parser.add_argument(
         "--dataset",
-        choices=("mnist", "fashion-mnist"),
+        choices=tuple(TITLES),
         default="mnist",
         help="found, or downloaded (default: %(default)s)",
     )
@@ -57,7 +58,7 @@ def train_on_images(options: argparse.Namespace) -> None:
     runtime.configure()
     task = image_task(options.dataset)
     steps = options.steps or math.ceil(options.epochs * len(task.data[1]) / BATCH_SIZE)
-    title = f"{options.dataset}, {'-'.join(map(str, SIZES))} network"
+    title = f"{TITLES[options.dataset]}, {'-'.join(map(str, SIZES))} network"
     output = options.output or pathlib.Path("results") / options.dataset
 
     def save(results):
