@@ -1,6 +1,7 @@
 """What an update costs: time, memory and compilation, next to what the memory allows.
 
-An update is `update` and `apply_updates`, jitted, with parameters and state donated.
+An update is `update` and `apply_updates`, jitted, with parameters and state donated. Compilations
+are compared like updates, round by round, since they take as long as the machine is busy.
 """
 
 from collections.abc import Sequence
@@ -8,6 +9,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from tqdm import tqdm
 
 from benchmarks.interruption import Interruption
 from benchmarks.updates import clock, trees
@@ -16,20 +19,20 @@ from benchmarks.updates.contenders import CONTENDERS
 COPY = "copy"  # x + 1 in place: the memory's pace, measured among the contenders
 COPY_SIZE = 2**26  # 256 MB, beyond any cache
 LEARNING_RATE, TEMPERATURE = 1e-4, 1e-4
-SLOW_COMPILE = 5.0  # seconds, above which one compilation is enough
-COMPILATIONS = 3
+COMPILATIONS = 3  # rounds
+SLOW = 5.0  # seconds, above which a contender is compiled once only
 
 
 class Build(NamedTuple):
     """What a contender needs on a tree, apart from time per step."""
 
-    trace_seconds: float
-    compile_seconds: float
+    trace_seconds: np.ndarray  # [rounds of compilation]
+    compile_seconds: np.ndarray
     temporary_bytes: int
     state_bytes: int
 
     @property
-    def seconds(self) -> float:
+    def seconds(self) -> np.ndarray:
         return self.trace_seconds + self.compile_seconds
 
 
@@ -56,22 +59,28 @@ def measure(
 ) -> UpdateCosts:
     """Builds and times contenders on a tree."""
     params, grads = trees.arrays(tree), trees.arrays(tree, seed=1)
-    size = trees.size(params)
+    methods = {name: CONTENDERS[name](LEARNING_RATE, TEMPERATURE) for name in names}
+    states = {name: method.init(params) for name, method in methods.items()}
+    programs: dict[str, list[clock.Program]] = {name: [] for name in names}
+    order = np.random.default_rng(0)
+    for _ in tqdm(range(COMPILATIONS), desc=f"compiling for {tree}", unit="round"):
+        for name in order.permutation(names).tolist():
+            interruption.check()
+            if not programs[name] or programs[name][0].build_seconds < SLOW:
+                arguments = (params, states[name], grads)
+                programs[name].append(clock.build(methods[name].step, *arguments))
     builds, turns = {}, {COPY: _copy(COPY_SIZE)}
     for name in names:
-        interruption.check()
-        contender = CONTENDERS[name](LEARNING_RATE, TEMPERATURE)
-        carry = jax.tree.map(jnp.copy, (params, contender.init(params)))
-        program = clock.build(contender.step, *carry, grads)
-        programs = [program]
-        while program.build_seconds < SLOW_COMPILE and len(programs) < COMPILATIONS:
-            programs.append(clock.build(contender.step, *carry, grads))
-        program = sorted(programs, key=lambda one: one.build_seconds)[len(programs) // 2]
-        state = sum(leaf.nbytes for leaf in jax.tree.leaves(carry[1]))
-        builds[name] = Build(*program[1:], state)
-        turns[name] = clock.advancing(program.run, carry, (grads,))
+        builds[name] = Build(
+            np.array([one.trace_seconds for one in programs[name]]),
+            np.array([one.compile_seconds for one in programs[name]]),
+            programs[name][-1].temporary_bytes,
+            sum(leaf.nbytes for leaf in jax.tree.leaves(states[name])),
+        )
+        carry = jax.tree.map(jnp.copy, (params, states.pop(name)))
+        turns[name] = clock.advancing(programs.pop(name)[-1].run, carry, (grads,))
     seconds = clock.interleave(turns, rounds, f"updates of {tree}", interruption)
-    return UpdateCosts(tree, size, len(jax.tree.leaves(params)), builds, seconds)
+    return UpdateCosts(tree, trees.size(params), len(jax.tree.leaves(params)), builds, seconds)
 
 
 def _copy(size: int) -> clock.Turn:

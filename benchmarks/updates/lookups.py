@@ -1,6 +1,9 @@
 """How each target finds its number among the results; None where it was not measured."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
 
 from benchmarks.updates import clock, noise
 from benchmarks.updates.results import Results
@@ -46,12 +49,14 @@ def lead_over_posteriors(problem: str) -> Lookup:
 
 
 def build(tree: str, name: str, base: str) -> Lookup:
-    """Seconds to trace and compile an update over those of another."""
+    """Seconds to trace and compile an update over those of another, in rounds that have both."""
 
     def lookup(results):
         builds = results.costs[tree].builds if tree in results.costs else {}
-        known = name in builds and base in builds
-        return builds[name].seconds / builds[base].seconds if known else None
+        if name not in builds or base not in builds:
+            return None
+        rounds = zip(builds[name].seconds, builds[base].seconds, strict=False)
+        return clock.ratio(*np.array(list(rounds)).T)
 
     return lookup
 
@@ -61,7 +66,7 @@ def slowest_build(tree: str, names: Sequence[str], base: str) -> Lookup:
 
     def lookup(results):
         ratios = (build(tree, name, base)(results) for name in names)
-        return max(filter(None, ratios), default=None)
+        return max(filter(None, ratios), key=_median, default=None)
 
     return lookup
 
@@ -109,5 +114,5 @@ def _ratio(times: clock.Times, name: str, base: str) -> clock.Quartiles | None:
     return clock.ratio(times[name], times[base]) if known else None
 
 
-def _median(value: clock.Quartiles) -> float:
+def _median(value: Any) -> float:
     return value.median

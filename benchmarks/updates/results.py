@@ -90,7 +90,15 @@ def _costs(costs: UpdateCosts) -> dict:
             name: times for name, times in _lists(costs.seconds).items() if name != COPY
         },
         "seconds per copied byte": costs.seconds[COPY].tolist(),
-        "builds": {name: build._asdict() for name, build in costs.builds.items()},
+        "builds": {
+            name: {
+                "trace seconds": build.trace_seconds.tolist(),
+                "compile seconds": build.compile_seconds.tolist(),
+                "temporary bytes": build.temporary_bytes,
+                "state bytes": build.state_bytes,
+            }
+            for name, build in costs.builds.items()
+        },
     }
 
 

@@ -76,7 +76,7 @@ def _cost(costs: UpdateCosts, name: str) -> tuple[str, ...]:
         f"{costs.limit(name) / seconds:.0%}",
         f"{build.temporary_bytes / 1e6:.1f}",
         f"{build.state_bytes / costs.size:.1f}",
-        f"{build.trace_seconds:.2f} + {build.compile_seconds:.2f}",
+        f"{np.median(build.trace_seconds):.2f} + {np.median(build.compile_seconds):.2f}",
         _cell(compiling),
     )
 

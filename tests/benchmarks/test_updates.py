@@ -83,7 +83,7 @@ def test_targets_name_methods_that_exist():
     names = contenders.CONTENDERS
     times = dict.fromkeys([*names, *(f"posteriors.{m}, 1 thread" for m in ("sgld", "baoa"))])
     times = {name: np.ones(3) for name in times}
-    builds = {name: cost.Build(1.0, 1.0, 0, 0) for name in names}
+    builds = {name: cost.Build(np.ones(3), np.ones(3), 0, 0) for name in names}
     law = results.Efficiency(efficiency.Best({}, 0.0, 1.0, "x", 1.0), 1.0, 0.1)
     generators = ("jax.random.normal", "threefry", "inverse_cdf")
     full = results.Results(
