@@ -97,7 +97,7 @@ PROBLEMS = {
         },
     ),
     "trig": Problem(
-        title="trigonometric problem",
+        title="Trigonometric problem",
         draw=trigonometric,
         batch_size=50,
         steps=100_000,
@@ -142,10 +142,9 @@ PROBLEMS = {
 }
 
 # Langevin is SGD with the heat of a cold posterior, 0.01 / N: at 1 / N, the posterior itself, one
-# network alone errs on 4.5 % of MNIST, and only an average over many does better. AdLaLa
-# was tried at 13 settings, one or two seeds each: those that learn well err on 2.0 to 2.4 % of MNIST,
-# and none on less than plain SGD. Its coupling is low because the energy that drives the thermostat
-# is the sum over 197,000 weights.
+# network alone errs on 4.5 % of MNIST. AdLaLa was tried at 13 settings, with one or two seeds each:
+# those that learn well err on 2.0 to 2.4 %, and none on less than plain SGD. Its coupling is low
+# because the energy that drives the thermostat is the sum over 197,000 weights.
 IMAGE_METHODS = {
     "adam": methods.adam("Adam", grid(learning_rate=[0.001], beta1=[0.9], beta2=[0.999])),
     "sgd": methods.sgd(grid(learning_rate=[0.1], momentum=[0.9])),
