@@ -1,5 +1,8 @@
 """The samplers of posteriors, in torch, as turns of the clock."""
 
+# The peers are optional: where they are not installed, the types of their names are unknown.
+# pyright: reportMissingImports=false
+
 import itertools
 import warnings
 
