@@ -27,7 +27,14 @@ from jax.experimental.xla_metadata import set_xla_metadata
 
 from ._backend import on_one_cpu
 from ._layout import Group, Place, plan
-from ._threefry import box_muller, inverse_cdf, ternary, threefry2x32
+from ._threefry import (
+    box_muller,
+    inverse_cdf,
+    pack_ternary,
+    ternary,
+    threefry2x32,
+    unpack_ternary,
+)
 
 # The rounds of Threefry and the law of each generator but "jax", which is `jax.random.normal`.
 _THREEFRY = {
@@ -186,9 +193,9 @@ def _paired(key, ticks, group: Group, generator, last):
 
     def noises_of(place: Place, leaf):
         offset = _revealed(_hidden(place.offset, np.int32), ticks[0])
-        size, part = math.prod(_shape(leaf)), jnp.imag if place.lane else jnp.real
+        size = math.prod(_shape(leaf))
         pieces = [lax.dynamic_slice(buffer, (offset,), (size,)) for buffer in buffers]
-        return [part(piece).reshape(_shape(leaf)) for piece in pieces]
+        return [_lane(piece, place.lane).reshape(_shape(leaf)) for piece in pieces]
 
     return noises_of
 
@@ -196,7 +203,14 @@ def _paired(key, ticks, group: Group, generator, last):
 @functools.partial(jax.jit, static_argnames=("length", "generator"))
 def _draw_both_lanes(key, tick, start, length, generator):
     rounds, law = _THREEFRY[generator]
-    return lax.complex(*law(*threefry2x32(key, (tick, start + _flat_index((length,))), rounds)))
+    lanes = law(*threefry2x32(key, (tick, start + _flat_index((length,))), rounds))
+    return pack_ternary(*lanes) if generator == "ternary" else lax.complex(*lanes)
+
+
+def _lane(pairs, lane):
+    if pairs.dtype == jnp.uint8:
+        return unpack_ternary(pairs, lane)
+    return jnp.imag(pairs) if lane else jnp.real(pairs)
 
 
 def _never(result):

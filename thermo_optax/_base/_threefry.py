@@ -67,6 +67,18 @@ def ternary(w0, w1):
     return _ternary(w0), _ternary(w1)
 
 
+def pack_ternary(first, second):
+    """Two ternary variates in one byte: an eighth of the memory of two floats."""
+    digits = [1 + (x > 0).astype(jnp.uint8) - (x < 0).astype(jnp.uint8) for x in (first, second)]
+    return digits[0] + (digits[1] << np.uint8(2))
+
+
+def unpack_ternary(pairs, lane):
+    """The first (lane 0) or second (lane 1) variates of `pack_ternary`."""
+    digits = (pairs >> np.uint8(2 * lane)) & np.uint8(3)
+    return np.float32(math.sqrt(3)) * (digits.astype(jnp.float32) - np.float32(1))
+
+
 def _log(x):
     """log(x) of a positive normal float32, with a relative error near 1e-7.
 
