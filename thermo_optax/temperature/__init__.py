@@ -1,0 +1,24 @@
+"""HOW HOT is the bath now?"""
+
+from ._cooling import CyclicalCooling as CyclicalCooling
+from ._cooling import cyclical_cooling as cyclical_cooling
+from ._cooling import logarithmic_cooling as logarithmic_cooling
+from ._cooling import polynomial_cooling as polynomial_cooling
+from ._ctld import ctld as ctld
+from ._grid import Bias as Bias
+from ._mean_force import AdaptiveBiasingForceState as AdaptiveBiasingForceState
+from ._mean_force import adaptive_biasing_force as adaptive_biasing_force
+from ._metadynamics import MetadynamicsState as MetadynamicsState
+from ._metadynamics import metadynamics as metadynamics
+from ._phases import TwoPhaseState as TwoPhaseState
+from ._phases import explore_then_refine as explore_then_refine
+from ._readings import TemperingProfile as TemperingProfile
+from ._readings import tempering_profile as tempering_profile
+from ._readings import tempering_state as tempering_state
+from ._readings import unbiasing_log_weights as unbiasing_log_weights
+from ._scaling import confining_force as confining_force
+from ._scaling import confining_potential as confining_potential
+from ._scaling import temperature_scaling as temperature_scaling
+from ._scaling import temperature_scaling_slope as temperature_scaling_slope
+from ._tempering import TemperingState as TemperingState
+from ._tempering import continuous_tempering as continuous_tempering

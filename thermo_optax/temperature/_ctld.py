@@ -1,0 +1,173 @@
+"""CTLD: continuously tempered Langevin dynamics, an optimizer in two phases."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from thermo_optax._base import (
+    KeyLike,
+    ScalarOrSchedule,
+    at,
+    check_nonnegative,
+    check_positive,
+)
+from thermo_optax.integrators import sghmc
+
+from ._grid import Bias
+from ._phases import explore_then_refine
+from ._tempering import continuous_tempering
+
+
+def ctld(
+    learning_rate: ScalarOrSchedule | None = None,
+    temperature: ScalarOrSchedule | None = None,
+    *,
+    sampling_steps: ScalarOrSchedule | None = None,
+    momentum: ScalarOrSchedule | None = None,
+    step_size: ScalarOrSchedule | None = None,
+    friction: ScalarOrSchedule | None = None,
+    gradient_noise: ScalarOrSchedule = 0.0,
+    initial_momentum: str = "thermal",
+    momentum_dtype: Any = None,
+    generator: str = "threefry",
+    mode: str = "exploration",
+    order: str | None = None,
+    bias: Bias | Sequence[Bias] | str | None = "auto",
+    plateau: jax.typing.ArrayLike = 0.4,
+    edge: jax.typing.ArrayLike = 1.5,
+    depth: jax.typing.ArrayLike = 0.85,
+    wall: ScalarOrSchedule = 10.0,
+    alpha_step: ScalarOrSchedule = 0.05,
+    alpha_friction: ScalarOrSchedule | None = None,
+    alpha_mass: jax.typing.ArrayLike | None = None,
+    key: KeyLike | None = None,
+) -> optax.GradientTransformationExtraArgs:
+    r"""Continuously tempered Langevin dynamics: a sampling phase, then SGD with momentum.
+
+    .. math::
+        \begin{aligned}
+        r &\leftarrow \mu r - h \nabla L(x) + \sqrt{2 (1 - \mu) T / g(\alpha)}\, z, \qquad
+        x \leftarrow x + h r, \qquad h = \sqrt{\text{learning rate}} \\
+        \alpha &\leftarrow \alpha + h_\alpha r_\alpha, \qquad
+        r_\alpha \leftarrow r_\alpha + h_\alpha \big( {-g'(\alpha)} E - \phi'(\alpha) - V'(\alpha)
+        \big) - \text{friction} + \text{noise}
+        \end{aligned}
+
+    It is `explore_then_refine` around `continuous_tempering` around `sghmc`. In the sampling phase
+    the bath's temperature wanders from T to T / 0.15 and back; the metadynamics bias V makes it
+    spend about as long at each alpha, 27 % of the time at T itself. After `sampling_steps` there is
+    no noise: ``optax.sgd(learning_rate, momentum)``, from the momentum that the first phase left.
+
+    Two ways to say how it moves: learning rate and momentum, or step size and friction, with
+    lr = h^2 and mu = 1 - h gamma.
+
+    Args:
+        learning_rate: lr > 0, in units of parameter^2 / loss.
+        temperature: T >= 0, in units of the loss, of the bath where it is coldest. The paper has 1
+            for a loss summed over all N examples, which is 1 / N for a loss averaged over them.
+        sampling_steps: number of steps of the sampling phase. The paper's number is not known;
+            related methods explore for 15 to 50 % of a training run.
+        momentum: mu in [0, 1); None means 0.9. The paper's experiment has 0.7.
+        step_size: h > 0, in units of time, instead of `learning_rate`.
+        friction: gamma >= 0, in units of 1 / time, instead of `momentum`.
+        gradient_noise: as in `sghmc`.
+        initial_momentum: as in `langevin`.
+        momentum_dtype: as in `langevin`.
+        generator: as in `langevin`.
+        mode: as in `continuous_tempering`; the default is the one for networks of any size.
+        order: as in `continuous_tempering`; None means "as printed" wherever the mode allows it.
+        bias: as in `continuous_tempering`.
+        plateau: delta, as in `continuous_tempering`; the paper's 0.4 by default.
+        edge: delta', as there; 1.5.
+        depth: S, as there; 0.85.
+        wall: C, as there.
+        alpha_step: h_alpha, as there.
+        alpha_friction: gamma_alpha, as there.
+        alpha_mass: as there.
+        key: an int, a typed key or a raw uint32 key; read by ``init`` only. Required.
+
+    Returns:
+        A transformation whose ``update`` needs the loss, ``update(..., value=loss)``. See
+        `tempering_state` for alpha and the bias.
+
+    Raises:
+        ValueError: for numbers out of their range, and if both or neither of the ways to say how
+            it moves are given.
+        TypeError: for a missing key or a missing `value`.
+
+    Examples:
+        >>> import jax, jax.numpy as jnp, optax
+        >>> import thermo_optax as to
+        >>> loss = lambda x: jnp.sum(x**4 - x**2)
+        >>> tx = to.ctld(0.01, temperature=0.01, momentum=0.9, sampling_steps=200, key=0)
+        >>> def step(carry, _):
+        ...     x, state = carry
+        ...     value, grads = jax.value_and_grad(loss)(x)
+        ...     updates, state = tx.update(grads, state, x, value=value)
+        ...     return (optax.apply_updates(x, updates), state), None
+        >>> x = jnp.ones(3)
+        >>> (x, state), _ = jax.lax.scan(step, (x, tx.init(x)), length=600)
+        >>> print(jnp.abs(x).round(3))  # minima at +-1 / sqrt(2)
+        [0.707 0.707 0.707]
+
+    References:
+        Ye, Zhu and Mantiuk, `Langevin Dynamics with Continuous Tempering for Training Deep Neural
+        Networks <https://arxiv.org/abs/1703.04379>`_, 2017, Algorithm 1 and section 4.3.
+    """
+    for name, value in {"temperature": temperature, "sampling_steps": sampling_steps}.items():
+        if value is None:
+            raise TypeError(f"`{name}` is required: pass `{name}=...`, a number.")
+    assert temperature is not None and sampling_steps is not None
+    learning_rate, momentum = _as_sgd(learning_rate, momentum, step_size, friction)
+    sampler = sghmc(
+        learning_rate,
+        temperature,
+        momentum=momentum,
+        gradient_noise=gradient_noise,
+        initial_momentum=initial_momentum,
+        momentum_dtype=momentum_dtype,
+        generator=generator,
+        key=key,
+    )
+    hot = continuous_tempering(
+        sampler,
+        temperature,
+        mode=mode,
+        order=order or ("alpha first" if mode == "exact" else "as printed"),
+        bias=bias,
+        plateau=plateau,
+        edge=edge,
+        depth=depth,
+        wall=wall,
+        alpha_step=alpha_step,
+        alpha_friction=alpha_friction,
+        alpha_mass=alpha_mass,
+        key=key,
+    )
+    return explore_then_refine(hot, sampling_steps)
+
+
+def _as_sgd(
+    learning_rate: ScalarOrSchedule | None,
+    momentum: ScalarOrSchedule | None,
+    step_size: ScalarOrSchedule | None,
+    friction: ScalarOrSchedule | None,
+) -> tuple[ScalarOrSchedule, ScalarOrSchedule]:
+    """Learning rate and momentum, whichever way the motion was given."""
+    if learning_rate is not None and step_size is None and friction is None:
+        return learning_rate, 0.9 if momentum is None else momentum
+    if learning_rate is not None or momentum is not None or step_size is None or friction is None:
+        raise ValueError(
+            "Give either `learning_rate` (and `momentum`) or `step_size` and `friction`, got "
+            f"learning_rate={learning_rate}, momentum={momentum}, step_size={step_size} and "
+            f"friction={friction}. They are related by lr = h^2 and momentum = 1 - h * friction."
+        )
+    check_positive(step_size=step_size)
+    check_nonnegative(friction=friction)
+    return (
+        lambda count: jnp.square(at(step_size, count)),
+        lambda count: 1 - at(step_size, count) * at(friction, count),
+    )

@@ -1,0 +1,161 @@
+"""How hot the bath is at a value of the tempering variable, and the wall that confines it.
+
+The bath's temperature is T / g(alpha): T on a plateau around 0, T / (1 - S) at the edges.
+"""
+
+import jax
+import jax.numpy as jnp
+
+ArrayLike = jax.typing.ArrayLike
+
+
+def _ramp(alpha: ArrayLike, plateau: ArrayLike, edge: ArrayLike) -> jax.Array:
+    """z: 0 on the plateau, 1 from the edge on, and straight in between."""
+    alpha = jnp.asarray(alpha, jnp.result_type(float))
+    plateau, edge = jnp.asarray(plateau, alpha.dtype), jnp.asarray(edge, alpha.dtype)
+    return jnp.clip((jnp.abs(alpha) - plateau) / (edge - plateau), 0, 1)
+
+
+def temperature_scaling(
+    alpha: ArrayLike,
+    *,
+    plateau: ArrayLike = 0.4,
+    edge: ArrayLike = 1.5,
+    depth: ArrayLike = 0.85,
+) -> jax.Array:
+    r"""The factor g by which the tempering variable divides the temperature.
+
+    .. math::
+        g(\alpha) = 1 - S\,(3 z^2 - 2 z^3), \qquad
+        z = \operatorname{clip}\!\left( \frac{|\alpha| - \delta}{\delta' - \delta},\, 0,\, 1 \right)
+
+    Args:
+        alpha: the tempering variable, any shape, without unit.
+        plateau: delta >= 0; where \|alpha\| is below it the bath has the temperature T.
+        edge: delta' > delta; where \|alpha\| is above it the bath is hottest.
+        depth: S in [0, 1); the hottest bath has the temperature T / (1 - S).
+
+    Returns:
+        g, between 1 - S and 1, of the shape of alpha.
+
+    Raises:
+        Nothing; values may be traced.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import thermo_optax as to
+        >>> print(to.temperature_scaling(jnp.array([0.0, 0.95, -1.5])).round(3))
+        [1.    0.575 0.15 ]
+
+    References:
+        Ye, Zhu and Mantiuk, `Langevin Dynamics with Continuous Tempering for Training Deep Neural
+        Networks <https://arxiv.org/abs/1703.04379>`_, 2017, eq. (7).
+    """
+    z = _ramp(alpha, plateau, edge)
+    return 1 - jnp.asarray(depth, z.dtype) * z**2 * (3 - 2 * z)
+
+
+def temperature_scaling_slope(
+    alpha: ArrayLike,
+    *,
+    plateau: ArrayLike = 0.4,
+    edge: ArrayLike = 1.5,
+    depth: ArrayLike = 0.85,
+) -> jax.Array:
+    r"""The derivative of `temperature_scaling`.
+
+    .. math::
+        g'(\alpha) = -\operatorname{sign}(\alpha)\, \frac{6 S z (1 - z)}{\delta' - \delta}
+
+    Args:
+        alpha: the tempering variable, any shape, without unit.
+        plateau: delta, as in `temperature_scaling`.
+        edge: delta', as there.
+        depth: S, as there.
+
+    Returns:
+        g', of the shape of alpha; 0 on the plateau and outside of the edges.
+
+    Raises:
+        Nothing; values may be traced.
+
+    Examples:
+        >>> import thermo_optax as to
+        >>> print(f"{to.temperature_scaling_slope(0.95):.3f}")  # its steepest
+        -1.159
+
+    References:
+        The derivative of eq. (7) of Ye, Zhu and Mantiuk, 2017.
+    """
+    z = _ramp(alpha, plateau, edge)
+    width = jnp.asarray(edge, z.dtype) - jnp.asarray(plateau, z.dtype)
+    steepness = 6 * jnp.asarray(depth, z.dtype) / width
+    return -jnp.sign(jnp.asarray(alpha, z.dtype)) * steepness * z * (1 - z)
+
+
+def confining_potential(
+    alpha: ArrayLike, *, edge: ArrayLike = 1.5, wall: ArrayLike = 10.0
+) -> jax.Array:
+    r"""The potential that keeps the tempering variable between its edges.
+
+    .. math::
+        \phi(\alpha) = C \max(|\alpha| - \delta',\, 0)
+
+    Under a law that is flat between the edges the variable spends the share
+    1 / (1 + 1 / (C delta')) of its time there.
+
+    Args:
+        alpha: the tempering variable, any shape, without unit.
+        edge: delta' > 0.
+        wall: C > 0, the steepness, in units of the temperature.
+
+    Returns:
+        phi, in units of the temperature, of the shape of alpha.
+
+    Raises:
+        Nothing; values may be traced.
+
+    Examples:
+        >>> import thermo_optax as to
+        >>> print(to.confining_potential(1.7), to.confining_potential(-1.0))
+        2.0 0.0
+
+    References:
+        Ye, Zhu and Mantiuk, 2017, eq. (11), whose force lacks the sign of alpha: as printed, it
+        drives a variable below -delta' away for ever.
+    """
+    alpha = jnp.asarray(alpha, jnp.result_type(float))
+    outside = jnp.abs(alpha) - jnp.asarray(edge, alpha.dtype)
+    return jnp.asarray(wall, alpha.dtype) * jnp.maximum(outside, 0)
+
+
+def confining_force(
+    alpha: ArrayLike, *, edge: ArrayLike = 1.5, wall: ArrayLike = 10.0
+) -> jax.Array:
+    r"""The force of the wall, minus the derivative of `confining_potential`.
+
+    .. math::
+        -\phi'(\alpha) = -C \operatorname{sign}(\alpha)\, [\,|\alpha| > \delta'\,]
+
+    Args:
+        alpha: the tempering variable, any shape, without unit.
+        edge: delta' > 0.
+        wall: C > 0, the steepness, in units of the temperature.
+
+    Returns:
+        The force, of the shape of alpha: towards 0, and 0 between the edges.
+
+    Raises:
+        Nothing; values may be traced.
+
+    Examples:
+        >>> import thermo_optax as to
+        >>> print(to.confining_force(1.7), to.confining_force(-1.7))
+        -10.0 10.0
+
+    References:
+        Ye, Zhu and Mantiuk, 2017, eq. (11), with the sign that it lacks.
+    """
+    alpha = jnp.asarray(alpha, jnp.result_type(float))
+    outside = jnp.abs(alpha) > jnp.asarray(edge, alpha.dtype)
+    return jnp.where(outside, -jnp.asarray(wall, alpha.dtype) * jnp.sign(alpha), 0)

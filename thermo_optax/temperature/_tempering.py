@@ -1,0 +1,282 @@
+"""Continuous tempering: the temperature of the bath becomes a dynamical variable.
+
+The law of the extended system, with E the energy in units of the temperature, is
+
+    exp(-g(alpha) E - phi(alpha) - V(alpha) - r_alpha^2 / 2 m_alpha)
+
+At fixed alpha the parameters have their own law at the temperature T / g(alpha).
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from thermo_optax._base import (
+    KeyLike,
+    ScalarOrSchedule,
+    at,
+    bath_temperature,
+    check_choice,
+    check_fraction,
+    check_key,
+    check_leaves,
+    check_nonnegative,
+    check_positive,
+    initial_momenta,
+    like,
+    map_with_noise,
+    next_count,
+    stream_key,
+    tree_size,
+)
+
+from ._coupling import MODES, check_value, rescaled
+from ._grid import Bias, Visit, inside, known
+from ._motion import Alpha, drifted, pushed
+from ._scaling import confining_force, temperature_scaling, temperature_scaling_slope
+
+ORDERS = ("alpha first", "as printed")
+
+
+class TemperingState(NamedTuple):
+    """State of `continuous_tempering`."""
+
+    count: jax.Array  # int32[], steps taken: argument of the schedules, counter of the noise
+    rng_key: jax.Array  # uint32[2], raw key, constant over the run
+    alpha: jax.Array  # float[], the tempering variable: the bath is at T / g(alpha)
+    alpha_momentum: jax.Array  # float[]
+    bias: tuple[Any, ...]  # the states of the biases along alpha
+    outside: jax.Array  # int32[], steps that ended off the grid, where no hill is laid
+    faults: jax.Array  # int32[], steps with a loss that was not finite: alpha ignored it
+    inner_state: Any  # of the sampler
+
+
+def continuous_tempering(
+    inner: optax.GradientTransformation,
+    temperature: ScalarOrSchedule,
+    *,
+    mode: str = "paper",
+    bias: Bias | Sequence[Bias] | str | None = "auto",
+    plateau: jax.typing.ArrayLike = 0.4,
+    edge: jax.typing.ArrayLike = 1.5,
+    depth: jax.typing.ArrayLike = 0.85,
+    wall: ScalarOrSchedule = 10.0,
+    alpha_step: ScalarOrSchedule = 0.05,
+    alpha_friction: ScalarOrSchedule | None = None,
+    alpha_mass: jax.typing.ArrayLike | None = None,
+    mass: jax.typing.ArrayLike = 1.0,
+    order: str = "alpha first",
+    key: KeyLike | None = None,
+) -> optax.GradientTransformationExtraArgs:
+    r"""Continuous tempering: heats any sampler by a variable that wanders between cold and hot.
+
+    .. math::
+        \begin{aligned}
+        d\alpha &= r_\alpha / m_\alpha\, dt \\
+        dr_\alpha &= \big( {-g'(\alpha)} E - \phi'(\alpha) - V'(\alpha) \big) dt
+            - \gamma_\alpha r_\alpha\, dt + \sqrt{2 \gamma_\alpha m_\alpha}\, dW_\alpha
+        \end{aligned}
+
+    and the sampler's bath is at T / g(alpha), which it is sent as ``temperature_scale``. E is the
+    energy of the sampler in units of T, g is `temperature_scaling`, phi `confining_potential`, and
+    V a bias that makes alpha visit all of its range: `metadynamics` or `adaptive_biasing_force`.
+    While \|alpha\| < delta the parameters sample exp(-L / T), whatever the bias; in between they
+    have crossed barriers at up to T / (1 - S). A step needs the gradient and the loss it is of:
+    ``tx.update(grads, state, params, value=loss)``.
+
+    With d parameters alpha's free energy falls by about d T from the cold end to the hot one, and
+    the energy that pushes alpha fluctuates by sqrt(d). What to do about it is a choice:
+
+    - "paper": E = (L + kinetic energy) / T, with hills as bias. The law is exact: the density is
+      exp(-g E - phi - V - r_alpha^2 / 2 m_alpha). For tens of parameters; the hills have to fill
+      in d T.
+    - "exact": E = L / T, and momenta are rescaled whenever alpha moves, r / sqrt(T / g) staying as
+      it is, so only the loss pushes; its mean is taken away by `adaptive_biasing_force`; alpha has
+      the mass d. The law is exact, in x and alpha exp(-g L / T - phi - V), and no setting depends
+      on d. The time to cross the range grows with d, as in any exact tempering.
+    - "exploration": E = (L + kinetic energy) / (d T), its mean taken away, the rest limited. For
+      training: alpha covers its range in some hundreds of steps at any d. The law is NOT exact:
+      alpha feels a softer energy than the parameters do, so it goes through the temperatures as
+      a schedule would, and the parameters at \|alpha\| < delta follow exp(-L / T) only as far as
+      they relax while alpha stays there.
+
+    Args:
+        inner: a sampler, or a chain or partition with samplers, at `temperature`.
+        temperature: T >= 0, the temperature that `inner` was given, in units of the loss. At 0
+            (or ``temperature_scale=0``) alpha and the bias rest, and `inner` is at 0.
+        mode: "paper", "exact" or "exploration".
+        bias: one bias or a list, None for none, or "auto": hills in "paper", the mean force in
+            "exact", both in "exploration".
+        plateau: delta >= 0; the bath is at T where \|alpha\| is below it.
+        edge: delta' > delta; the bath is hottest where \|alpha\| is above it.
+        depth: S in [0, 1); the hottest bath is at T / (1 - S).
+        wall: C > 0, steepness of the wall at the edges, in units of T; alpha is between them for a
+            share 1 / (1 + 1 / (C delta')) of the time.
+        alpha_step: h_alpha > 0, the step of alpha in its own unit of time.
+        alpha_friction: gamma_alpha >= 0, in units of 1 / that time. None: 1, or 0.1 in "exact".
+        alpha_mass: m_alpha > 0. None: 1, or the number of parameters in "exact".
+        mass: m > 0, the mass that `inner` was given, for its kinetic energy.
+        order: "alpha first" moves alpha (steps 3 to 6 of Algorithm 1), then the parameters at its
+            new value; so each of the two leaves the law as it is. "as printed" has the parameters
+            first, which need alpha's old value, and reads the momenta after their kick.
+        key: an int, a typed key or a raw uint32 key; read by ``init`` only. Required. The sampler
+            may have the same one.
+
+    Returns:
+        A transformation with state :class:`TemperingState`. A loss that is not finite moves alpha
+        by its own bath only and is counted in ``faults``; ``outside`` counts the steps off the
+        grid. Each bias in ``state.bias`` has ``potential()`` and ``free_energy()``.
+
+    Raises:
+        ValueError: for delta not below delta', S outside [0, 1), other numbers out of their range,
+            a bias that the grid cannot resolve, an unknown mode or order, or a `value` that is not
+            a single number.
+        TypeError: for a missing key or a missing `value`.
+
+    Examples:
+        >>> import jax, jax.numpy as jnp, optax
+        >>> import thermo_optax as to
+        >>> loss = lambda x: jnp.sum(4 * (x**2 - 1) ** 2)  # a barrier of 8 T for each x
+        >>> sampler = to.langevin(0.1, temperature=0.5, friction=1.0, key=0)
+        >>> tx = to.continuous_tempering(sampler, temperature=0.5, key=1)
+        >>> def step(carry, _):
+        ...     x, state = carry
+        ...     value, grads = jax.value_and_grad(loss)(x)
+        ...     updates, state = tx.update(grads, state, x, value=value)
+        ...     return (optax.apply_updates(x, updates), state), (x, state.alpha)
+        >>> x = jnp.ones(2)
+        >>> _, (xs, alphas) = jax.lax.scan(step, (x, tx.init(x)), length=20_000)
+        >>> cold = jnp.abs(alphas) < 0.4
+        >>> print(jnp.any(cold[:, None] & (xs < -0.5), axis=0))  # both have crossed
+        [ True  True]
+
+    References:
+        Ye, Zhu and Mantiuk, `Langevin Dynamics with Continuous Tempering for Training Deep Neural
+        Networks <https://arxiv.org/abs/1703.04379>`_, 2017, eq. (4) and Algorithm 1; Gobbo and
+        Leimkuhler, `Extended Hamiltonian approach to continuous tempering
+        <https://arxiv.org/abs/1502.06250>`_, 2015.
+    """
+    check_positive(edge=edge, wall=wall, alpha_step=alpha_step, mass=mass)
+    check_nonnegative(temperature=temperature, plateau=plateau)
+    check_fraction(depth=depth)
+    _check_ramp(plateau, edge)
+    check_choice("mode", mode, MODES)
+    check_choice("order", order, ORDERS)
+    check_key(key)
+    law = MODES[mode]
+    if law.rescales and order == "as printed":
+        raise ValueError(
+            '`order`="as printed" cannot be combined with `mode`="exact", which rescales momenta '
+            'between the move of alpha and that of the parameters. Pass order="alpha first".'
+        )
+    alpha_friction = law.friction if alpha_friction is None else alpha_friction
+    check_nonnegative(alpha_friction=alpha_friction)
+    if alpha_mass is not None:
+        check_positive(alpha_mass=alpha_mass)
+    biases = _as_biases(law.bias() if isinstance(bias, str) and bias == "auto" else bias)
+    inner = optax.with_extra_args_support(inner)
+    ramp = {"plateau": plateau, "edge": edge, "depth": depth}
+
+    def scaling(alpha):
+        return temperature_scaling(alpha, **ramp)
+
+    def mass_of_alpha(tree):
+        heavy = law.alpha_mass(max(tree_size(tree), 1))
+        return at(heavy if alpha_mass is None else alpha_mass, 0)
+
+    def init(params):
+        check_leaves("params", params)
+        law.check_size(tree_size(params))
+        rng_key = stream_key(key, "continuous_tempering", params)
+        count, alpha = jnp.zeros([], jnp.int32), at(0.0, 0)
+        variance = mass_of_alpha(params)
+        momentum = initial_momenta(alpha, rng_key, variance, "thermal", None, "threefry")
+        grids = tuple(each.init(at(edge, 0), scaling) for each in biases)
+        return TemperingState(
+            count, rng_key, alpha, momentum, grids, count, count, inner.init(params)
+        )
+
+    def move_alpha(state, energy, warm, tree):
+        """Steps 3 to 6 of Algorithm 1; a bath at temperature 0 leaves alpha where it is."""
+        count, m = state.count, mass_of_alpha(tree)
+        h, gamma = at(alpha_step, count), at(alpha_friction, count)
+        noise = map_with_noise(lambda z, _: z, state.rng_key, (count,), state.alpha)
+        here = Alpha(state.alpha, state.alpha_momentum)
+
+        alpha = drifted(here, noise.astype(h.dtype), h, gamma, m)
+        seen = warm & jnp.isfinite(energy)
+        g, slope = scaling(alpha.position), temperature_scaling_slope(alpha.position, **ramp)
+        energy = jnp.where(seen, energy, 0)
+        visit = Visit(count, alpha.position, edge, g, slope, energy, seen)
+        learnt = zip(biases, state.bias, strict=True)
+        grids = tuple(each.update(grid, visit) for each, grid in learnt)
+        coupling = -slope * energy
+        coupling += sum(each.force(grid, visit) for each, grid in zip(biases, grids, strict=True))
+        force = jnp.where(seen, law.bounded(coupling), 0)
+        force += confining_force(alpha.position, edge=edge, wall=at(wall, count))
+        alpha = pushed(alpha, force, h)
+
+        off = warm & ~inside(at(edge, 0), alpha.position)
+        return state._replace(
+            alpha=jnp.where(warm, alpha.position, here.position),
+            alpha_momentum=jnp.where(warm, alpha.momentum, here.momentum),
+            bias=grids,
+            outside=state.outside + off.astype(jnp.int32),
+            faults=state.faults + (warm & ~seen).astype(jnp.int32),
+        )
+
+    def update(updates, state, params=None, *, value=None, temperature_scale=1.0, **extra_args):
+        loss = check_value(value)
+        check_nonnegative(temperature_scale=temperature_scale)
+        heat = bath_temperature(temperature, state.count, temperature_scale)
+        warm = heat > 0
+
+        def energy(state):
+            total = law.energy(loss, state.inner_state, at(mass, 0), tree_size(updates))
+            return total / jnp.where(warm, heat, 1)
+
+        def move_parameters(state):
+            extra = dict(extra_args, value=value)
+            scale = like(temperature_scale, state.alpha.dtype) / scaling(state.alpha)
+            moved, inner_state = inner.update(
+                updates, state.inner_state, params, temperature_scale=scale, **extra
+            )
+            return moved, state._replace(inner_state=inner_state)
+
+        if order == "as printed":
+            moved, state = move_parameters(state)
+            state = move_alpha(state, energy(state), warm, updates)
+        else:
+            before = scaling(state.alpha)
+            state = move_alpha(state, energy(state), warm, updates)
+            if law.rescales:
+                factor = jnp.sqrt(before / scaling(state.alpha))
+                state = state._replace(inner_state=rescaled(state.inner_state, factor))
+            moved, state = move_parameters(state)
+        return moved, state._replace(count=next_count(state.count))
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _as_biases(bias: Any) -> tuple[Bias, ...]:
+    if bias is None:
+        return ()
+    biases = (bias,) if isinstance(bias, Bias) else bias
+    if not isinstance(biases, (list, tuple)) or not all(isinstance(b, Bias) for b in biases):
+        raise TypeError(
+            "`bias` must be `metadynamics(...)`, `adaptive_biasing_force(...)`, a list of such, "
+            f'None for no bias or "auto" for the one of the mode, got {bias!r}.'
+        )
+    return tuple(biases)
+
+
+def _check_ramp(plateau: Any, edge: Any) -> None:
+    low, high = known(plateau), known(edge)
+    if low is not None and high is not None and not low < high:
+        raise ValueError(
+            f"`plateau` (delta) must be below `edge` (delta'), got {low} and {high}: between "
+            "them the temperature rises. The paper has 0.4 and 1.5."
+        )
