@@ -4,9 +4,12 @@ Suites run over `METHODS`. A new method joins with one line there, and with noth
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import optax
 
 import thermo_optax as to
@@ -81,6 +84,43 @@ def _adlala(step_size, temperature, *, noise_amplitude, coupling, initial_fricti
     )
 
 
+# Tempered methods need the loss. The suites that treat all methods alike call them without one, so
+# here each brings its own, that of the harmonic well; `tests/temperature` passes it as users do.
+
+
+def _with_loss(constructor):
+    @functools.wraps(constructor)
+    def make(*args, **settings):
+        tx = constructor(*args, **settings)
+
+        def update(updates, state, params=None, **extra_args):
+            squares = [jnp.sum(jnp.square(x.astype(jnp.float32))) for x in jax.tree.leaves(params)]
+            extra_args.setdefault("value", sum(squares, jnp.float32(0)) / 2)
+            return tx.update(updates, state, params, **extra_args)
+
+        return optax.GradientTransformationExtraArgs(tx.init, update)
+
+    return make
+
+
+@_with_loss
+def _tempered(step_size, temperature, *, friction, alpha_step, mode="paper", key):
+    sampler = to.langevin(step_size, temperature, friction=friction, key=key)
+    return to.continuous_tempering(sampler, temperature, mode=mode, alpha_step=alpha_step, key=key)
+
+
+@_with_loss
+def _tempered_layers(step_size, temperature, *, hidden_friction, output_friction, key):
+    sampler = _lala(
+        step_size,
+        temperature,
+        hidden_friction=hidden_friction,
+        output_friction=output_friction,
+        key=key,
+    )
+    return to.continuous_tempering(sampler, temperature, mode="exact", key=key)
+
+
 _DESCENT = {"learning_rate": 0.1}
 _SLOW_DESCENT = {"learning_rate": 1e-3}
 _INERTIA = {"step_size": 0.2, "friction": 1.0}
@@ -101,10 +141,24 @@ _SLOW_ADAPTIVE = {
 _sgld = Method(to.sgld, _DESCENT, _SLOW_DESCENT, copies=0)
 _langevin = Method(to.langevin, _INERTIA, _SLOW_INERTIA)
 _adaptive = Method(to.adaptive_langevin, _ADAPTIVE, _SLOW_ADAPTIVE)
+_tempering = Method(_tempered, {**_INERTIA, "alpha_step": 0.05}, _SLOW_INERTIA)
 _psgld = Method(
     to.psgld,
     {"learning_rate": 0.05, "decay": 0.9, "damping": 0.1},
     {"learning_rate": 1.5e-2, "damping": 10.0},  # so that no metric is ever too large or small
+)
+_santa = Method(
+    to.santa,
+    {
+        "learning_rate": 0.04,
+        "friction": 1.0,
+        "coupling": 0.5,
+        "initial_friction": 0.8,
+        "decay": 0.9,
+        "damping": 0.1,
+    },
+    {"learning_rate": 1e-2, "damping": 10.0, "coupling": 0.05, "initial_friction": 2.0},
+    copies=3,
 )
 
 
@@ -140,12 +194,28 @@ METHODS: dict[str, Method] = {
     ),
     "psgld": _psgld,
     "psgld-frozen": _with(_psgld, adaptation_steps=3),
+    "santa": _santa,
+    "santa-refining": _with(_santa, exploration_steps=3, adaptation_steps=2),
     "lol": Method(_lol, _INERTIA, {"step_size": 0.04}, layers=2),
     "lala": Method(
         _lala,
         {"step_size": 0.2, "hidden_friction": 1.0, "output_friction": 2.0},
         _SLOW_INERTIA,
         layers=2,
+    ),
+    "continuous_tempering": _tempering,
+    "continuous_tempering-exact": _with(_tempering, mode="exact"),
+    "continuous_tempering-exploration": _with(_tempering, mode="exploration"),
+    "continuous_tempering-layers": Method(
+        _tempered_layers,
+        {"step_size": 0.2, "hidden_friction": 1.0, "output_friction": 2.0},
+        _SLOW_INERTIA,
+        layers=2,
+    ),
+    "ctld": Method(
+        _with_loss(to.ctld),
+        {"learning_rate": 0.04, "momentum": 0.8, "sampling_steps": 500},
+        _SLOW_DESCENT,
     ),
     "adlala": Method(_adlala, {**_ADAPTIVE, "friction": 1.0}, _SLOW_ADAPTIVE, layers=2),
 }

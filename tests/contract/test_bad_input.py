@@ -21,6 +21,7 @@ NOT_NEGATIVE = (
     "coupling",
     "gradient_noise",
     "adaptation_steps",
+    "exploration_steps",
 )
 FRACTIONS = ("momentum", "decay", "covariance_decay")
 FINITE = ("initial_friction",)
@@ -117,6 +118,7 @@ def test_no_key_at_all():
         lambda: to.adaptive_langevin(0.1, 0.1),
         lambda: to.covariance_controlled_langevin(0.1, 0.1),
         lambda: to.psgld(0.1, 0.1),
+        lambda: to.santa(0.1, 0.1),
         lambda: to.lol(),
         lambda: to.lala(),
         lambda: to.adlala(),

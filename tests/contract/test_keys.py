@@ -134,7 +134,7 @@ def test_groups_with_one_key(name):
 
 def test_chained_methods_with_one_key():
     tree = jnp.ones(SIZE)
-    names = ("sgld", "leimkuhler_matthews", "langevin", "sghmc", "psgld")
+    names = ("sgld", "leimkuhler_matthews", "langevin", "sghmc", "psgld", "santa")
     noises = {name: noise_of(METHODS[name](key=1), tree)[1] for name in names}
     for i, x in enumerate(names):
         for y in names[:i]:

@@ -79,8 +79,9 @@ def test_steps_and_the_initial_momentum(word):
         lambda key: to.sghmc(0.5, 1.0, momentum=0.5, key=key),
         lambda key: to.adaptive_langevin(0.5, 1.0, noise_amplitude=1.0, coupling=1e-6, key=key),
         lambda key: to.psgld(0.5, 1.0, key=key),
+        lambda key: to.santa(0.5, 1.0, coupling=1e-6, key=key),
     ],
-    ids=["sgld", "leimkuhler_matthews", "langevin", "sghmc", "adaptive_langevin", "psgld"],
+    ids=["sgld", "leimkuhler_matthews", "langevin", "sghmc", "adaptive_langevin", "psgld", "santa"],
 )
 class TestTheSameKeyTwice:
     def test_groups_of_a_partition(self, make):

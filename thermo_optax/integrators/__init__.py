@@ -8,6 +8,8 @@ from ._overdamped import SGLDState as SGLDState
 from ._overdamped import sgld as sgld
 from ._preconditioned import PSGLDState as PSGLDState
 from ._preconditioned import psgld as psgld
+from ._santa import SantaState as SantaState
+from ._santa import santa as santa
 from ._sghmc import sghmc as sghmc
 from ._thermostat import AdaptiveLangevinState as AdaptiveLangevinState
 from ._underdamped import langevin as langevin

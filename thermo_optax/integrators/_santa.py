@@ -1,0 +1,252 @@
+"""Santa: annealed Langevin dynamics with a metric, and a thermostat for every coordinate."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from thermo_optax._base import (
+    KeyLike,
+    ScalarOrSchedule,
+    at,
+    bath_temperature,
+    check_finite,
+    check_fraction,
+    check_key,
+    check_leaves,
+    check_momentum_options,
+    check_nonnegative,
+    check_positive,
+    check_structure,
+    compute_dtype,
+    initial_momenta,
+    like,
+    map_with_noise,
+    next_count,
+    resolve_generator,
+    stream_key,
+)
+
+from . import _flows
+from ._preconditioned import _bias_correction as bias_correction
+
+
+class SantaState(NamedTuple):
+    """State of `santa`: three copies of the parameters, in at least float32."""
+
+    count: jax.Array  # int32[], steps taken: argument of the schedules, counter of the noise
+    rng_key: jax.Array  # uint32[2], raw key, constant over the run
+    momentum: optax.Params  # like params, as the thermostats saw it: p ~ N(0, T)
+    friction: optax.Params  # like params, xi of each coordinate
+    second_moment: optax.Params  # like params, running mean of squared gradients
+    reading: jax.Array  # float32[2], (1, 0): the stored momentum itself measures T
+
+
+def santa(
+    learning_rate: ScalarOrSchedule,
+    temperature: ScalarOrSchedule,
+    *,
+    exploration_steps: int | None = None,
+    friction: ScalarOrSchedule = 1.0,
+    coupling: ScalarOrSchedule = 1.0,
+    initial_friction: jax.typing.ArrayLike | None = None,
+    decay: ScalarOrSchedule = 0.999,
+    damping: ScalarOrSchedule = 1e-4,
+    adaptation_steps: int | None = 1_000,
+    initial_momentum: str = "thermal",
+    generator: str = "threefry",
+    key: KeyLike | None = None,
+) -> optax.GradientTransformationExtraArgs:
+    r"""Santa: RMSprop's metric, a thermostat per coordinate, and annealing that ends in descent.
+
+    .. math::
+        dx = G p\,dt, \qquad dp = -G \nabla L\,dt - \xi p\,dt + \sqrt{2 C T}\,dW, \qquad
+        d\xi = \varepsilon (p^2 - T)\,dt
+
+    elementwise, with the metric G = 1 / sqrt(lambda + sqrt(V)) and V the running mean of squared
+    gradients (with bias correction). The metric acts twice, on the force and on the velocity, so
+    the learning rate is that of RMSprop: eta G^2 = eta / (lambda + sqrt(V)), with eta = h^2.
+
+    Exploration: each coordinate's friction xi finds the value at which its momentum has temperature
+    T, whatever the heat of its mini-batch gradients: on average C + h G^2 s^2 / (2 T) for a noise
+    of variance s^2. Refinement, after `exploration_steps`: zero temperature, no noise, xi as it is:
+    SGD with momentum c^2 = exp(-h xi) and learning rate eta (1 + c^2) / 2 in the metric G^2.
+
+    The step is the symmetric splitting A E B C D C B E A (drift, thermostat, kick, friction,
+    noise), in the cyclic form that starts where the gradient is needed:
+
+    .. math::
+        p &\leftarrow c\,\big(c\,(p - \tfrac{h}{2} G g) + \sqrt{2 h C T}\, z\big)
+            - \tfrac{h}{2} G g, \qquad c = e^{-h \xi / 2} \\
+        \xi &\leftarrow \xi + h \varepsilon (p^2 - T), \qquad x \leftarrow x + h G p
+
+    What is exact: while the metric is frozen, from `adaptation_steps` to the end of exploration,
+    exp(-L / T) is the law, up to errors of order h^2. In a harmonic well T_x = k Var(x) is
+    the mean of p^2 at any stable h, if xi hardly fluctuates; then the thermostat makes both T, also
+    with noisy gradients. xi has mean C and variance T eps with exact gradients. While the metric
+    follows the gradients, the drift T div G that the momenta would need is missing (as in the
+    authors' code): a metric that forgets at once (decay = 0) gives the density exp(-L / T) / G, and
+    one that forgets slowly, next to how the parameters move, gives nearly the right one.
+
+    Which Santa this is. The printed algorithm has an Euler scheme and the splitting SSS; the code
+    for the paper's networks (MATLAB) uses SSS, as here. Up to terms that vanish with h the step is
+    that code's. There the first half kick comes between the halves of the friction and the second
+    one after them, and the gradient is taken half a drift too early; here the kicks stand on both
+    sides, and the gradient is taken where it kicks. What is a choice:
+
+    - Noise. MATLAB's has a constant C = 100, as here; the printed one is scaled by the metric
+      (C = G), and that of the Theano code by V.
+    - Annealing. 1 / t^0.5 by default, t^0.7 in the script for MNIST, t^2 in Caffe; here it is the
+      schedule of `temperature`.
+    - Smoothing. MATLAB adds 0.1 of the last gradient to 0.9 of the next, which is not printed; here
+      ``optax.ema(0.1)`` in front does it.
+    - Gamma, a term for the changing metric, is printed (a quotient of metrics divided by the
+      momentum), but in none of the codes, nor here.
+
+    Converters. The variables u, alpha and eta of the paper, for a loss summed over N examples at
+    temperature 1 / beta, become those of the mean loss by u = h p, alpha = h xi, learning_rate =
+    h^2 = N eta, temperature = 1 / (N beta), friction = 100 / sqrt(N), initial_friction =
+    1000 / sqrt(N), coupling = 1. `damping` is 1e-4, and 0.1 after exploration: a schedule.
+
+    Place it last in an ``optax.chain``. A gradient that is not finite, or whose square is not,
+    gives an update that shows it, counts as 0 in the second moment, and does not kick.
+
+    Args:
+        learning_rate: eta = h^2 > 0, in units of parameter (the metric takes up those of the loss).
+        temperature: T >= 0, in units of the loss; a schedule anneals it, such as
+            `polynomial_cooling`. ``update(..., temperature_scale=s)`` multiplies it; at 0 a step
+            is one of refinement.
+        exploration_steps: number of steps before refinement; None explores for ever, to sample.
+        friction: C >= 0, in units of 1 / time: the friction that balances the injected noise. 0
+            leaves all heat to the gradient's own noise.
+        coupling: eps >= 0, how fast xi reacts; about C / (eps T) units of time. 0 keeps it fixed.
+        initial_friction: xi at the start, of either sign; None takes C. The authors' ten times C
+            is a cautious start.
+        decay: alpha in [0, 1), of the running mean of squared gradients.
+        damping: lambda > 0, in units of the gradient; bounds G^2 by 1 / lambda.
+        adaptation_steps: number of steps after which the metric is frozen, a warm-up that does not
+            belong to the sample. In refinement, where no law is at stake, it adapts again. None
+            never freezes it; 0 keeps G^2 = 1 / lambda.
+        initial_momentum: as in `langevin`.
+        generator: as in `sgld`.
+        key: an int, a typed key or a raw uint32 key; read by ``init`` only. Required.
+
+    Returns:
+        A transformation with state :class:`SantaState` (three copies of the parameters).
+
+    Raises:
+        ValueError: for a negative or non-finite number, or a decay outside [0, 1).
+        TypeError: for a missing key, or parameters that are not real floating-point arrays.
+
+    Examples:
+        >>> import jax, jax.numpy as jnp, optax
+        >>> import thermo_optax as to
+        >>> def loss(x):  # a minimum at -1, and a lower one at 1
+        ...     return jnp.sum((x**2 - 1) ** 2 - 0.3 * x)
+        >>> cooling = optax.linear_schedule(1.0, 0.0, 2_000)
+        >>> tx = to.santa(0.01, cooling, exploration_steps=2_000, key=0)
+        >>> def step(carry, _):
+        ...     x, state = carry
+        ...     updates, state = tx.update(jax.grad(loss)(x), state, x)
+        ...     return (optax.apply_updates(x, updates), state), None
+        >>> x = jnp.full(1_000, -1.0)  # as many independent particles
+        >>> (x, _), _ = jax.lax.scan(step, (x, tx.init(x)), length=3_000)
+        >>> print(f"{jnp.mean(x > 0):.1f}")  # most have found the lower one
+        0.8
+
+    References:
+        Chen, Carlson, Gan, Li and Carin, `Bridging the Gap between Stochastic Gradient MCMC and
+        Stochastic Optimization <https://arxiv.org/abs/1512.07962>`_, 2016, Algorithm 1 and its
+        SSS form, and the authors' code.
+    """
+    check_positive(learning_rate=learning_rate, damping=damping)
+    check_nonnegative(temperature=temperature, friction=friction, coupling=coupling)
+    check_fraction(decay=decay)
+    if initial_friction is not None:
+        check_finite(initial_friction=initial_friction)
+    if exploration_steps is not None:
+        check_nonnegative(exploration_steps=exploration_steps)
+    if adaptation_steps is not None:
+        check_nonnegative(adaptation_steps=adaptation_steps)
+    check_momentum_options(initial_momentum, None)
+    check_key(key)
+    generator = resolve_generator(generator, key)
+
+    def init(params):
+        check_leaves("params", params)
+        rng_key = stream_key(key, "santa", params)
+        law = (at(temperature, 0), initial_momentum, None, generator)
+        start = at(friction, 0) if initial_friction is None else initial_friction
+
+        def zeros(p):
+            return jnp.zeros_like(p, compute_dtype(p.dtype))
+
+        return SantaState(
+            jnp.zeros([], jnp.int32),
+            rng_key,
+            initial_momenta(params, rng_key, *law),
+            jax.tree.map(lambda p: zeros(p) + like(start, compute_dtype(p.dtype)), params),
+            jax.tree.map(zeros, params),
+            jnp.array([1.0, 0.0], jnp.float32),
+        )
+
+    def update(updates, state, params=None, *, temperature_scale=1.0, **extra_args):
+        del params, extra_args
+        check_leaves("updates", updates)
+        check_structure(updates, state.momentum, "the parameters given to `init`")
+        check_nonnegative(temperature_scale=temperature_scale)
+        count = state.count
+        target = bath_temperature(temperature, count, temperature_scale)
+        if exploration_steps is not None:
+            target = jnp.where(count < exploration_steps, target, 0)
+        hot = target > 0  # a bath at zero temperature neither heats nor regulates
+        h, alpha = jnp.sqrt(at(learning_rate, count)), at(decay, count)
+        amplitude = jnp.sqrt(2 * at(friction, count) * target)
+        adapting, samples = _adaptation(count, adaptation_steps, exploration_steps)
+        unbias = bias_correction(alpha, samples)
+        scalars = (h, target, amplitude, at(coupling, count), alpha, at(damping, count), unbias)
+
+        def leaf(noise, gradient, momentum, xi, moment):
+            dtype = compute_dtype(gradient.dtype, momentum.dtype)
+            time, heat, sigma, eps, a, lam, c = (like(scalar, dtype) for scalar in scalars)
+            shown, p, rate = gradient.astype(dtype), momentum.astype(dtype), xi.astype(dtype)
+            g = jnp.where(jnp.isfinite(jnp.square(shown)), shown, 0)
+            old = moment.astype(dtype)
+            new = jnp.where(adapting, a * old + (1 - a) * jnp.square(g), old)
+            metric = jax.lax.rsqrt(lam + jnp.sqrt(new * c))
+
+            p = _flows.kick(p, metric * g, time / 2)  # B
+            p = _flows.friction(p, rate, time / 2)  # C
+            p = _flows.diffusion(p, noise.astype(dtype), sigma, time)  # D
+            p = _flows.friction(p, rate, time / 2)  # C
+            p = _flows.kick(p, metric * g, time / 2)  # B
+            regulated = _flows.thermostat(rate, jnp.square(p) - heat, eps, time)  # E
+            rate = jnp.where(hot, regulated, rate)
+            fault = shown - g  # 0, but for what must show in the update and not in the state
+            moved = _flows.drift(jnp.zeros_like(p), metric * _flows.kick(p, fault, time), time)  # A
+            results = (moved, p, rate, new)
+            olds = (gradient, momentum, xi, moment)
+            return tuple(x.astype(old.dtype) for x, old in zip(results, olds, strict=True))
+
+        trees = (updates, state.momentum, state.friction, state.second_moment)
+        moved, momentum, rates, moment = map_with_noise(
+            leaf, state.rng_key, (count,), *trees, generator=generator, rereads=True
+        )
+        return moved, SantaState(
+            next_count(count), state.rng_key, momentum, rates, moment, state.reading
+        )
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _adaptation(count, adaptation_steps, exploration_steps):
+    """Whether the metric adapts in this step, and how many gradients it has then seen."""
+    seen = next_count(count)
+    if adaptation_steps is None:
+        return True, seen
+    adapting, skipped = count < adaptation_steps, jnp.maximum(seen - adaptation_steps, 0)
+    if exploration_steps is not None:
+        frozen = jnp.maximum(exploration_steps - adaptation_steps, 0)
+        adapting, skipped = adapting | (count >= exploration_steps), jnp.minimum(skipped, frozen)
+    return adapting, seen - skipped
