@@ -1,5 +1,5 @@
 """All known defects."""
 
-from tests.mutants import linear, randomness, thermostats
+from tests.mutants import linear, randomness, santa, thermostats
 
-MUTANTS = [*linear.MUTANTS, *thermostats.MUTANTS, *randomness.MUTANTS]
+MUTANTS = [*linear.MUTANTS, *thermostats.MUTANTS, *randomness.MUTANTS, *santa.MUTANTS]

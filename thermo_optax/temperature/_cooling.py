@@ -197,7 +197,7 @@ def cyclical_cooling(
 
     def sampling(count):
         step, period = position(count)
-        # Rounded: 0.3 of 10 steps are 3, though the number next to 0.3 in float32 is above it.
+        # Rounded, since in float32 0.3 of 50 steps are a little more than 15.
         explored = jnp.round(at(exploration_fraction, count) * _number(period))
         return step >= jnp.minimum(explored.astype(jnp.int32), period - 1)
 

@@ -1,0 +1,156 @@
+"""Defects of Santa and of the cooling laws."""
+
+from tests.mutants.mutant import Mutant
+
+SANTA = "integrators/_santa.py"
+COOLING = "temperature/_cooling.py"
+
+PHYSICS = "physics/test_santa.py"
+LAWS = (f"{PHYSICS}::test_fixed_friction",)
+THERMOSTATS = (f"{PHYSICS}::TestThermostats",)
+STEP = (f"{PHYSICS}::test_one_noisy_step",)
+DESCENT = (f"{PHYSICS}::test_descent",)
+TEMPERATURE = "temperature/test_cooling.py"
+
+MUTANTS = [
+    Mutant(
+        "santa: friction falls while hot",
+        SANTA,
+        "jnp.square(p) - heat, eps, time)",
+        "heat - jnp.square(p), eps, time)",
+        STEP,
+    ),
+    Mutant(
+        "santa: thermostat sees the momentum before its last kick",
+        SANTA,
+        "jnp.square(p) - heat, eps, time)",
+        "jnp.square(p + metric * g * time / 2) - heat, eps, time)",
+        THERMOSTATS,
+    ),
+    Mutant(
+        "santa: thermostat for half the step",
+        SANTA,
+        "jnp.square(p) - heat, eps, time)",
+        "jnp.square(p) - heat, eps, time / 2)",
+        STEP,
+    ),
+    Mutant(
+        "santa: noise with the heat, not its root",
+        SANTA,
+        "amplitude = jnp.sqrt(2 * at(friction, count) * target)",
+        "amplitude = 2 * at(friction, count) * target",
+        LAWS,
+    ),
+    Mutant(
+        "santa: noise scaled by the metric",
+        SANTA,
+        "noise.astype(dtype), sigma, time)",
+        "noise.astype(dtype), metric * sigma, time)",
+        LAWS,
+    ),
+    Mutant(
+        "santa: metric once instead of twice",
+        SANTA,
+        "jnp.zeros_like(p), metric * _flows.kick(p, fault, time), time)",
+        "jnp.zeros_like(p), _flows.kick(p, fault, time), time)",
+        LAWS,
+    ),
+    Mutant(
+        "santa: RMSprop's metric, not its root",
+        SANTA,
+        "metric = jax.lax.rsqrt(lam + jnp.sqrt(new * c))",
+        "metric = 1 / (lam + jnp.sqrt(new * c))",
+        LAWS,
+    ),
+    Mutant(
+        "santa: the second half kick left out",
+        SANTA,
+        "            p = _flows.kick(p, metric * g, time / 2)  # B\n            regulated",
+        "            regulated",
+        LAWS,
+    ),
+    Mutant(
+        "santa: the first half kick between the halves of the friction, as in MATLAB",
+        SANTA,
+        "time / 2)  # B\n            p = _flows.friction",
+        "time / 2 * jnp.exp(rate * time / 2))\n            p = _flows.friction",
+        LAWS,
+    ),
+    Mutant(
+        "santa: refinement keeps its noise",
+        SANTA,
+        "target = jnp.where(count < exploration_steps, target, 0)",
+        "pass",
+        DESCENT,
+    ),
+    Mutant(
+        "santa: refinement keeps its thermostats",
+        SANTA,
+        "rate = jnp.where(hot, regulated, rate)",
+        "rate = regulated",
+        DESCENT,
+    ),
+    Mutant(
+        "santa: the metric is never frozen",
+        SANTA,
+        "new = jnp.where(adapting, a * old + (1 - a) * jnp.square(g), old)",
+        "new = a * old + (1 - a) * jnp.square(g)",
+        DESCENT,
+    ),
+    Mutant(
+        "santa: the metric stays frozen in refinement",
+        SANTA,
+        "adapting | (count >= exploration_steps), jnp",
+        "adapting, jnp",
+        DESCENT,
+    ),
+    Mutant(
+        "santa: bias correction counts the frozen steps",
+        SANTA,
+        "return adapting, seen - skipped",
+        "return adapting, seen",
+        DESCENT,
+    ),
+    Mutant(
+        "santa: a square that overflows goes into the state",
+        SANTA,
+        "jnp.isfinite(jnp.square(shown))",
+        "jnp.isfinite(shown)",
+        (f"{PHYSICS}::test_square_that_overflows_is_a_fault",),
+    ),
+    Mutant(
+        "cooling: logarithm to the wrong base",
+        COOLING,
+        "at(initial, count) * jnp.log(start) / jnp.log(start",
+        "at(initial, count) / jnp.log(start",
+        (f"{TEMPERATURE}::TestLaws",),
+    ),
+    Mutant(
+        "cooling: power of the step count alone",
+        COOLING,
+        "time = at(offset, count) + _number(count)",
+        "time = 1 + _number(count)",
+        (f"{TEMPERATURE}::TestLaws",),
+    ),
+    Mutant(
+        "cooling: noise in the part that explores",
+        COOLING,
+        "return step >= jnp.minimum(",
+        "return step < jnp.minimum(",
+        (f"{TEMPERATURE}::test_cycles_repeat",),
+    ),
+    Mutant(
+        "cooling: exploration not in whole steps",
+        COOLING,
+        "jnp.round(at(exploration_fraction, count) * _number(period))",
+        "jnp.ceil(at(exploration_fraction, count) * _number(period))",
+        (f"{TEMPERATURE}::test_exploration_is_whole_steps",),
+    ),
+    Mutant(
+        "cooling: cycles of the whole run",
+        COOLING,
+        "jnp.asarray(count, jnp.int32) % period, period",
+        "jnp.asarray(count, jnp.int32), period",
+        (f"{TEMPERATURE}::test_cycles_repeat",),
+    ),
+]
