@@ -8,3 +8,5 @@ from benchmarks.data.planar import PlanarData as PlanarData
 from benchmarks.data.planar import spiral as spiral
 from benchmarks.data.planar import trigonometric as trigonometric
 from benchmarks.data.registry import DATA_SETS as DATA_SETS
+from benchmarks.data.text import TextData as TextData
+from benchmarks.data.text import load_text as load_text

@@ -3,10 +3,12 @@
 The places, in order: `$THERMO_OPTAX_DATA`, `../shared/data` beside the repository, the cache
 (`$XDG_CACHE_HOME/thermo_optax`, by default `~/.cache/thermo_optax`), the data set's mirrors.
 A place must hold the whole data set, in a folder of its name, and every file must have the
-checksum of the registry: a damaged download would otherwise pass for a worse method.
+checksum of the registry: a damaged download would otherwise pass for a worse method. A file may
+lie there gzipped, as its name with `.gz`; then the checksum is that of the contents.
 """
 
 import contextlib
+import gzip
 import hashlib
 import http.client
 import os
@@ -14,6 +16,7 @@ import pathlib
 import tempfile
 import urllib.request
 import warnings
+import zlib
 
 from benchmarks.data.registry import DATA_SETS, DataSet, File
 
@@ -43,7 +46,7 @@ def locate(name: str) -> dict[str, pathlib.Path]:
             continue
         complaint = _complaint(data_set, folder)
         if complaint is None:
-            return {part: folder / file.name for part, file in data_set.files.items()}
+            return {part: _find(folder, file) for part, file in data_set.files.items()}
         tried.append(complaint)
     cache = cache_folder() / name
     for mirror in data_set.mirrors:
@@ -75,16 +78,35 @@ def _places(name: str) -> list[tuple[str, pathlib.Path | None]]:
     ]
 
 
+def read(path: pathlib.Path) -> bytes:
+    """The contents of a file, gzipped or not."""
+    content = path.read_bytes()
+    return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+
+
+def _find(folder: pathlib.Path, file: File) -> pathlib.Path:
+    """The file, or its gzipped copy if only that is there."""
+    plain, gzipped = folder / file.name, folder / f"{file.name}.gz"
+    return gzipped if gzipped.is_file() and not plain.is_file() else plain
+
+
 def _complaint(data_set: DataSet, folder: pathlib.Path) -> str | None:
     """What keeps `folder` from serving as the data set; None if nothing does."""
-    absent = [file.name for file in data_set.files.values() if not (folder / file.name).is_file()]
+    absent = [file.name for file in data_set.files.values() if not _find(folder, file).is_file()]
     if absent:
         return f"{folder} lacks {', '.join(absent)}" if folder.is_dir() else f"no {folder}"
     for file in data_set.files.values():
-        found = hashlib.sha256((folder / file.name).read_bytes()).hexdigest()
+        path = _find(folder, file)
+        try:
+            content = path.read_bytes() if path.name == file.name else read(path)
+        except (EOFError, OSError, zlib.error) as error:
+            complaint = f"{path} cannot be unpacked ({error})"
+            warnings.warn(f"{complaint}; looking elsewhere", stacklevel=3)
+            return complaint
+        found = hashlib.sha256(content).hexdigest()
         if found != file.sha256:
             complaint = (
-                f"{folder / file.name} is not the original file "
+                f"{path} is not the original file "
                 f"(sha256 {found[:12]}..., expected {file.sha256[:12]}...)"
             )
             warnings.warn(f"{complaint}; looking elsewhere", stacklevel=3)

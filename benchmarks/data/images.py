@@ -1,6 +1,5 @@
 """Image classification data in the IDX format of MNIST."""
 
-import gzip
 import math
 import pathlib
 import struct
@@ -8,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.data.files import locate
+from benchmarks.data.files import locate, read
 
 _ELEMENT_TYPES = {
     0x08: np.uint8,
@@ -36,9 +35,7 @@ def load_images(name: str) -> ImageData:
 
 def read_idx(path: pathlib.Path) -> np.ndarray:
     """Reads one IDX file: an array of any rank and element type, gzipped or not."""
-    content = path.read_bytes()
-    if content[:2] == b"\x1f\x8b":
-        content = gzip.decompress(content)
+    content = read(path)
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _ELEMENT_TYPES:
         raise ValueError(f"{path} is not an IDX file: it begins with {content[:4]!r}.")
     rank = content[3]

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 
 @dataclasses.dataclass(frozen=True)
 class File:
-    """One file of a data set, as its authors distribute it."""
+    """One file of a data set, as its authors distribute it; a place may hold it gzipped."""
 
     name: str
-    sha256: str
+    sha256: str  # of the file as distributed, so not of a gzipped copy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +68,28 @@ DATA_SETS = {
                 "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
                 "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
             ),
+        ),
+        # Its 3,258,246 bytes have a byte order mark and CRLF line ends. No checksum by its
+        # publisher is known: this one is of the text with line ends that give that length.
+        DataSet(
+            "warpeace",
+            {
+                "text": File(
+                    "warpeace_input.txt",
+                    "fb66ba999dafe24017cdd59e04c56d385a9c8466993d374fd4c6f08b2142985e",
+                )
+            },
+            ("https://cs.stanford.edu/people/karpathy/char-rnn/",),
+        ),
+        DataSet(
+            "tinyshakespeare",
+            {
+                "text": File(
+                    "input.txt",
+                    "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+                )
+            },
+            ("https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/",),
         ),
     )
 }
