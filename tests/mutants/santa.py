@@ -8,8 +8,9 @@ COOLING = "temperature/_cooling.py"
 PHYSICS = "physics/test_santa.py"
 LAWS = (f"{PHYSICS}::test_fixed_friction",)
 THERMOSTATS = (f"{PHYSICS}::TestThermostats",)
-STEP = (f"{PHYSICS}::test_one_noisy_step",)
-DESCENT = (f"{PHYSICS}::test_descent",)
+STEPS = "physics/test_santa_steps.py"
+STEP = (f"{STEPS}::test_one_noisy_step",)
+DESCENT = (f"{STEPS}::test_descent",)
 TEMPERATURE = "temperature/test_cooling.py"
 
 MUTANTS = [
@@ -116,7 +117,7 @@ MUTANTS = [
         SANTA,
         "jnp.isfinite(jnp.square(shown))",
         "jnp.isfinite(shown)",
-        (f"{PHYSICS}::test_square_that_overflows_is_a_fault",),
+        (f"{STEPS}::test_square_that_overflows_is_a_fault",),
     ),
     Mutant(
         "cooling: logarithm to the wrong base",

@@ -108,7 +108,7 @@ def test_cycles_are_as_long_as_the_papers():
 
 @pytest.mark.parametrize("fraction, explored", [(0.0, 0), (0.3, 15), (0.6, 30), (0.999, 49)])
 def test_exploration_is_whole_steps(fraction, explored):
-    """In float32, 0.3 and 0.6 of 50 steps are more than 15 and 30; and one step at least samples."""
+    """In float32, 0.3 and 0.6 of 50 steps are more than 15 and 30; one step at least samples."""
     sampling = cycles(exploration_fraction=fraction).sampling
     np.testing.assert_array_equal(sampling(np.arange(PERIOD)), np.arange(PERIOD) >= explored)
 

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.core import Tracer
 
 from thermo_optax._base import (
     ScalarOrSchedule,
@@ -69,7 +70,8 @@ def logarithmic_cooling(initial: ArrayLike, offset: ArrayLike = math.e) -> optax
     """
     check_finite(initial=initial, offset=offset)
     check_positive(initial=initial, offset=offset)
-    if _is_known(offset) and float(np.asarray(offset, float)) <= 1:
+    known = _known(offset)
+    if known and known[0] <= 1:
         raise ValueError(
             f"`offset` must be above 1, got {offset}: the logarithm of it divides the first "
             "temperature. Pass the default, e, or the number of steps to stay hot for."
@@ -185,7 +187,8 @@ def cyclical_cooling(
     _check_steps(num_steps=num_steps, num_cycles=num_cycles)
     check_finite(exploration_fraction=exploration_fraction)
     check_fraction(exploration_fraction=exploration_fraction)
-    if _is_known(num_steps) and _is_known(num_cycles) and int(num_cycles) > int(num_steps):
+    known = _known(num_steps, num_cycles)
+    if known and known[1] > known[0]:
         raise ValueError(
             f"`num_cycles` must be at most `num_steps`, got {num_cycles} cycles in {num_steps} "
             "steps. Pass the number of cycles in the whole run, not the steps of a cycle."
@@ -217,15 +220,17 @@ def _number(count: ArrayLike) -> jax.Array:
     return jnp.asarray(count, jnp.result_type(float))
 
 
-def _is_known(value: ArrayLike) -> bool:
-    return not isinstance(value, jax.core.Tracer)
+def _known(*numbers: ArrayLike) -> list[float] | None:
+    """The numbers, for checks between them; None if any is traced."""
+    if any(isinstance(number, Tracer) for number in numbers):
+        return None
+    return [float(np.asarray(number, float)) for number in numbers]
 
 
 def _check_steps(**steps: ArrayLike) -> None:
     """Numbers of steps: integers from 1 on."""
     check_finite(**steps)
     for name, value in steps.items():
-        dtype = value.dtype if hasattr(value, "dtype") else np.dtype(type(value))
-        if not jnp.issubdtype(dtype, jnp.integer):
+        if not jnp.issubdtype(jnp.result_type(value), jnp.integer):
             raise TypeError(f"`{name}` must be an integer, got {value!r}: pass int({value}).")
     check_positive(**steps)
