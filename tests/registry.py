@@ -27,6 +27,8 @@ class Method:
     cold: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # changes, to reach minima
     copies: int = 1  # of the parameters, in the state
     layers: int = 1  # that the parameters must have
+    extra: int = 40  # numbers in the state, at most, beside these copies
+    needs_loss: bool = False
 
     def __call__(
         self, temperature: Any = TEMPERATURE, key: Any = 0, **changes: Any
@@ -94,7 +96,8 @@ def _with_loss(constructor):
         tx = constructor(*args, **settings)
 
         def update(updates, state, params=None, **extra_args):
-            squares = [jnp.sum(jnp.square(x.astype(jnp.float32))) for x in jax.tree.leaves(params)]
+            leaves = [jnp.asarray(x, jnp.float32) for x in jax.tree.leaves(params)]
+            squares = [jnp.sum(jnp.square(x)) for x in leaves]
             extra_args.setdefault("value", sum(squares, jnp.float32(0)) / 2)
             return tx.update(updates, state, params, **extra_args)
 
@@ -104,7 +107,7 @@ def _with_loss(constructor):
 
 
 @_with_loss
-def _tempered(step_size, temperature, *, friction, alpha_step, mode="paper", key):
+def _tempered(step_size, temperature, *, friction, alpha_step, mode="exact", key):
     sampler = to.langevin(step_size, temperature, friction=friction, key=key)
     return to.continuous_tempering(sampler, temperature, mode=mode, alpha_step=alpha_step, key=key)
 
@@ -141,7 +144,8 @@ _SLOW_ADAPTIVE = {
 _sgld = Method(to.sgld, _DESCENT, _SLOW_DESCENT, copies=0)
 _langevin = Method(to.langevin, _INERTIA, _SLOW_INERTIA)
 _adaptive = Method(to.adaptive_langevin, _ADAPTIVE, _SLOW_ADAPTIVE)
-_tempering = Method(_tempered, {**_INERTIA, "alpha_step": 0.05}, _SLOW_INERTIA)
+_GRIDS = {"extra": 900, "needs_loss": True}
+_tempering = Method(_tempered, {**_INERTIA, "alpha_step": 0.05}, _SLOW_INERTIA, **_GRIDS)
 _psgld = Method(
     to.psgld,
     {"learning_rate": 0.05, "decay": 0.9, "damping": 0.1},
@@ -204,18 +208,20 @@ METHODS: dict[str, Method] = {
         layers=2,
     ),
     "continuous_tempering": _tempering,
-    "continuous_tempering-exact": _with(_tempering, mode="exact"),
+    "continuous_tempering-paper": _with(_tempering, mode="paper"),
     "continuous_tempering-exploration": _with(_tempering, mode="exploration"),
     "continuous_tempering-layers": Method(
         _tempered_layers,
         {"step_size": 0.2, "hidden_friction": 1.0, "output_friction": 2.0},
         _SLOW_INERTIA,
         layers=2,
+        **_GRIDS,
     ),
     "ctld": Method(
         _with_loss(to.ctld),
         {"learning_rate": 0.04, "momentum": 0.8, "sampling_steps": 500},
         _SLOW_DESCENT,
+        **_GRIDS,
     ),
     "adlala": Method(_adlala, {**_ADAPTIVE, "friction": 1.0}, _SLOW_ADAPTIVE, layers=2),
 }

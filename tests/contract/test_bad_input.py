@@ -11,7 +11,16 @@ import thermo_optax as to
 from tests.registry import METHODS, PRIMARY
 
 # What each number may be, wherever an argument of this name occurs.
-POSITIVE = ("step_size", "learning_rate", "mass", "damping")
+POSITIVE = (
+    "step_size",
+    "learning_rate",
+    "mass",
+    "damping",
+    "edge",
+    "wall",
+    "alpha_step",
+    "alpha_mass",
+)
 NOT_NEGATIVE = (
     "temperature",
     "friction",
@@ -22,8 +31,11 @@ NOT_NEGATIVE = (
     "gradient_noise",
     "adaptation_steps",
     "exploration_steps",
+    "sampling_steps",
+    "plateau",
+    "alpha_friction",
 )
-FRACTIONS = ("momentum", "decay", "covariance_decay")
+FRACTIONS = ("momentum", "decay", "covariance_decay", "depth")
 FINITE = ("initial_friction",)
 NUMBERS = (*POSITIVE, *NOT_NEGATIVE, *FRACTIONS, *FINITE)
 
@@ -82,6 +94,7 @@ def test_all_numbers_of_the_public_functions_are_tested():
     not_numbers = {
         "params", "key", "splitting", "generator", "initial_momentum", "momentum_dtype",
         "thermostat", "thermostat_energy", "scaled_friction",
+        "mode", "order", "bias",
     }  # fmt: skip
     for name in PRIMARY:
         known = set(inspect.signature(PRIMARY[name].constructor).parameters)

@@ -5,6 +5,7 @@ import operator
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 import pytest
 
@@ -17,12 +18,13 @@ from .programs import STEPS, assert_close, init, numbers, params, trajectory, ty
 def test_extra_arguments_change_nothing(name):
     tx, tree = METHODS[name](), params()
     state = jax.eval_shape(tx.init, tree)
+    needed = {"value": np.float32(1)} if METHODS[name].needs_loss else {}
 
     def plain(grads, state, tree):
-        return tx.update(grads, state, tree)
+        return tx.update(grads, state, tree, **needed)
 
     def with_others(grads, state, tree):
-        return tx.update(grads, state, tree, value=jnp.float32(1), unheard_of="by this method")
+        return tx.update(grads, state, tree, value=np.float32(1), unheard_of="by this method")
 
     programs = [jax.make_jaxpr(fn)(tree, state, tree) for fn in (plain, with_others)]
     assert str(programs[0]) == str(programs[1])

@@ -25,7 +25,7 @@ def ctld(
     learning_rate: ScalarOrSchedule | None = None,
     temperature: ScalarOrSchedule | None = None,
     *,
-    sampling_steps: ScalarOrSchedule | None = None,
+    sampling_steps: jax.typing.ArrayLike | None = None,
     momentum: ScalarOrSchedule | None = None,
     step_size: ScalarOrSchedule | None = None,
     friction: ScalarOrSchedule | None = None,
@@ -121,6 +121,7 @@ def ctld(
         if value is None:
             raise TypeError(f"`{name}` is required: pass `{name}=...`, a number.")
     assert temperature is not None and sampling_steps is not None
+    check_nonnegative(sampling_steps=sampling_steps)
     learning_rate, momentum = _as_sgd(learning_rate, momentum, step_size, friction)
     sampler = sghmc(
         learning_rate,
@@ -157,6 +158,10 @@ def _as_sgd(
     friction: ScalarOrSchedule | None,
 ) -> tuple[ScalarOrSchedule, ScalarOrSchedule]:
     """Learning rate and momentum, whichever way the motion was given."""
+    if step_size is not None:
+        check_positive(step_size=step_size)
+    if friction is not None:
+        check_nonnegative(friction=friction)
     if learning_rate is not None and step_size is None and friction is None:
         return learning_rate, 0.9 if momentum is None else momentum
     if learning_rate is not None or momentum is not None or step_size is None or friction is None:
@@ -165,8 +170,6 @@ def _as_sgd(
             f"learning_rate={learning_rate}, momentum={momentum}, step_size={step_size} and "
             f"friction={friction}. They are related by lr = h^2 and momentum = 1 - h * friction."
         )
-    check_positive(step_size=step_size)
-    check_nonnegative(friction=friction)
     return (
         lambda count: jnp.square(at(step_size, count)),
         lambda count: 1 - at(step_size, count) * at(friction, count),

@@ -56,9 +56,10 @@ def locate(nodes: jax.Array, alpha: jax.Array) -> tuple[jax.Array, jax.Array]:
     Values outside of the grid are moved to its ends.
     """
     last = nodes.shape[0] - 2
-    position = jnp.clip((alpha - nodes[0]) / spacing(nodes), 0, last + 1)
-    left = jnp.clip(jnp.floor(position).astype(jnp.int32), 0, last)
-    return left, position - left.astype(position.dtype)
+    middle = (last + 1) / 2  # counted from the middle, so that rounding is least where alpha is 0
+    position = jnp.clip(alpha / spacing(nodes), -middle, middle)
+    left = jnp.clip(jnp.floor(position + middle).astype(jnp.int32), 0, last)
+    return left, position - (left.astype(position.dtype) - middle)
 
 
 def bin_ends(values: jax.Array, left: jax.Array) -> tuple[jax.Array, jax.Array]:

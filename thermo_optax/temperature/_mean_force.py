@@ -15,10 +15,10 @@ _GROWTH = 0.5  # how fast the weight of the past grows: 1 averages evenly, less 
 class AdaptiveBiasingForceState(NamedTuple):
     """State of an `adaptive_biasing_force`."""
 
-    nodes: jax.Array  # float[num_bins + 1], the grid, from -edge to edge
-    log_scaling: jax.Array  # float[num_bins + 1], log g at the nodes
-    energy: jax.Array  # float[num_bins + 1], running mean of g times the energy at each node
-    weight: jax.Array  # float[num_bins + 1], the number of visits that the mean remembers
+    nodes: jax.Array  # float32[num_bins + 1], the grid, from -edge to edge
+    log_scaling: jax.Array  # float32[num_bins + 1], log g at the nodes
+    energy: jax.Array  # float32[num_bins + 1], running mean of g times the energy at each node
+    weight: jax.Array  # float32[num_bins + 1], the number of visits that the mean remembers
 
     def potential(self) -> jax.Array:
         """The bias at the nodes, in units of the temperature: minus the free energy."""
@@ -83,15 +83,16 @@ def adaptive_biasing_force(
 
     def init(edge, scaling):
         nodes = grid(edge, num_bins)
-        zeros = jnp.zeros_like(nodes)
-        return AdaptiveBiasingForceState(nodes, jnp.log(scaling(nodes)), zeros, zeros)
+        energy, weight = jnp.zeros_like(nodes), jnp.zeros_like(nodes)
+        return AdaptiveBiasingForceState(nodes, jnp.log(scaling(nodes)), energy, weight)
 
     def update(state, visit):
         left, place = locate(state.nodes, visit.alpha)
         due = visit.seen
         if freeze_after is not None:
             due &= visit.count < freeze_after
-        share = jnp.stack([1 - place, place]) * due  # a visit belongs to both ends of its bin
+        # A visit belongs to both ends of its bin, to the nearer one more.
+        share = jnp.where(due, jnp.stack([1 - place, place]), 0)
         energy = jnp.stack(bin_ends(state.energy, left))
         weight = jnp.stack(bin_ends(state.weight, left))
         rate = share / jnp.where(share > 0, weight + share, 1)

@@ -16,9 +16,9 @@ _REACH = 6.0  # widths at which a hill ends: there it is 1.5e-8 of its height, b
 class MetadynamicsState(NamedTuple):
     """State of a `metadynamics` bias."""
 
-    nodes: jax.Array  # float[num_bins + 1], the grid, from -edge to edge
-    hills: jax.Array  # float[num_bins + 1], the sum of all hills, in units of the temperature
-    boost: jax.Array  # float[], -(free energy) / hills: 1, or f / (f - 1) if well-tempered
+    nodes: jax.Array  # float32[num_bins + 1], the grid, from -edge to edge
+    hills: jax.Array  # float32[num_bins + 1], the sum of all hills, in units of the temperature
+    boost: jax.Array  # float32[], -(free energy) / hills: 1, or f / (f - 1) if well-tempered
 
     def potential(self) -> jax.Array:
         """The bias at the nodes, in units of the temperature."""

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from thermo_optax._base import ScalarOrSchedule, at, check_nonnegative, next_count
+from thermo_optax._base import at, check_leaves, check_nonnegative, next_count
 
 
 class TwoPhaseState(NamedTuple):
@@ -17,7 +17,7 @@ class TwoPhaseState(NamedTuple):
 
 
 def explore_then_refine(
-    inner: optax.GradientTransformation, exploration_steps: ScalarOrSchedule
+    inner: optax.GradientTransformation, exploration_steps: jax.typing.ArrayLike
 ) -> optax.GradientTransformationExtraArgs:
     r"""Lets a sampler explore for a number of steps, and then refine at temperature 0.
 
@@ -60,9 +60,10 @@ def explore_then_refine(
         return TwoPhaseState(jnp.zeros([], jnp.int32), inner.init(params))
 
     def update(updates, state, params=None, *, temperature_scale=1.0, **extra_args):
+        check_leaves("updates", updates)
         check_nonnegative(temperature_scale=temperature_scale)
         scale = at(temperature_scale, 0)
-        exploring = state.count < at(exploration_steps, state.count)
+        exploring = state.count < jnp.asarray(exploration_steps, jnp.int32)
         scale = jnp.where(exploring, scale, 0)
         moved, inner_state = inner.update(
             updates, state.inner_state, params, temperature_scale=scale, **extra_args

@@ -9,9 +9,15 @@ import jax.numpy as jnp
 ArrayLike = jax.typing.ArrayLike
 
 
+def _floating(alpha: ArrayLike) -> jax.Array:
+    """An array in its own precision, and numbers in the default one."""
+    dtype = alpha.dtype if isinstance(alpha, jax.Array) else jnp.result_type(float)
+    return jnp.asarray(alpha, dtype)
+
+
 def _ramp(alpha: ArrayLike, plateau: ArrayLike, edge: ArrayLike) -> jax.Array:
     """z: 0 on the plateau, 1 from the edge on, and straight in between."""
-    alpha = jnp.asarray(alpha, jnp.result_type(float))
+    alpha = _floating(alpha)
     plateau, edge = jnp.asarray(plateau, alpha.dtype), jnp.asarray(edge, alpha.dtype)
     return jnp.clip((jnp.abs(alpha) - plateau) / (edge - plateau), 0, 1)
 
@@ -90,7 +96,7 @@ def temperature_scaling_slope(
     z = _ramp(alpha, plateau, edge)
     width = jnp.asarray(edge, z.dtype) - jnp.asarray(plateau, z.dtype)
     steepness = 6 * jnp.asarray(depth, z.dtype) / width
-    return -jnp.sign(jnp.asarray(alpha, z.dtype)) * steepness * z * (1 - z)
+    return -jnp.sign(_floating(alpha)) * steepness * z * (1 - z)
 
 
 def confining_potential(
@@ -124,7 +130,7 @@ def confining_potential(
         Ye, Zhu and Mantiuk, 2017, eq. (11), whose force lacks the sign of alpha: as printed, it
         drives a variable below -delta' away for ever.
     """
-    alpha = jnp.asarray(alpha, jnp.result_type(float))
+    alpha = _floating(alpha)
     outside = jnp.abs(alpha) - jnp.asarray(edge, alpha.dtype)
     return jnp.asarray(wall, alpha.dtype) * jnp.maximum(outside, 0)
 
@@ -156,6 +162,6 @@ def confining_force(
     References:
         Ye, Zhu and Mantiuk, 2017, eq. (11), with the sign that it lacks.
     """
-    alpha = jnp.asarray(alpha, jnp.result_type(float))
+    alpha = _floating(alpha)
     outside = jnp.abs(alpha) > jnp.asarray(edge, alpha.dtype)
     return jnp.where(outside, -jnp.asarray(wall, alpha.dtype) * jnp.sign(alpha), 0)

@@ -46,8 +46,8 @@ class TemperingState(NamedTuple):
 
     count: jax.Array  # int32[], steps taken: argument of the schedules, counter of the noise
     rng_key: jax.Array  # uint32[2], raw key, constant over the run
-    alpha: jax.Array  # float[], the tempering variable: the bath is at T / g(alpha)
-    alpha_momentum: jax.Array  # float[]
+    alpha: jax.Array  # float32[], the tempering variable: the bath is at T / g(alpha)
+    alpha_momentum: jax.Array  # float32[]
     bias: tuple[Any, ...]  # the states of the biases along alpha
     outside: jax.Array  # int32[], steps that ended off the grid, where no hill is laid
     faults: jax.Array  # int32[], steps with a loss that was not finite: alpha ignored it
@@ -185,41 +185,41 @@ def continuous_tempering(
 
     def mass_of_alpha(tree):
         heavy = law.alpha_mass(max(tree_size(tree), 1))
-        return at(heavy if alpha_mass is None else alpha_mass, 0)
+        return jnp.asarray(heavy if alpha_mass is None else alpha_mass, jnp.float32)
 
     def init(params):
         check_leaves("params", params)
         law.check_size(tree_size(params))
         rng_key = stream_key(key, "continuous_tempering", params)
-        count, alpha = jnp.zeros([], jnp.int32), at(0.0, 0)
-        variance = mass_of_alpha(params)
+        alpha, variance = jnp.zeros([], jnp.float32), mass_of_alpha(params)
         momentum = initial_momenta(alpha, rng_key, variance, "thermal", None, "threefry")
-        grids = tuple(each.init(at(edge, 0), scaling) for each in biases)
+        grids = tuple(each.init(jnp.asarray(edge, jnp.float32), scaling) for each in biases)
+        count, outside, faults = (jnp.zeros([], jnp.int32) for _ in range(3))
         return TemperingState(
-            count, rng_key, alpha, momentum, grids, count, count, inner.init(params)
+            count, rng_key, alpha, momentum, grids, outside, faults, inner.init(params)
         )
 
     def move_alpha(state, energy, warm, tree):
         """Steps 3 to 6 of Algorithm 1; a bath at temperature 0 leaves alpha where it is."""
         count, m = state.count, mass_of_alpha(tree)
-        h, gamma = at(alpha_step, count), at(alpha_friction, count)
+        numbers = (alpha_step, alpha_friction, wall, edge)
+        h, gamma, steepness, end = (like(at(x, count), jnp.float32) for x in numbers)
         noise = map_with_noise(lambda z, _: z, state.rng_key, (count,), state.alpha)
         here = Alpha(state.alpha, state.alpha_momentum)
 
-        alpha = drifted(here, noise.astype(h.dtype), h, gamma, m)
+        alpha = drifted(here, noise, h, gamma, m)
         seen = warm & jnp.isfinite(energy)
         g, slope = scaling(alpha.position), temperature_scaling_slope(alpha.position, **ramp)
         energy = jnp.where(seen, energy, 0)
         visit = Visit(count, alpha.position, edge, g, slope, energy, seen)
-        learnt = zip(biases, state.bias, strict=True)
-        grids = tuple(each.update(grid, visit) for each, grid in learnt)
-        coupling = -slope * energy
-        coupling += sum(each.force(grid, visit) for each, grid in zip(biases, grids, strict=True))
-        force = jnp.where(seen, law.bounded(coupling), 0)
-        force += confining_force(alpha.position, edge=edge, wall=at(wall, count))
+        grids = tuple(b.update(grid, visit) for b, grid in zip(biases, state.bias, strict=True))
+        learnt = [b.force(grid, visit) for b, grid in zip(biases, grids, strict=True)]
+        coupling = law.bounded(sum(learnt, -slope * energy))
+        force = jnp.where(seen, coupling, 0)
+        force += confining_force(alpha.position, edge=end, wall=steepness)
         alpha = pushed(alpha, force, h)
 
-        off = warm & ~inside(at(edge, 0), alpha.position)
+        off = warm & ~inside(end, alpha.position)
         return state._replace(
             alpha=jnp.where(warm, alpha.position, here.position),
             alpha_momentum=jnp.where(warm, alpha.momentum, here.momentum),
@@ -229,6 +229,7 @@ def continuous_tempering(
         )
 
     def update(updates, state, params=None, *, value=None, temperature_scale=1.0, **extra_args):
+        check_leaves("updates", updates)
         loss = check_value(value)
         check_nonnegative(temperature_scale=temperature_scale)
         heat = bath_temperature(temperature, state.count, temperature_scale)
@@ -236,7 +237,7 @@ def continuous_tempering(
 
         def energy(state):
             total = law.energy(loss, state.inner_state, at(mass, 0), tree_size(updates))
-            return total / jnp.where(warm, heat, 1)
+            return like(total / jnp.where(warm, heat, 1), jnp.float32)
 
         def move_parameters(state):
             extra = dict(extra_args, value=value)
