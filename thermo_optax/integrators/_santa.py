@@ -103,8 +103,8 @@ def santa(
       schedule of `temperature`.
     - Smoothing. MATLAB adds 0.1 of the last gradient to 0.9 of the next, which is not printed; here
       ``optax.ema(0.1)`` in front does it.
-    - Start of V. MATLAB's is the first squared gradient, which it then remembers for 1 / (1 - decay)
-      steps; here it is 0, with bias correction.
+    - Start of V. MATLAB's is the first squared gradient, remembered for 1 / (1 - decay) steps; here
+      it is 0, with bias correction.
     - Gamma, a term for the changing metric, is printed (a quotient of metrics divided by the
       momentum), but in none of the codes, nor here.
 
