@@ -1,0 +1,39 @@
+"""Axes to draw on. matplotlib is imported here, when a picture is drawn, and nowhere earlier.
+
+Figures are made without `pyplot`, which would keep every one of them alive and open windows.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette: told apart with any kind of colour vision.
+BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#999999"
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """An empty figure; the sizes are in inches."""
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "thermo_optax.plot draws with matplotlib, which is not installed: "
+            "pip install 'thermo_optax[plot]'",
+            name="matplotlib",
+        ) from error
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def axes(ax: "Axes | None", width: float = 6.4, height: float = 3.6) -> "Axes":
+    """The axes that were passed, or those of a new figure."""
+    return new_figure(width, height).add_subplot() if ax is None else ax
+
+
+def count_steps(ax: "Axes", last: int) -> None:
+    """Makes the horizontal axis one of steps, up to the last one."""
+    ax.set_xlabel("step")
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.locator_params(axis="x", nbins=6)
+    ax.set_xlim(0, last)

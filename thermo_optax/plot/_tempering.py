@@ -1,0 +1,272 @@
+"""The tempering variable: where it went, how hot the bath was there, and what pushed it."""
+
+from typing import TYPE_CHECKING
+
+import jax
+import numpy as np
+
+from thermo_optax import diagnostics
+from thermo_optax._base import check_positive
+from thermo_optax.temperature import TemperingProfile, temperature_scaling
+
+from . import _canvas as canvas
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def alpha_trace(
+    alphas: jax.typing.ArrayLike,
+    *,
+    plateau: float = 0.4,
+    edge: float = 1.5,
+    stride: int = 1,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    r"""Draws the tempering variable over the steps, with the plateau and the edges marked.
+
+    .. math::
+        t \mapsto \alpha_t, \qquad |\alpha| < \delta \text{ at } T, \qquad |\alpha| < \delta'
+        \text{ inside the wall}
+
+    Args:
+        alphas: the tempering variable at each step, without unit: [steps], or [chains, steps] for
+            one line each.
+        plateau: delta, as in `continuous_tempering`; shaded.
+        edge: delta', as there; dashed.
+        stride: number of steps between two records.
+        ax: matplotlib axes to draw on; None makes a figure.
+
+    Returns:
+        The axes; ``ax.figure.savefig("alpha.png")`` writes the picture.
+
+    Raises:
+        ModuleNotFoundError: without matplotlib.
+        ValueError: if alphas is neither [steps] nor [chains, steps].
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import thermo_optax as to
+        >>> ax = to.plot.alpha_trace(1.6 * jnp.sin(jnp.arange(1000) / 50))
+        >>> ax.get_ylabel()
+        'tempering variable α'
+
+    References:
+        Ye, Zhu and Mantiuk, `Langevin Dynamics with Continuous Tempering for Training Deep Neural
+        Networks <https://arxiv.org/abs/1703.04379>`_, 2017, figure 1.
+    """
+    alphas = _chains(alphas)
+    ax = canvas.axes(ax)
+    ax.axhspan(-plateau, plateau, color=canvas.GREEN, alpha=0.2, linewidth=0, label="bath at T")
+    for sign in (-1, 1):
+        label = "edges" if sign > 0 else None
+        ax.axhline(sign * edge, color=canvas.VERMILION, linestyle="--", linewidth=1, label=label)
+    steps = stride * np.arange(1, alphas.shape[1] + 1)
+    ax.plot(steps, alphas.T, color=canvas.BLUE, linewidth=0.7, alpha=len(alphas) ** -0.5)
+    canvas.count_steps(ax, steps[-1])
+    ax.set_ylabel("tempering variable α")
+    limit = np.max(np.abs(alphas), initial=edge, where=np.isfinite(alphas))
+    ax.set_ylim(-1.1 * limit, 1.6 * limit)
+    ax.legend(loc="upper right", ncols=2, framealpha=0.9)
+    return ax
+
+
+def temperature_trace(
+    alphas: jax.typing.ArrayLike,
+    temperature: float,
+    *,
+    plateau: float = 0.4,
+    edge: float = 1.5,
+    depth: float = 0.85,
+    stride: int = 1,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    r"""Draws the temperature of the bath over the steps, on a logarithmic scale.
+
+    .. math::
+        t \mapsto T / g(\alpha_t)
+
+    Args:
+        alphas: as in `alpha_trace`.
+        temperature: T > 0, in units of the loss.
+        plateau: delta, as in `continuous_tempering`.
+        edge: delta', as there.
+        depth: S, as there: the bath is at T / (1 - S) at most.
+        stride: number of steps between two records.
+        ax: matplotlib axes to draw on; None makes a figure.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ModuleNotFoundError: without matplotlib.
+        ValueError: for a temperature that is not positive, or alphas as in `alpha_trace`.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import thermo_optax as to
+        >>> ax = to.plot.temperature_trace(1.6 * jnp.sin(jnp.arange(1000) / 50), temperature=0.01)
+        >>> ax.get_yscale()
+        'log'
+
+    References:
+        Ye, Zhu and Mantiuk, 2017, eq. (7).
+    """
+    check_positive(temperature=temperature)
+    alphas = _chains(alphas)
+    ax = canvas.axes(ax)
+    scaling = temperature_scaling(alphas, plateau=plateau, edge=edge, depth=depth)
+    hottest = temperature / (1 - depth)
+    ax.axhline(temperature, color=canvas.GREEN, linestyle="--", linewidth=1, label="T")
+    ax.axhline(hottest, color=canvas.VERMILION, linestyle="--", linewidth=1, label="T / (1 − S)")
+    steps = stride * np.arange(1, alphas.shape[1] + 1)
+    heat = temperature / np.asarray(scaling)
+    ax.plot(steps, heat.T, color=canvas.BLUE, linewidth=0.7, alpha=len(alphas) ** -0.5)
+    ax.set_yscale("log")
+    _label_less_than_a_decade(ax)
+    canvas.count_steps(ax, steps[-1])
+    ax.set_ylabel("bath temperature\n(units of the loss)")
+    margin = (hottest / temperature) ** 0.15
+    ax.set_ylim(temperature / margin, hottest * margin**2)
+    ax.legend(loc="upper right", ncols=2, framealpha=0.9)
+    return ax
+
+
+def alpha_histogram(
+    alphas: jax.typing.ArrayLike,
+    *,
+    edge: float = 1.5,
+    num_bins: int = 30,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    r"""Draws how often the tempering variable was where, against the uniform law.
+
+    .. math::
+        \rho_k = \frac{n_k}{\sum_j n_j / K}
+
+    Args:
+        alphas: as in `alpha_trace`; of several chains the mean is drawn, with its standard error.
+        edge: delta', as in `continuous_tempering`.
+        num_bins: K >= 1, the number of bins from edge to edge.
+        ax: matplotlib axes to draw on; None makes a figure.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ModuleNotFoundError: without matplotlib.
+        ValueError: as in `alpha_trace` and `diagnostics.alpha_histogram`.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import thermo_optax as to
+        >>> ax = to.plot.alpha_histogram(jnp.linspace(-1.6, 1.6, 1000), num_bins=10)
+        >>> len(ax.patches)
+        10
+
+    References:
+        Ye, Zhu and Mantiuk, 2017, section 4.2.
+    """
+    alphas = _chains(alphas)
+    centers, ratio, inside = map(
+        np.asarray, diagnostics.alpha_histogram(alphas, edge=edge, num_bins=num_bins)
+    )
+    ax = canvas.axes(ax)
+    chains = len(alphas)
+    mean = ratio.mean(axis=0)
+    error = ratio.std(axis=0, ddof=1) / np.sqrt(chains) if chains > 1 else None
+    ax.bar(
+        centers,
+        mean,
+        width=2 * edge / num_bins,
+        yerr=error,
+        error_kw={"linewidth": 1},
+        color=canvas.BLUE,
+        alpha=0.6,
+        edgecolor="white",
+        linewidth=0.5,
+        label=f"{inside.mean():.1%} of the steps are between the edges",
+    )
+    ax.axhline(1, color=canvas.VERMILION, linestyle="--", linewidth=1, label="uniform law")
+    ax.set_xlabel("tempering variable α")
+    ax.set_ylabel("density / uniform density")
+    ax.set_xlim(-edge, edge)
+    ax.set_ylim(0, 1.5 * max(1, np.max(mean if error is None else mean + error)))
+    ax.legend(loc="upper right", framealpha=0.9)
+    return ax
+
+
+def free_energy(
+    profile: TemperingProfile, *, plateau: float = 0.4, ax: "Axes | None" = None
+) -> "Axes":
+    r"""Draws the bias along the tempering variable, and the free energy that it estimates.
+
+    .. math::
+        A(\alpha) = -\ln \int e^{-g(\alpha) E}\, dx\, dr, \qquad V(\alpha) \to -A(\alpha)
+
+    Each is drawn with 0 as its least value. Where alpha's law has become flat they are mirror
+    images of each other; a well-tempered bias is flatter than the free energy.
+
+    Args:
+        profile: what `tempering_profile` returns for one chain.
+        plateau: delta, as in `continuous_tempering`; shaded.
+        ax: matplotlib axes to draw on; None makes a figure.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ModuleNotFoundError: without matplotlib.
+        ValueError: for the profiles of several chains at once.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import thermo_optax as to
+        >>> tx = to.continuous_tempering(
+        ...     to.sgld(0.1, temperature=1.0, key=0), temperature=1.0, key=1
+        ... )
+        >>> ax = to.plot.free_energy(to.tempering_profile(tx.init(jnp.ones(3))))
+        >>> ax.get_ylabel()
+        'energy / T'
+
+    References:
+        Laio and Parrinello, `Escaping free-energy minima
+        <https://arxiv.org/abs/cond-mat/0208352>`_, 2002.
+    """
+    nodes, potential, energy = (np.asarray(values) for values in profile)
+    if nodes.ndim != 1:
+        raise ValueError(
+            f"`profile` must be that of one chain, got nodes of shape {nodes.shape}. Take one "
+            "chain's state first: `jax.tree.map(lambda leaf: leaf[0], states)`."
+        )
+    ax = canvas.axes(ax)
+    ax.axvspan(-plateau, plateau, color=canvas.GREEN, alpha=0.2, linewidth=0, label="bath at T")
+    ax.plot(nodes, potential - potential.min(), color=canvas.BLUE, label="bias V")
+    ax.plot(nodes, energy - energy.min(), "--", color=canvas.VERMILION, label="free energy A")
+    ax.set_xlabel("tempering variable α")
+    ax.set_ylabel("energy / T")
+    ax.set_xlim(nodes[0], nodes[-1])
+    top = max(np.ptp(potential), np.ptp(energy), 1e-3)
+    ax.set_ylim(-0.05 * top, 1.3 * top)
+    ax.legend(loc="upper right", ncols=3, framealpha=0.9)
+    return ax
+
+
+def _chains(alphas: jax.typing.ArrayLike) -> np.ndarray:
+    """The traces as [chains, steps]."""
+    array = np.asarray(alphas, float)
+    if array.ndim not in (1, 2) or not array.size:
+        raise ValueError(
+            "`alphas` must be a trace [steps] or [chains, steps] with at least one step, got the "
+            f"shape {array.shape}. Reshape it: `alphas.reshape(-1, alphas.shape[-1])`."
+        )
+    return np.atleast_2d(array)
+
+
+def _label_less_than_a_decade(ax: "Axes") -> None:
+    """Ticks at 1, 2 and 5: the bath rarely spans a decade, and one tick would not do."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
+    ax.yaxis.set_minor_locator(NullLocator())
