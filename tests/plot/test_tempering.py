@@ -23,9 +23,13 @@ def alphas():
 @pytest.fixture(scope="module")
 def state():
     tx = to.continuous_tempering(to.sgld(0.1, T, key=0), T, key=1)
-    state = tx.init(jnp.ones(3))
-    bias = state.bias[0]
-    return state._replace(bias=(bias._replace(hills=1.0 - jnp.square(bias.nodes)),))
+    return tx.init(jnp.ones(3))
+
+
+@pytest.fixture
+def profile():
+    nodes = jnp.linspace(-1.5, 1.5, 31)
+    return to.TemperingProfile(nodes, 1 - jnp.square(nodes), 2 * jnp.square(nodes) - 3)
 
 
 def labels(ax):
@@ -85,12 +89,13 @@ def test_alpha_histogram(alphas):
     draw(ax)
 
 
-def test_free_energy(state):
-    ax = to.plot.free_energy(to.tempering_profile(state))
-    bias, energy = (line.get_ydata() for line in ax.get_lines())
-    nodes = np.asarray(state.bias[0].nodes)
-    np.testing.assert_allclose(bias, 1.5**2 - nodes**2, atol=1e-6)
-    np.testing.assert_allclose(energy, nodes**2, atol=1e-6)
+def test_free_energy(profile):
+    ax = to.plot.free_energy(profile)
+    bias, energy = ax.get_lines()
+    nodes = np.asarray(profile.alpha)
+    np.testing.assert_allclose(bias.get_xdata(), nodes)
+    np.testing.assert_allclose(bias.get_ydata(), 1.5**2 - nodes**2, atol=1e-6)
+    np.testing.assert_allclose(energy.get_ydata(), 2 * nodes**2, atol=1e-6)
     assert labels(ax) == ["bath at T", "bias V", "free energy A"]
     assert ax.get_ylabel() == "energy / T"
     draw(ax)
@@ -127,13 +132,13 @@ def test_pictures_can_share_a_figure_and_pyplot_knows_none(alphas, state):
     assert plt.get_fignums() == before
 
 
-def test_messages(alphas, state, monkeypatch):
+def test_messages(alphas, profile, monkeypatch):
     with pytest.raises(ValueError, match=r"`alphas`.*shape \(2, 2, 100\)"):
         to.plot.alpha_trace(alphas.reshape(2, 2, 100))
     with pytest.raises(ValueError, match="`temperature`.*got 0"):
         to.plot.temperature_trace(alphas, 0)
-    two = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), to.tempering_profile(state))
-    with pytest.raises(ValueError, match=r"`profile`.*one chain.*\(2, 61\)"):
+    two = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), profile)
+    with pytest.raises(ValueError, match=r"`profile`.*one chain.*\(2, 31\)"):
         to.plot.free_energy(two)
     for name in ("matplotlib", "matplotlib.figure"):
         monkeypatch.setitem(sys.modules, name, None)

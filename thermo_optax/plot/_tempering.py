@@ -59,8 +59,14 @@ def alpha_trace(
     ax = canvas.axes(ax)
     ax.axhspan(-plateau, plateau, color=canvas.GREEN, alpha=0.2, linewidth=0, label="bath at T")
     for sign in (-1, 1):
-        label = "edges" if sign > 0 else None
-        ax.axhline(sign * edge, color=canvas.VERMILION, linestyle="--", linewidth=1, label=label)
+        ax.axhline(
+            sign * edge,
+            color=canvas.VERMILION,
+            linestyle="--",
+            linewidth=1,
+            zorder=3,  # a trace may cover all the rest
+            label="edges" if sign > 0 else None,
+        )
     steps = stride * np.arange(1, alphas.shape[1] + 1)
     ax.plot(steps, alphas.T, color=canvas.BLUE, linewidth=0.7, alpha=len(alphas) ** -0.5)
     canvas.count_steps(ax, steps[-1])
@@ -117,8 +123,11 @@ def temperature_trace(
     ax = canvas.axes(ax)
     scaling = temperature_scaling(alphas, plateau=plateau, edge=edge, depth=depth)
     hottest = temperature / (1 - depth)
-    ax.axhline(temperature, color=canvas.GREEN, linestyle="--", linewidth=1, label="T")
-    ax.axhline(hottest, color=canvas.VERMILION, linestyle="--", linewidth=1, label="T / (1 − S)")
+    for level, color, label in [
+        (temperature, canvas.GREEN, "T"),
+        (hottest, canvas.VERMILION, "T / (1 − S)"),
+    ]:
+        ax.axhline(level, color=color, linestyle="--", linewidth=1, zorder=3, label=label)
     steps = stride * np.arange(1, alphas.shape[1] + 1)
     heat = temperature / np.asarray(scaling)
     ax.plot(steps, heat.T, color=canvas.BLUE, linewidth=0.7, alpha=len(alphas) ** -0.5)
