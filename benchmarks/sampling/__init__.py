@@ -1,0 +1,1 @@
+"""What the sampling benchmarks share: chains, estimates with their errors, and the report."""

@@ -1,0 +1,194 @@
+"""Mode "exact" of continuous tempering on Gaussian targets of growing dimension."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm import tqdm
+
+import thermo_optax as to
+from benchmarks.sampling import chains, estimates
+from benchmarks.sampling.estimates import Estimate
+from benchmarks.sampling.report import Section
+
+T, STEP_SIZE, FRICTION = 1.0, 0.5, 1.0
+PLATEAU, HOT, EDGE = 0.4, 1.4, 1.5
+HISTOGRAM_BINS, LAW_BINS = 30, 15
+CHUNKS = 20
+LARGEST_EXPONENT = 1.1
+COLUMNS = (
+    "d",
+    "chains x steps",
+    "steps per crossing",
+    "histogram, least",
+    "largest",
+    "inside (flat: 0.9375)",
+    "g Var / T, least",
+    "largest",
+    "off by s.e.",
+    "ms/step",
+)
+
+
+class Size(NamedTuple):
+    """How long a dimension runs: some tens of crossings in each chain."""
+
+    dimension: int
+    chains: int
+    steps: int
+    slow: bool = False
+
+
+SIZES = (
+    Size(10, 64, 20_000),
+    Size(100, 64, 60_000),
+    Size(1_000, 16, 200_000),
+    Size(10_000, 8, 400_000, slow=True),
+)
+
+
+class Trace(NamedTuple):
+    """What is recorded after each step."""
+
+    alphas: Any  # [...]
+    squares: Any  # [...], the mean of x_i^2
+
+
+class Result(NamedTuple):
+    """A row of the table."""
+
+    size: Size
+    steps: int  # per chain, of which the second half counts
+    crossing: Estimate  # steps from the cold plateau to the hot end, or back
+    least: Estimate  # of the histogram, as a ratio to the uniform law
+    largest: Estimate
+    inside: Estimate
+    coldest_law: Estimate  # the least of g Var / T over the bins along alpha; 1 if exact
+    hottest_law: Estimate  # the largest
+    deviations: list[float]  # of g Var / T from 1 in every bin, in standard errors
+    milliseconds: float  # per step of all chains
+
+    def numbers(self) -> dict:
+        """All that the row says, and the rest."""
+        values = self._asdict().items()
+        return {
+            "dimension": self.size.dimension,
+            "chains": self.size.chains,
+            "steps": self.steps,
+            "milliseconds_per_step": self.milliseconds,
+        } | {name: value.numbers() for name, value in values if isinstance(value, Estimate)}
+
+
+def run(
+    sizes: Sequence[Size], divisor: int, first_seed: int, check: Callable[[], None]
+) -> Iterator[Result]:
+    """One result for each size, of runs that are `divisor` times shorter; `check` may end them."""
+    for size in sizes:
+        steps = max(size.steps // divisor, 2 * CHUNKS)
+        keys = chains.keys_of(first_seed, 1, size.chains)
+        starts = jax.vmap(lambda key: jax.random.normal(key, (size.dimension,)))(keys)  # noqa: B023
+        with tqdm(total=steps, desc=f"{size.dimension:,} dimensions", unit="step") as bar:
+
+            def done(length, bar=bar):
+                bar.update(length)
+                check()
+
+            trace, _ = chains.simulate(
+                _tempered, _loss, _record, starts, keys, steps, chunks=CHUNKS, done=done
+            )
+            yield measure(size, trace, 1e3 * bar.format_dict["elapsed"] / steps)
+
+
+def _tempered(key):
+    sampler = to.langevin(STEP_SIZE, T, friction=FRICTION, key=key)
+    return to.continuous_tempering(
+        sampler, T, mode="exact", plateau=PLATEAU, edge=EDGE, key=jax.random.fold_in(key, 1)
+    )
+
+
+def _loss(x):
+    return jnp.sum(jnp.square(x)) / 2
+
+
+def _record(x, state):
+    return Trace(to.tempering_state(state).alpha, jnp.mean(jnp.square(x)))
+
+
+def measure(size: Size, trace: Trace, milliseconds: float) -> Result:
+    """Reads the second half of the chains: in the first one the mean force is learnt."""
+    alphas, squares = (np.asarray(part)[:, part.shape[1] // 2 :] for part in trace)
+    crossings = to.diagnostics.tempering_crossings(alphas, plateau=PLATEAU, hot=HOT)
+    histogram = to.diagnostics.alpha_histogram(alphas, edge=EDGE, num_bins=HISTOGRAM_BINS)
+    least, largest = estimates.extremes(histogram.ratio)
+    # Every coordinate's variance at alpha is T / g(alpha).
+    law = squares * np.asarray(to.temperature_scaling(alphas, plateau=PLATEAU, edge=EDGE)) / T
+    bins = np.digitize(alphas, np.linspace(-EDGE, EDGE, LAW_BINS + 1))
+    laws = [
+        estimates.ratio(np.sum(law * (bins == k), axis=1), np.sum(bins == k, axis=1))
+        for k in range(1, LAW_BINS + 1)
+    ]
+    return Result(
+        size=size,
+        steps=trace.alphas.shape[1],
+        crossing=estimates.ratio(np.full(len(alphas), alphas.shape[1]), crossings.count),
+        least=least,
+        largest=largest,
+        inside=estimates.mean(histogram.inside),
+        coldest_law=min(laws, key=lambda estimate: estimate.value),
+        hottest_law=max(laws, key=lambda estimate: estimate.value),
+        deviations=[float(estimate.off(1)) for estimate in laws],
+        milliseconds=milliseconds,
+    )
+
+
+def exponent(results: Sequence[Result]) -> Estimate:
+    """p of the law steps = c d^p, fitted to all dimensions with the weights of their errors."""
+    d = np.log([result.size.dimension for result in results])
+    steps = np.log([result.crossing.value for result in results])
+    weights = np.array([result.crossing.value / result.crossing.error for result in results]) ** 2
+    centred = d - np.sum(weights * d) / np.sum(weights)
+    spread = np.sum(weights * centred**2)
+    return Estimate(np.sum(weights * centred * steps) / spread, spread**-0.5)
+
+
+def section(results: Sequence[Result]) -> Section:
+    """The table of all dimensions, with the verdict on the exponent."""
+    before = (
+        f"Gaussian target, the same settings for every d: step size {STEP_SIZE:g}, friction "
+        f"{FRICTION:g}, defaults of `continuous_tempering`. The second half of each run counts; ± "
+        f"is the standard error over chains. A crossing goes from |alpha| < {PLATEAU:g} to "
+        f"|alpha| > {HOT:g} or back. g Var / T is measured in {LAW_BINS} bins along alpha, and 1 "
+        "in each if the law is exact; of its deviations the largest is given in standard errors."
+    )
+    return Section(
+        'Mode "exact"', COLUMNS, [_row(r) for r in results], before=before, after=_fit(results)
+    )
+
+
+def _fit(results: Sequence[Result]) -> str:
+    if len(results) < 2:
+        return ""
+    fitted = exponent(results)
+    last = exponent(results[-2:])
+    verdict = "reached" if fitted.value <= LARGEST_EXPONENT else "NOT REACHED"
+    return (
+        f"Steps per crossing grow like d^p with p = {fitted.text(2)} (target: at most "
+        f"{LARGEST_EXPONENT:g}; {verdict}); between the last two rows p = {last.text(2)}."
+    )
+
+
+def _row(result: Result) -> tuple[str, ...]:
+    return (
+        f"{result.size.dimension:,}",
+        f"{result.size.chains} x {result.steps:,}",
+        result.crossing.text(0),
+        result.least.text(3),
+        result.largest.text(3),
+        result.inside.text(4),
+        result.coldest_law.text(4),
+        result.hottest_law.text(4),
+        estimates.signed(max(result.deviations, key=abs)),
+        f"{result.milliseconds:.3g}",
+    )

@@ -1,0 +1,120 @@
+"""What chains on the 25 Gaussians say of a sampler: does it hop, and is its law the right one?"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+import thermo_optax as to
+from benchmarks.sampling import estimates, mixture
+from benchmarks.sampling.estimates import Estimate
+from benchmarks.sampling.report import Section
+
+NUM_BINS = 30
+PER = 100_000  # steps that hops are counted in
+INSIDE = 1 / (1 + 1 / (mixture.WALL * mixture.EDGE))
+AT_T = mixture.PLATEAU / (mixture.EDGE + 1 / mixture.WALL)
+COLUMNS = (
+    "sampler",
+    "hops per 1e5 steps",
+    "over Langevin",
+    "hops seen at T",
+    "modes a chain saw at T",
+    f"variance at T (exact {mixture.DEVIATION**2:g})",
+    "off by s.e.",
+    f"inside (flat: {INSIDE:.4f})",
+    "histogram, least",
+    "largest",
+    f"time at T (flat: {AT_T:.3f})",
+)
+
+
+class Trace(NamedTuple):
+    """What is recorded after each step."""
+
+    points: Any  # [..., 2]
+    alphas: Any  # [...]; 0 without tempering
+
+
+class Result(NamedTuple):
+    """A row of the table, and one chain for the pictures."""
+
+    sampler: mixture.Sampler
+    hops: Estimate
+    hops_at_t: Estimate
+    modes: Estimate
+    variance: Estimate
+    inside: Estimate
+    least: Estimate
+    largest: Estimate
+    time_at_t: Estimate
+    example: Trace  # of the first chain, all steps
+    state: Any  # of the first chain, at the end
+
+    def numbers(self) -> dict:
+        """All estimates, with their standard errors."""
+        values = self._asdict().items()
+        return {name: value.numbers() for name, value in values if isinstance(value, Estimate)}
+
+
+def recorder(sampler: mixture.Sampler):
+    """The function that records a `Trace`."""
+
+    def record(x, state):
+        alpha = to.tempering_state(state).alpha if sampler.tempered else np.float32(0)
+        return Trace(x, alpha)
+
+    return record
+
+
+def measure(sampler: mixture.Sampler, trace: Trace, states: Any) -> Result:
+    """Reads the second half of the chains: in the first one the biases learn."""
+    points, alphas = (np.asarray(part)[:, part.shape[1] // 2 :] for part in trace)
+    steps = alphas.shape[1]
+    at_t = np.abs(alphas) < mixture.PLATEAU
+    visits, visits_at_t = mixture.modes(points), mixture.modes(points, at_t)
+    squares = np.mean((points - mixture.nearest(points)) ** 2, axis=-1)
+    histogram = to.diagnostics.alpha_histogram(alphas, edge=mixture.EDGE, num_bins=NUM_BINS)
+    least, largest = estimates.extremes(histogram.ratio)
+    return Result(
+        sampler=sampler,
+        hops=estimates.mean(mixture.hops(visits) * PER / steps),
+        hops_at_t=estimates.mean(mixture.hops(visits_at_t) * PER / steps),
+        modes=estimates.mean(mixture.distinct(visits_at_t)),
+        variance=estimates.ratio(np.sum(squares * at_t, axis=1), np.sum(at_t, axis=1)),
+        inside=estimates.mean(histogram.inside),
+        least=least,
+        largest=largest,
+        time_at_t=estimates.mean(np.mean(at_t, axis=1)),
+        example=Trace(*(np.asarray(part[0]) for part in trace)),
+        state=jax.tree.map(lambda leaf: leaf[0], states),
+    )
+
+
+def section(results: Sequence[Result], before: str) -> Section:
+    """The table of all results."""
+    plain = next((result for result in results if result.sampler is _PLAIN), None)
+    rows = [_row(result, plain) for result in results]
+    return Section("Hops and laws", COLUMNS, rows, before=before)
+
+
+_PLAIN = mixture.SAMPLERS["langevin"]
+
+
+def _row(result: Result, plain: Result | None) -> tuple[str, ...]:
+    cells = [
+        result.sampler.label,
+        result.hops.text(1),
+        "-" if plain is None or result is plain else result.hops.over(plain.hops).text(0),
+        result.hops_at_t.text(1),
+        result.modes.text(1),
+        result.variance.text(4),
+        estimates.signed(result.variance.off(mixture.DEVIATION**2)),
+    ]
+    if result.sampler.tempered:
+        cells += [result.inside.text(4), result.least.text(2), result.largest.text(2)]
+        cells += [result.time_at_t.text(3)]
+    else:
+        cells += ["-"] * 4
+    return tuple(cells)
