@@ -24,10 +24,10 @@ class Visit(NamedTuple):
 class Bias(NamedTuple):
     """A potential along alpha that learns while the chain runs: three pure functions.
 
-    ``init(edge, scaling)`` makes its state for a grid from -edge to edge, where ``scaling`` is the
-    function g. ``update(state, visit)`` learns from a visit, ``force(state, visit)`` is the force
-    on alpha. A state has the field `nodes`, and the methods `potential` and `free_energy` for the
-    values there.
+    ``init(edge, scaling)`` makes its state for a grid up to the edge, where ``scaling`` is the
+    function g. ``update(state, visit)`` learns from a visit; ``force(state, visit)`` is the force
+    on alpha. A state has the field `nodes`, and the methods `potential` and `free_energy`, which
+    are functions of alpha.
     """
 
     init: Callable[[jax.Array, Callable[[jax.Array], jax.Array]], Any]
@@ -40,9 +40,9 @@ def known(number: jax.typing.ArrayLike) -> float | None:
     return None if isinstance(number, Tracer) else float(np.asarray(number))
 
 
-def grid(edge: jax.Array, num_bins: int) -> jax.Array:
-    """The num_bins + 1 nodes of a grid from -edge to edge."""
-    return edge * jnp.linspace(-1, 1, num_bins + 1, dtype=edge.dtype)
+def grid(first: jax.Array, last: jax.Array, num_bins: int) -> jax.Array:
+    """The num_bins + 1 nodes of a grid."""
+    return first + (last - first) * jnp.linspace(0, 1, num_bins + 1, dtype=last.dtype)
 
 
 def spacing(nodes: jax.Array) -> jax.Array:
@@ -56,10 +56,11 @@ def locate(nodes: jax.Array, alpha: jax.Array) -> tuple[jax.Array, jax.Array]:
     Values outside of the grid are moved to its ends.
     """
     last = nodes.shape[0] - 2
-    middle = (last + 1) / 2  # counted from the middle, so that rounding is least where alpha is 0
-    position = jnp.clip(alpha / spacing(nodes), -middle, middle)
-    left = jnp.clip(jnp.floor(position + middle).astype(jnp.int32), 0, last)
-    return left, position - (left.astype(position.dtype) - middle)
+    bins = (alpha - nodes[0]) / spacing(nodes)
+    left = jnp.clip(jnp.floor(bins).astype(jnp.int32), 0, last)
+    # From the node itself: the distance to the first node has lost the digits that are wanted.
+    start = jax.lax.dynamic_index_in_dim(nodes, left, keepdims=False)
+    return left, jnp.clip((alpha - start) / spacing(nodes), 0, 1)
 
 
 def bin_ends(values: jax.Array, left: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -9,30 +9,33 @@ from thermo_optax._base import check_nonnegative, check_positive
 
 from ._grid import Bias, bin_ends, check_bins, grid, locate
 
-_GROWTH = 0.5  # how fast the weight of the past grows: 1 averages evenly, less forgets the start
+# How fast the weight of the past grows: 1 averages evenly, less forgets the start. The first visits
+# find the parameters behind the bath, still too cold or too hot; evenly averaged, that stays.
+_GROWTH = 0.3
 
 
 class AdaptiveBiasingForceState(NamedTuple):
     """State of an `adaptive_biasing_force`."""
 
-    nodes: jax.Array  # float32[num_bins + 1], the grid, from -edge to edge
+    nodes: jax.Array  # float32[num_bins + 1], the grid, from 0 to edge: all is even in alpha
     log_scaling: jax.Array  # float32[num_bins + 1], log g at the nodes
     energy: jax.Array  # float32[num_bins + 1], running mean of g times the energy at each node
     weight: jax.Array  # float32[num_bins + 1], the number of visits that the mean remembers
 
-    def potential(self) -> jax.Array:
-        """The bias at the nodes, in units of the temperature: minus the free energy."""
+    def potential(self, alpha: jax.typing.ArrayLike) -> jax.Array:
+        """The bias at any alpha, in units of the temperature: minus the free energy."""
         middle = (self.energy[1:] + self.energy[:-1]) / 2
         steps = middle * jnp.diff(self.log_scaling)
-        return -jnp.concatenate([jnp.zeros_like(steps[:1]), jnp.cumsum(steps)])
+        integral = jnp.concatenate([jnp.zeros_like(steps[:1]), jnp.cumsum(steps)])
+        return -jnp.interp(jnp.abs(jnp.asarray(alpha, integral.dtype)), self.nodes, integral)
 
-    def free_energy(self) -> jax.Array:
-        """The free energy of alpha at the nodes, in units of the temperature, up to a constant."""
-        return -self.potential()
+    def free_energy(self, alpha: jax.typing.ArrayLike) -> jax.Array:
+        """The free energy at any alpha, in units of the temperature, up to a constant."""
+        return -self.potential(alpha)
 
 
 def adaptive_biasing_force(
-    *, num_bins: int = 150, memory: float | None = None, freeze_after: int | None = None
+    *, num_bins: int = 75, memory: float | None = None, freeze_after: int | None = None
 ) -> Bias:
     r"""A bias that is the mean force on the tempering variable, with the opposite sign.
 
@@ -42,15 +45,15 @@ def adaptive_biasing_force(
 
     The energy E, in units of the temperature, is centred: its mean at alpha is learnt from the
     visits there, and only its fluctuations push. In the harmonic law of equipartition g E is the
-    same number at every alpha, so that is what is averaged, on the nodes of a grid with straight
-    lines in between. Nothing needs to be tuned: the potential that this adds up to, whose size
-    grows with the number of parameters, is learnt in as many steps for many as for few.
+    same number at every alpha, so that is what is averaged, on the nodes of a grid of \|alpha\|
+    with straight lines in between. Nothing needs to be tuned: the size of the potential that this
+    adds up to, which grows with the number of parameters, need not be known.
 
     The mean gives later visits more weight (a visit counts in proportion to how many came before),
     so it forgets the start. It settles like 1 / visits and leaves every law at fixed alpha alone.
 
     Args:
-        num_bins: K >= 2, the number of bins from edge to edge.
+        num_bins: K >= 2, the number of bins from 0 to the edge.
         memory: largest number of visits to a node that its mean remembers, where the landscape
             itself changes, as in training; None remembers all.
         freeze_after: number of steps after which the bias stays as it is; None never freezes it.
@@ -65,9 +68,9 @@ def adaptive_biasing_force(
     Examples:
         >>> import jax.numpy as jnp
         >>> import thermo_optax as to
-        >>> bias = to.adaptive_biasing_force(num_bins=60)
+        >>> bias = to.adaptive_biasing_force(num_bins=30)
         >>> bias.init(jnp.float32(1.5), to.temperature_scaling).energy.shape
-        (61,)
+        (31,)
 
     References:
         Darve and Pohorille, `Calculating free energies using average force
@@ -82,12 +85,12 @@ def adaptive_biasing_force(
         check_nonnegative(freeze_after=freeze_after)
 
     def init(edge, scaling):
-        nodes = grid(edge, num_bins)
+        nodes = grid(jnp.zeros_like(edge), edge, num_bins)
         energy, weight = jnp.zeros_like(nodes), jnp.zeros_like(nodes)
         return AdaptiveBiasingForceState(nodes, jnp.log(scaling(nodes)), energy, weight)
 
     def update(state, visit):
-        left, place = locate(state.nodes, visit.alpha)
+        left, place = locate(state.nodes, jnp.abs(visit.alpha))
         due = visit.seen
         if freeze_after is not None:
             due &= visit.count < freeze_after
@@ -106,7 +109,7 @@ def adaptive_biasing_force(
         )
 
     def force(state, visit):
-        left, place = locate(state.nodes, visit.alpha)
+        left, place = locate(state.nodes, jnp.abs(visit.alpha))
         low, high = bin_ends(state.energy, left)
         return visit.slope / visit.scaling * (low + place * (high - low))
 

@@ -20,13 +20,13 @@ class MetadynamicsState(NamedTuple):
     hills: jax.Array  # float32[num_bins + 1], the sum of all hills, in units of the temperature
     boost: jax.Array  # float32[], -(free energy) / hills: 1, or f / (f - 1) if well-tempered
 
-    def potential(self) -> jax.Array:
-        """The bias at the nodes, in units of the temperature."""
-        return self.hills
+    def potential(self, alpha: jax.typing.ArrayLike) -> jax.Array:
+        """The bias at any alpha, in units of the temperature."""
+        return jnp.interp(jnp.asarray(alpha, self.hills.dtype), self.nodes, self.hills)
 
-    def free_energy(self) -> jax.Array:
-        """The free energy of alpha at the nodes, in units of the temperature, up to a constant."""
-        return -self.boost * self.hills
+    def free_energy(self, alpha: jax.typing.ArrayLike) -> jax.Array:
+        """The free energy at any alpha, in units of the temperature, up to a constant."""
+        return -self.boost * self.potential(alpha)
 
 
 def metadynamics(
@@ -103,7 +103,7 @@ def metadynamics(
         del scaling
         _check_resolution(edge, width, num_bins)
         boost = 1.0 if bias_factor is None else bias_factor / (bias_factor - 1)
-        nodes = grid(edge, num_bins)
+        nodes = grid(-edge, edge, num_bins)
         return MetadynamicsState(nodes, jnp.zeros_like(nodes), jnp.asarray(boost, nodes.dtype))
 
     def update(state, visit):

@@ -11,9 +11,9 @@ from ._tempering import TemperingState
 class TemperingProfile(NamedTuple):
     """The bias and the free energy along the tempering variable, in units of the temperature."""
 
-    alpha: jax.Array  # float[bins + 1], the nodes of the finest grid
-    potential: jax.Array  # float[bins + 1], all biases together
-    free_energy: jax.Array  # float[bins + 1], as they estimate it; its least value is 0
+    alpha: jax.Array  # float32[n], from edge to edge
+    potential: jax.Array  # float32[n], all biases together
+    free_energy: jax.Array  # float32[n], as they estimate it; its least value is 0
 
 
 def _is_tempering(node: Any) -> bool:
@@ -80,7 +80,7 @@ def tempering_profile(state: Any) -> TemperingProfile:
         ... )
         >>> profile = to.tempering_profile(tx.init(jnp.ones(3)))
         >>> print(profile.alpha.shape, profile.free_energy.max())
-        (61,) 0.0
+        (121,) 0.0
 
     References:
         Laio and Parrinello, `Escaping free-energy minima
@@ -91,10 +91,14 @@ def tempering_profile(state: Any) -> TemperingProfile:
         raise ValueError(
             "`state` is of a `continuous_tempering` with `bias=None`: no bias to read."
         )
-    nodes = max((bias.nodes for bias in biases), key=len)
-    potential = sum(jnp.interp(nodes, bias.nodes, bias.potential()) for bias in biases)
-    free_energy = sum(jnp.interp(nodes, bias.nodes, bias.free_energy()) for bias in biases)
-    return TemperingProfile(nodes, jnp.asarray(potential), free_energy - jnp.min(free_energy))
+    edge, bins = biases[0].nodes[-1], max(len(bias.nodes) for bias in biases)
+    alpha = edge * jnp.linspace(-1, 1, 2 * bins - 1, dtype=edge.dtype)
+    free_energy = sum((bias.free_energy(alpha) for bias in biases), jnp.zeros_like(alpha))
+    return TemperingProfile(alpha, _potential(biases, alpha), free_energy - jnp.min(free_energy))
+
+
+def _potential(biases, alpha):
+    return sum((bias.potential(alpha) for bias in biases), jnp.zeros_like(alpha))
 
 
 def unbiasing_log_weights(state: Any, alpha: jax.typing.ArrayLike) -> jax.Array:
@@ -131,5 +135,5 @@ def unbiasing_log_weights(state: Any, alpha: jax.typing.ArrayLike) -> jax.Array:
         estimation <https://doi.org/10.1016/0021-9991(77)90121-8>`_, 1977.
     """
     profile = tempering_profile(state)
-    values = jnp.interp(jnp.asarray(alpha, profile.alpha.dtype), profile.alpha, profile.potential)
-    return values - jnp.max(profile.potential)
+    alpha = jnp.asarray(alpha, profile.alpha.dtype)
+    return _potential(tempering_state(state).bias, alpha) - jnp.max(profile.potential)

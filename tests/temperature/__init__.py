@@ -1,0 +1,1 @@
+"""Tempering: the bath's temperature, and what makes it move."""

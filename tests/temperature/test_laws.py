@@ -1,0 +1,132 @@
+"""The joint law of parameters and tempering variable, against its closed form."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import thermo_optax as to
+from tests.statistics import assert_mean, mean_and_error
+
+TEMPERATURE, WALL, PLATEAU, EDGE = 0.5, 10.0, 0.4, 1.5
+BINS = np.linspace(-EDGE, EDGE, 11)
+
+
+def well(x):
+    return 2.0 * jnp.sum(x**2)  # curvature 4: BAOAB samples it without bias
+
+
+def sampler(key):
+    return to.langevin(0.2, TEMPERATURE, friction=1.0, key=key)
+
+
+def chains(make, size, chains, steps, discard=0.25):
+    """Positions, alphas and g of independent chains, after the part that is thrown away."""
+
+    def chain(key):
+        tx, start = make(key), jnp.sqrt(TEMPERATURE / 4) * jax.random.normal(key, (size,))
+
+        def step(carry, _):
+            x, state = carry
+            value, grads = jax.value_and_grad(well)(x)
+            updates, state = tx.update(grads, state, x, value=value)
+            x = optax.apply_updates(x, updates)
+            inner = to.tempering_state(state).inner_state
+            seen = jnp.mean(x**2), jnp.mean(inner.momentum**2), to.tempering_state(state).alpha
+            return (x, state), seen
+
+        (_, state), seen = jax.lax.scan(step, (start, tx.init(start)), length=steps)
+        return state, seen
+
+    state, seen = jax.jit(jax.vmap(chain))(jax.random.split(jax.random.key(0), chains))
+    squares, momenta, alphas = (np.asarray(a, np.float64)[:, int(discard * steps) :] for a in seen)
+    return state, squares, momenta, alphas
+
+
+def density(alphas, size, mode):
+    """exp(-phi) times the integral of exp(-g E): each quadratic coordinate gives g^(-1/2)."""
+    coordinates = {"paper": 2 * size, "exact": size}[mode]
+    g = np.asarray(to.temperature_scaling(alphas), np.float64)
+    return g ** (-coordinates / 2) * np.exp(-WALL * np.maximum(np.abs(alphas) - EDGE, 0))
+
+
+def share(low, high, size, mode):
+    """The probability of low < alpha < high, by quadrature."""
+    grid = np.linspace(-4, 4, 400_001)
+    weights = density(grid, size, mode)
+    return weights[(grid > low) & (grid < high)].sum() / weights.sum()
+
+
+def assert_conditional_law(squares, momenta, alphas):
+    """In every bin of alpha: Var x = T / (k g), Var p = T / g."""
+    g = np.asarray(to.temperature_scaling(alphas), np.float64)
+    for low, high in zip(BINS[:-1], BINS[1:], strict=True):
+        here = (alphas > low) & (alphas < high)
+        for name, excess in (
+            ("x", 4 * squares * g / TEMPERATURE - 1),
+            ("p", momenta * g / TEMPERATURE - 1),
+        ):
+            each = np.mean(excess * here, axis=1) / np.mean(here)
+            assert_mean(each, 0.0, name=f"Var {name} g / T - 1 at alpha in {low:.1f}..{high:.1f}")
+
+
+@pytest.mark.parametrize("mode", ["paper", "exact"])
+def test_joint_law_without_a_bias(mode):
+    def make(key):
+        return to.continuous_tempering(
+            sampler(key), TEMPERATURE, mode=mode, bias=None, alpha_step=0.03, alpha_friction=1.0,
+            alpha_mass=1.0, key=key,
+        )  # fmt: skip
+
+    _, squares, momenta, alphas = chains(make, size=2, chains=256, steps=6_000)
+    for low, high in zip(BINS[:-1], BINS[1:], strict=True):
+        here = np.mean((alphas > low) & (alphas < high), axis=1)
+        assert_mean(here, share(low, high, 2, mode), name=f"share of {low:.1f}..{high:.1f}")
+    outside = np.mean(np.abs(alphas) > EDGE, axis=1)
+    assert_mean(outside, 1 - share(-EDGE, EDGE, 2, mode), name="share outside of the edges")
+    assert_conditional_law(squares, momenta, alphas)
+    cold = np.abs(alphas) < PLATEAU
+    target = np.mean((4 * squares / TEMPERATURE - 1) * cold, axis=1)
+    assert_mean(target, 0.0, name="Var x at the temperature of the target")
+
+
+@pytest.mark.parametrize(("mode", "size"), [("paper", 2), ("exact", 2), ("exact", 200)])
+def test_bias_flattens_alpha_and_leaves_the_rest(mode, size):
+    """The settings are the defaults, whatever the dimension."""
+
+    def make(key):
+        return to.continuous_tempering(sampler(key), TEMPERATURE, mode=mode, key=key)
+
+    state, squares, momenta, alphas = chains(make, size, chains=64, steps=20_000)
+    late = alphas[:, alphas.shape[1] // 3 :]
+    ratios = np.histogram(late, bins=15, range=(-EDGE, EDGE))[0] / late.size
+    ratios *= 15 / np.sum(ratios)
+    assert ratios.min() > 0.85 and ratios.max() < 1.15, ratios
+    inside = np.mean(np.abs(late) <= EDGE)
+    assert abs(inside - 1 / (1 + 1 / (WALL * EDGE))) < 0.02
+    g = np.asarray(to.temperature_scaling(alphas), np.float64)
+    mean, error = mean_and_error(np.mean(4 * squares * g / TEMPERATURE, axis=1))
+    assert abs(mean - 1) < 5 * error + 0.01, "a bias that still moves costs up to a percent"
+    mean, error = mean_and_error(np.mean(momenta * g / TEMPERATURE, axis=1))
+    assert abs(mean - 1) < 5 * error + 0.01
+
+    profile = jax.vmap(to.tempering_profile)(state)
+    free_energy = np.mean(np.asarray(profile.free_energy), axis=0)
+    grid = np.asarray(profile.alpha[0])
+    expected = -np.log(density(grid, size, mode))
+    off = (free_energy - free_energy.mean()) - (expected - expected.mean())
+    assert np.max(np.abs(off)) < 0.15 + 0.01 * np.ptp(expected)
+
+
+def test_outside_counts_the_steps_off_the_grid():
+    def make(key):
+        return to.continuous_tempering(
+            sampler(key), TEMPERATURE, mode="exact", bias=None, wall=1.0, key=key
+        )
+
+    state, *_, alphas = chains(make, size=2, chains=32, steps=400, discard=0)
+    off = np.sum(np.abs(alphas) > np.float32(EDGE), axis=1)
+    np.testing.assert_array_equal(state.outside, off)
+    assert np.any(off > 0)
+    assert not np.any(state.faults)
