@@ -22,7 +22,7 @@ class Visit(NamedTuple):
 
 
 class Bias(NamedTuple):
-    """A potential along alpha that learns while the chain runs: three pure functions.
+    """A potential along alpha that learns while the chain runs: pure functions.
 
     ``init(edge, scaling)`` makes its state for a grid up to the edge, where ``scaling`` is the
     function g. ``update(state, visit)`` learns from a visit; ``force(state, visit)`` is the force
@@ -33,6 +33,7 @@ class Bias(NamedTuple):
     init: Callable[[jax.Array, Callable[[jax.Array], jax.Array]], Any]
     update: Callable[[Any, Visit], Any]
     force: Callable[[Any, Visit], jax.Array]
+    check: Callable[[jax.typing.ArrayLike], None] = lambda edge: None  # raises for a bad edge
 
 
 def known(number: jax.typing.ArrayLike) -> float | None:

@@ -101,7 +101,6 @@ def metadynamics(
 
     def init(edge, scaling):
         del scaling
-        _check_resolution(edge, width, num_bins)
         boost = 1.0 if bias_factor is None else bias_factor / (bias_factor - 1)
         nodes = grid(-edge, edge, num_bins)
         return MetadynamicsState(nodes, jnp.zeros_like(nodes), jnp.asarray(boost, nodes.dtype))
@@ -130,7 +129,10 @@ def metadynamics(
         downhill = -(high - low) / spacing(state.nodes)
         return jnp.where(inside(state.nodes[-1], visit.alpha), downhill, 0)
 
-    return Bias(init, update, force)
+    def check(edge):
+        _check_resolution(edge, width, num_bins)
+
+    return Bias(init, update, force, check)
 
 
 def _reach(edge: jax.typing.ArrayLike, width: float, num_bins: int) -> int:

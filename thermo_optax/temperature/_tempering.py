@@ -177,6 +177,8 @@ def continuous_tempering(
     if alpha_mass is not None:
         check_positive(alpha_mass=alpha_mass)
     biases = _as_biases(law.bias() if isinstance(bias, str) and bias == "auto" else bias)
+    for each in biases:
+        each.check(edge)
     inner = optax.with_extra_args_support(inner)
     ramp = {"plateau": plateau, "edge": edge, "depth": depth}
 
