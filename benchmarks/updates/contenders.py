@@ -13,15 +13,17 @@ import thermo_optax as to
 
 
 class Contender(NamedTuple):
-    """One method: `init(params) -> state` and `step(params, state, grads) -> (params, state)`."""
+    """One method: its state at the start, and a step from gradients to new parameters."""
 
-    init: Callable[[Any], Any]
-    step: Callable[[Any, Any, Any], tuple[Any, Any]]
+    init: Callable[[Any], Any]  # init(params) -> state
+    step: Callable[..., tuple[Any, Any]]  # step(params, state, grads, loss=1.0) -> (params, state)
 
 
 def _optax(tx: optax.GradientTransformation) -> Contender:
-    def step(params, state, grads):
-        updates, state = tx.update(grads, state, params)
+    tx = optax.with_extra_args_support(tx)
+
+    def step(params, state, grads, loss=1.0):
+        updates, state = tx.update(grads, state, params, value=loss)
         return optax.apply_updates(params, updates), state
 
     return Contender(tx.init, step)
@@ -39,7 +41,8 @@ def _blackjax(diffusion: str, with_momentum: bool, with_friction: bool):
             momentum = (jax.tree.map(jnp.zeros_like, params),) if with_momentum else ()
             return jax.random.PRNGKey(0), momentum + ((jnp.float32(1),) if with_friction else ())
 
-        def step(params, state, grads):
+        def step(params, state, grads, loss=1.0):
+            del loss
             key, others = state
             key, now = jax.random.split(key)
             ascent = jax.tree.map(jnp.negative, grads)
@@ -96,6 +99,14 @@ def _adlala(rate, heat):
     )
 
 
+def _ctld(**options):
+    """Around `sghmc` as it is above; it never leaves its first phase."""
+    phase = {"momentum": 0.9, "sampling_steps": 10**9, "key": 0}
+    return lambda rate, heat: _optax(to.ctld(rate, heat, **phase, **options))
+
+
+FINE_BIAS = (to.adaptive_biasing_force(num_bins=750), to.metadynamics(num_bins=600))
+
 # name -> make(learning rate, temperature). A name without a dot is ours.
 CONTENDERS: dict[str, Callable[[float, float], Contender]] = {
     "optax.sgd": lambda rate, heat: _optax(optax.sgd(rate)),
@@ -114,6 +125,9 @@ CONTENDERS: dict[str, Callable[[float, float], Contender]] = {
     "badodab": _adaptive("BADODAB"),
     "psgld": lambda rate, heat: _optax(to.psgld(rate, heat, key=0)),
     "adlala": _adlala,
+    "ctld": _ctld(),
+    "ctld-exact": _ctld(mode="exact"),
+    "ctld-10x bins": _ctld(bias=FINE_BIAS),
     "blackjax.sgld": _blackjax("overdamped_langevin", False, False),
     "blackjax.sghmc": _blackjax("sghmc", True, False),
     "blackjax.sgnht": _blackjax("sgnht", True, True),

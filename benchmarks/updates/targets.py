@@ -38,7 +38,13 @@ MLP, FLAT, TFM = "mlp1.7M", "flat10M", "tfm10M"
 # Without and with a copy of the parameters in their state.
 OVERDAMPED = ("sgld", "sgld-threefry13", "sgld-ternary")
 UNDERDAMPED = ("leimkuhler_matthews", "sghmc", "sghmc-ternary", "baoab", "sgnht", "psgld")
-LEAN = (*OVERDAMPED, "sghmc", "sghmc-ternary", "sgnht")  # nothing needs an old momentum twice
+LEAN = (
+    *OVERDAMPED,
+    "sghmc",
+    "sghmc-ternary",
+    "sgnht",
+    "ctld",
+)  # nothing needs an old momentum twice
 
 
 TARGETS = [
@@ -56,6 +62,14 @@ TARGETS = [
     Target("BAOAB", f"{TFM}, over SGHMC", of.update(TFM, "baoab", "sghmc"), MOST, 1.35),
     Target("SGNHT", f"{MLP}, over SGHMC", of.update(MLP, "sgnht", "sghmc"), MOST, 1.08),
     Target("SGNHT", f"{TFM}, over SGHMC", of.update(TFM, "sgnht", "sghmc"), MOST, 1.08),
+    Target("CTLD", f"{MLP}, over SGHMC", of.update(MLP, "ctld", "sghmc"), MOST, 1.1),
+    Target("CTLD", f"{TFM}, over SGHMC", of.update(TFM, "ctld", "sghmc"), MOST, 1.1),
+    Target("CTLD", "MLP step, over SGHMC", of.step("mlp", "ctld", "sghmc"), MOST, 1.05),
+    Target(
+        *("CTLD", f"10 times the bins, {MLP}"),
+        *(of.update(MLP, "ctld-10x bins", "ctld"), MOST, 1.05),
+    ),
+    Target("compiling", f"CTLD, {TFM}, over adam", of.build(TFM, "ctld", ADAM), MOST, 4.0),
     Target("compiling", f"SGLD, {TFM}, over adam", of.build(TFM, "sgld", ADAM), MOST, 3.0),
     Target("compiling", f"SGHMC, {TFM}, over adam", of.build(TFM, "sghmc", ADAM), MOST, 3.0),
     Target(

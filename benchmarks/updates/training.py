@@ -12,7 +12,7 @@ from benchmarks.updates.problems import PROBLEMS, Problem
 from benchmarks.updates.torch_peers import POSTERIORS, torch_turns
 
 NAMES = (
-    *("sgld", "sghmc", "baoab", "sgnht"),
+    *("sgld", "sghmc", "baoab", "sgnht", "ctld"),
     *("optax.sgd", "optax.adam", "optax.noisy_sgd"),
     *("blackjax.sgld", "blackjax.sghmc", "blackjax.sgnht"),
 )
@@ -48,7 +48,8 @@ def _epochs(task: Problem, contender: Contender):
     def epochs(params, state, batches):
         def step(carry, batch):
             params, state = carry
-            return contender.step(params, state, jax.grad(task.loss)(params, batch)), None
+            loss, grads = jax.value_and_grad(task.loss)(params, batch)
+            return contender.step(params, state, grads, loss), None
 
         def epoch(carry, _):
             return jax.lax.scan(step, carry, batches)[0], None
