@@ -39,7 +39,7 @@ UNWANTED = {"chex", "equinox", "flax", "matplotlib", "scipy.stats", "torch", "tq
 
 FIRST_RELEASE = [
     *("sgld", "leimkuhler_matthews", "langevin", "sghmc", "adaptive_langevin"),
-    *("covariance_controlled_langevin", "psgld"),
+    *("covariance_controlled_langevin", "psgld", "santa", "continuous_tempering", "ctld"),
     *("label_layers", "lol", "lala", "adlala"),
     *("diagnostics", "validate"),
 ]

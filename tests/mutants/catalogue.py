@@ -1,5 +1,11 @@
 """All known defects."""
 
-from tests.mutants import linear, randomness, santa, thermostats
+from tests.mutants import linear, randomness, santa, tempering, thermostats
 
-MUTANTS = [*linear.MUTANTS, *thermostats.MUTANTS, *randomness.MUTANTS, *santa.MUTANTS]
+MUTANTS = [
+    *linear.MUTANTS,
+    *thermostats.MUTANTS,
+    *randomness.MUTANTS,
+    *santa.MUTANTS,
+    *tempering.MUTANTS,
+]

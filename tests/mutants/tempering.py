@@ -1,0 +1,206 @@
+"""Defects of continuous tempering: the ones of the paper's text, and slips of the pen."""
+
+from tests.mutants.mutant import Mutant
+
+SCALING = "temperature/_scaling.py"
+HILLS = "temperature/_metadynamics.py"
+MEAN = "temperature/_mean_force.py"
+COUPLING = "temperature/_coupling.py"
+MOTION = "temperature/_motion.py"
+TEMPERING = "temperature/_tempering.py"
+GRID = "temperature/_grid.py"
+PHASES = "temperature/_phases.py"
+CTLD = "temperature/_ctld.py"
+
+LAW = ("temperature/test_laws.py::test_joint_law_without_a_bias",)
+FLAT = ("temperature/test_laws.py::test_bias_flattens_alpha_and_leaves_the_rest",)
+STEPS = "temperature/test_steps.py"
+PATH = (f"{STEPS}::test_the_path_of_alpha_by_hand",)
+BATH = (f"{STEPS}::test_alpha_has_a_bath_of_its_own",)
+BIASES = "temperature/test_biases.py"
+INPUT = "temperature/test_input.py"
+
+MUTANTS = [
+    Mutant(
+        "tempering: the printed wall, without the sign of alpha",
+        SCALING,
+        "-jnp.asarray(wall, alpha.dtype) * jnp.sign(alpha), 0)",
+        "-jnp.asarray(wall, alpha.dtype), 0)",
+        ("temperature/test_scaling.py::test_wall",),
+    ),
+    Mutant(
+        "tempering: slope of the scaling with the wrong sign",
+        SCALING,
+        "return -jnp.sign(_floating(alpha)) *",
+        "return jnp.sign(_floating(alpha)) *",
+        ("temperature/test_scaling.py::test_slope_is_the_derivative",),
+    ),
+    Mutant(
+        "tempering: hills without a mirror",
+        HILLS,
+        "        if mirror:",
+        "        if False:",
+        (f"{BIASES}::test_only_the_mirror_stops_the_leak",),
+    ),
+    Mutant(
+        "tempering: hills attract",
+        HILLS,
+        "downhill = -(high - low)",
+        "downhill = (high - low)",
+        (f"{BIASES}::test_force_is_the_slope_of_the_bin",),
+    ),
+    Mutant(
+        "tempering: hills end at two widths",
+        HILLS,
+        "_REACH = 6.0",
+        "_REACH = 2.0",
+        (f"{BIASES}::test_a_window_of_the_kernel_is_the_whole_kernel",),
+    ),
+    Mutant(
+        "tempering: well-tempered hills that grow",
+        HILLS,
+        "hill *= jnp.exp(-(low",
+        "hill *= jnp.exp((low",
+        (f"{BIASES}::test_well_tempered_hills_shrink",),
+    ),
+    Mutant(
+        "tempering: a frozen bias that goes on",
+        HILLS,
+        "due &= visit.count < freeze_after",
+        "pass",
+        (f"{BIASES}::test_when_a_hill_is_laid",),
+    ),
+    Mutant(
+        "tempering: hills outside of the grid, at its edge",
+        HILLS,
+        "due = visit.seen & inside(state.nodes[-1], visit.alpha) & ",
+        "due = visit.seen & ",
+        (f"{BIASES}::test_when_a_hill_is_laid",),
+    ),
+    Mutant(
+        "tempering: the mean energy without g",
+        MEAN,
+        "rate * (visit.scaling * visit.energy - energy)",
+        "rate * (visit.energy - energy)",
+        (f"{BIASES}::test_mean_energy",),
+    ),
+    Mutant(
+        "tempering: the mean force twice",
+        MEAN,
+        "return visit.slope / visit.scaling * (low",
+        "return 2 * visit.slope / visit.scaling * (low",
+        (f"{BIASES}::test_mean_force_cancels_what_equipartition_makes_of_the_energy",),
+    ),
+    Mutant(
+        "tempering: a place in the bin from its right end",
+        GRID,
+        "return left, jnp.clip((alpha - start) / spacing(nodes), 0, 1)",
+        "return left, 1 - jnp.clip((alpha - start) / spacing(nodes), 0, 1)",
+        (f"{BIASES}::test_mean_energy",),
+    ),
+    Mutant(
+        "tempering: no kinetic energy in the paper's coupling",
+        COUPLING,
+        "    return loss + kinetic_energy(state, mass)\n",
+        "    return loss\n",
+        LAW,
+    ),
+    Mutant(
+        "tempering: twice the kinetic energy",
+        COUPLING,
+        "jnp.zeros_like(mass)) / (2 * mass)",
+        "jnp.zeros_like(mass)) / mass",
+        PATH,
+    ),
+    Mutant(
+        "tempering: momenta are not rescaled",
+        TEMPERING,
+        "            if law.rescales:",
+        "            if False:",
+        LAW,
+    ),
+    Mutant(
+        "tempering: momenta are rescaled the wrong way",
+        TEMPERING,
+        "factor = jnp.sqrt(before / scaling(state.alpha))",
+        "factor = jnp.sqrt(scaling(state.alpha) / before)",
+        LAW,
+    ),
+    Mutant(
+        "tempering: energies in units of the loss",
+        TEMPERING,
+        "like(total / jnp.where(warm, heat, 1), jnp.float32)",
+        "like(total, jnp.float32)",
+        PATH,
+    ),
+    Mutant(
+        "tempering: the bath at T g instead of T / g",
+        TEMPERING,
+        "like(temperature_scale, state.alpha.dtype) / scaling(state.alpha)",
+        "like(temperature_scale, state.alpha.dtype) * scaling(state.alpha)",
+        LAW,
+    ),
+    Mutant(
+        "tempering: alpha is pulled where it should be pushed",
+        TEMPERING,
+        "sum(learnt, -slope * energy)",
+        "sum(learnt, slope * energy)",
+        LAW,
+    ),
+    Mutant(
+        "tempering: alpha moves although the bath is cold",
+        TEMPERING,
+        "alpha=jnp.where(warm, alpha.position, here.position)",
+        "alpha=alpha.position",
+        (f"{STEPS}::test_ctld_without_a_sampling_phase_is_sgd_with_momentum",),
+    ),
+    Mutant(
+        "tempering: a loss that is not finite counts as 0",
+        TEMPERING,
+        "seen = warm & jnp.isfinite(energy)",
+        "seen = warm",
+        (f"{INPUT}::test_a_loss_that_is_not_finite",),
+    ),
+    Mutant(
+        "tempering: steps off the grid are not counted",
+        TEMPERING,
+        "outside=state.outside + off.astype(jnp.int32)",
+        "outside=state.outside",
+        ("temperature/test_laws.py::test_outside_counts_the_steps_off_the_grid",),
+    ),
+    Mutant(
+        "tempering: the printed order is the other one",
+        TEMPERING,
+        'if order == "as printed":\n            moved',
+        'if order == "never":\n            moved',
+        PATH,
+    ),
+    Mutant(
+        "tempering: alpha's bath at the wrong temperature",
+        MOTION,
+        "noise, friction, mass, time)",
+        "noise, friction, 1.0, time)",
+        BATH,
+    ),
+    Mutant(
+        "tempering: alpha drifts for the whole step twice",
+        MOTION,
+        "drift(middle, momentum, time / 2, mass)",
+        "drift(middle, momentum, time, mass)",
+        PATH,
+    ),
+    Mutant(
+        "phases: refinement keeps its heat",
+        PHASES,
+        "scale = jnp.where(exploring, scale, 0)",
+        "scale = jnp.where(exploring, scale, scale)",
+        (f"{STEPS}::test_two_phases",),
+    ),
+    Mutant(
+        "ctld: the momentum of half the friction",
+        CTLD,
+        "1 - at(step_size, count) * at(friction, count)",
+        "1 - at(step_size, count) * at(friction, count) / 2",
+        (f"{STEPS}::test_ctld_without_a_sampling_phase_is_sgd_with_momentum",),
+    ),
+]
