@@ -13,6 +13,8 @@ BENCHMARKS = {
     "spiral": ("benchmarks.planar", "two interleaved 4-turn spirals, 2-100-1 network, 8 methods"),
     "trig": ("benchmarks.planar", "cosine against sine over 5 periods, same network and methods"),
     "mnist": ("benchmarks.mnist", "a network on the 60,000 images of MNIST or Fashion-MNIST"),
+    "sda": ("benchmarks.sda", "stacked denoising autoencoder, MNIST: CTLD, Santa, 4 optimizers"),
+    "charlm": ("benchmarks.charlm", "character LSTM, War and Peace: CTLD, Santa, 4 optimizers"),
     "gaussians": ("benchmarks.gaussians", "25 Gaussians in the plane, continuous tempering"),
     "dimensions": ("benchmarks.dimensions", "tempering of up to 10,000,000 parameters"),
     "demo": ("benchmarks.demo", "all of the above at small scale, in a few minutes"),

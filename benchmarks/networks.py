@@ -49,20 +49,22 @@ def _uniform(fan_in: int) -> nnx.Initializer:
 
 
 def functional(sizes: Sequence[int]) -> tuple[Callable, Callable]:
-    """The perceptron as two pure functions: `init(key)` and `apply(params, inputs)`.
+    """The perceptron as two pure functions: `init(key)` and `apply(params, inputs)`."""
+    init, module = pure(lambda rngs: Perceptron(sizes, rngs=rngs))
+    return init, lambda params, inputs: module(params)(inputs)
+
+
+def pure(build: Callable[[nnx.Rngs], nnx.Module]) -> tuple[Callable, Callable]:
+    """A module as two pure functions: `init(key)` makes parameters, `module(params)` uses them.
 
     `params` is the pytree of an NNX `State`, so optax and `vmap` take it as it is.
     """
 
-    def build(key):
-        return nnx.split(Perceptron(sizes, rngs=nnx.Rngs(params=key)), nnx.Param)
+    def split(key):
+        return nnx.split(build(nnx.Rngs(params=key)), nnx.Param)
 
-    graph, _ = nnx.eval_shape(lambda: build(jax.random.key(0)))
-
-    def apply(params, inputs):
-        return nnx.merge(graph, params)(inputs)
-
-    return lambda key: build(key)[1], apply
+    graph, _ = nnx.eval_shape(lambda: split(jax.random.key(0)))
+    return lambda key: split(key)[1], lambda params: nnx.merge(graph, params)
 
 
 def binary_loss(logits: jax.Array, labels: jax.Array) -> jax.Array:

@@ -17,6 +17,18 @@ def at_least(minimum: int) -> Callable[[str], int]:
     return integer
 
 
+def between(low: float, high: float) -> Callable[[str], float]:
+    """Numbers from `low` to `high`, as `type` of an option."""
+
+    def number(text: str) -> float:
+        value = float(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"must be from {low:g} to {high:g}, got {value:g}")
+        return value
+
+    return number
+
+
 def add_training_options(
     parser: argparse.ArgumentParser, *, seeds: int, chunks: int, methods: str, output: str
 ) -> None:

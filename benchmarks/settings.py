@@ -166,7 +166,13 @@ IMAGE_METHODS = {
 
 def select(methods: Mapping[str, Method], names: Sequence[str] | None) -> list[Method]:
     """The methods of these names, or all."""
-    unknown = [name for name in names or () if name not in methods]
+    return [methods[name] for name in select_names(methods, names)]
+
+
+def select_names(known: Iterable[str], names: Sequence[str] | None) -> list[str]:
+    """These names, all of them known, or all that are known."""
+    known = list(known)
+    unknown = [name for name in names or () if name not in known]
     if unknown:
-        raise SystemExit(f"no method is called {unknown[0]!r}; known: {', '.join(methods)}")
-    return [methods[name] for name in (names or methods)]
+        raise SystemExit(f"no method is called {unknown[0]!r}; known: {', '.join(known)}")
+    return list(names or known)
