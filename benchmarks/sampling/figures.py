@@ -29,8 +29,9 @@ def tempering(result: Result, path: pathlib.Path) -> None:
 
 def samples(results: Sequence[Result], path: pathlib.Path) -> None:
     """What one chain of each sampler says about the law at T: its points at T."""
-    figure = Figure(figsize=(4.1 * len(results), 5.2), layout="compressed")
+    figure = Figure(figsize=(4.1 * len(results), 4.9), layout="compressed")
     panels = figure.subplots(1, len(results), sharex=True, sharey=True, squeeze=False)[0]
+    ticks = np.unique(mixture.MEANS)
     angle = np.linspace(0, 2 * np.pi, 60)
     circle = mixture.CORE * np.stack([np.cos(angle), np.sin(angle)])
     for panel, result in zip(panels, results, strict=True):
@@ -43,8 +44,7 @@ def samples(results: Sequence[Result], path: pathlib.Path) -> None:
         panel.set_title(
             f"{result.sampler.label}\n{len(at_t):,} samples at T, {seen} of 25 modes", fontsize=9
         )
-        panel.set_aspect("equal")
-        panel.set_xlabel("x")
+        panel.set(aspect="equal", xticks=ticks, yticks=ticks, xlabel="x")
     panels[0].set_ylabel("y")
     figure.suptitle("One chain each; circles of two standard deviations", fontsize=10)
     figure.savefig(path, dpi=110)
