@@ -37,13 +37,20 @@ class Search:
 class Result:
     """The runs of one method at one learning rate."""
 
-    def __init__(self, name: str, label: str, search: Search, learning_rate: float):
+    def __init__(
+        self, name: str, label: str, search: Search, row: Mapping[str, float], stage_steps: int
+    ):
         """Nothing measured yet; `name` is the method's, which two labels may share."""
-        self.name, self.label = name, label
-        self.search, self.learning_rate = search, learning_rate
+        self.name, self.label, self.search, self.row = name, label, search, row
+        self.stage_steps = stage_steps  # that every stage is to have
         self.chunks: list[Chunk] = []
         self.curves: list[dict[str, dict[str, np.ndarray]]] = []  # one measurement per chunk
         self.stage_ends: list[dict[str, dict[str, np.ndarray]]] = []  # on whole splits
+
+    @property
+    def learning_rate(self) -> float:
+        """Of all its runs."""
+        return self.row["learning_rate"]
 
     def copy_runs(self, other: "Result") -> "Result":
         """This result, with the runs of another."""
@@ -97,12 +104,15 @@ def compare(
             for name, method in methods.items():
                 trainer = Trainer(problem, method, chunk_steps)
                 found = search(trainer, meter, len(seeds), search_chunks, interruption.check)
-                own = Result(name, method.label, found, found.rates[found.best])
+                own = Result(
+                    name, method.label, found, method.settings[found.best], chunks * chunk_steps
+                )
                 _train(trainer, meter, own, results, seeds, chunks, interruption.check)
                 sgd = next((result for result in results if result.name == SGD), None)
                 if name != CTLD or sgd is None:
                     continue
-                like_sgd = Result(name, CTLD_LIKE_SGD, found, sgd.learning_rate)
+                row = {**own.row, "learning_rate": sgd.learning_rate}
+                like_sgd = Result(name, CTLD_LIKE_SGD, found, row, own.stage_steps)
                 if like_sgd.learning_rate == own.learning_rate:  # these runs are done already
                     results.append(like_sgd.copy_runs(own))
                 else:
@@ -139,11 +149,12 @@ def search(
 
 def _train(trainer, meter, result, results, seeds, chunks, check) -> None:
     problem = trainer.problem
-    row = {**trainer.method.settings[0], "learning_rate": result.learning_rate}
     total = chunks * len(problem.stages)
     with tqdm(total=total, desc=result.label, unit="chunk") as bar:
         for number, chunk in enumerate(
-            trainer.train([row] * len(seeds), seeds, chunks=chunks, examples=problem.examples),
+            trainer.train(
+                [result.row] * len(seeds), seeds, chunks=chunks, examples=problem.examples
+            ),
             start=1,
         ):
             if not result.chunks:

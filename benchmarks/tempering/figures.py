@@ -31,7 +31,8 @@ def learning_curves(results: Sequence[Result], problem: Problem, path: pathlib.P
         1, 2, figsize=(12, 4.6), layout="constrained", sharex=True, sharey=True
     )
     for split, axes in zip(CURVE_SPLITS, panels, strict=True):
-        for result in results:
+        for result in _distinct(results):
+            plain = result.label in PLAIN
             steps = [chunk.step for chunk in result.chunks]
             curve = result.curve(split, problem.score)
             colour = TEMPERING_COLOURS[result.label]
@@ -39,8 +40,9 @@ def learning_curves(results: Sequence[Result], problem: Problem, path: pathlib.P
                 steps,
                 curve.mean(axis=1),
                 color=colour,
-                linestyle="--" if result.label in PLAIN else "-",
+                linestyle="--" if plain else "-",
                 linewidth=1.8,
+                zorder=3 if plain else 2,  # a dashed line leaves one below it to be seen
                 label=result.label if split == CURVE_SPLITS[0] else None,
             )
             axes.fill_between(
@@ -65,37 +67,53 @@ def learning_curves(results: Sequence[Result], problem: Problem, path: pathlib.P
 
 def noise_magnitude(results: Sequence[Result], problem: Problem, path: pathlib.Path) -> bool:
     """1 / g(alpha) of CTLD after every step, one line per seed; returns whether CTLD ran."""
-    results = [result for result in results if result.name == CTLD]
+    results = [result for result in _distinct(results) if result.name == CTLD]
     if not results:
         return False
     figure, panels = plt.subplots(
         len(results),
         1,
-        figsize=(10, 2.6 * len(results) + 0.6),
+        figsize=(11, 2.4 * len(results) + 1),
         layout="constrained",
         squeeze=False,
         sharex=True,
         sharey=True,
     )
     for axes, result in zip(panels[:, 0], results, strict=True):
-        magnitude = result.per_step("temperature")
-        for seed, line in enumerate(magnitude.T):
-            axes.plot(
-                np.arange(1, len(line) + 1), line, linewidth=0.9, alpha=0.8, label=f"seed {seed}"
-            )
+        noise = while_sampling(result)
+        for seed, line in enumerate(noise.T):
+            axes.plot(np.arange(1, len(line) + 1), line, linewidth=1, label=f"seed {seed}")
         for switch in _switches(result):
             axes.axvline(switch, color="0.6", linewidth=0.8, linestyle=":")
-        axes.set_title(f"{result.label} ({result.learning_rate:g})", fontsize=10)
-        axes.set_ylabel("noise 1 / g(α)")
+        axes.set_title(f"{result.label}, learning rate {result.learning_rate:g}", fontsize=10)
+        axes.set_ylabel("1 / g(α)")
+        axes.set_xlim(0, len(noise))
         axes.grid(alpha=0.3)
-    panels[-1, 0].set_xlabel("gradient evaluations per network")
+    panels[-1, 0].set_xlabel("gradient evaluations per network; no line where there is no noise")
     panels[-1, 0].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    panels[-1, 0].set_xlim(left=0)
-    panels[0, 0].legend(loc="upper right", fontsize=8)
-    figure.suptitle(f"{problem.title}: heat of CTLD's bath")
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", frameon=False)
+    figure.suptitle(f"{problem.title}: heat of CTLD's bath, in units of the temperature")
     figure.savefig(path, dpi=110)
     plt.close(figure)
     return True
+
+
+def while_sampling(result: Result) -> np.ndarray:
+    """What CTLD's thermometer read, [steps, seeds]; NaN once a stage samples no more."""
+    noise = result.per_step("temperature").astype(float)
+    sampled = max(1, int(result.stage_steps * result.row["sampling_share"]))
+    noise[np.arange(len(noise)) % result.stage_steps >= sampled] = np.nan
+    return noise
+
+
+def _distinct(results: Sequence[Result]) -> list[Result]:
+    """Without those that share the runs of one before: CTLD may choose SGD's learning rate."""
+    return [
+        result
+        for number, result in enumerate(results)
+        if not any(result.chunks is other.chunks for other in results[:number])
+    ]
 
 
 def _switches(result: Result) -> list[int]:
