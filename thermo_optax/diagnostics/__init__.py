@@ -1,7 +1,24 @@
-"""DID it equilibrate?  Pure functions of states, parameters and gradients."""
+"""DID it equilibrate, and what is the landscape like?  Functions of states, parameters, losses."""
 
 from ._bands import Temperature as Temperature
 from ._bands import temperature_band as temperature_band
+from ._eigenvalues import HessianEigenvalues as HessianEigenvalues
+from ._eigenvalues import hessian_eigenvalues as hessian_eigenvalues
+from ._flatness import Flatness as Flatness
+from ._flatness import NoiseRise as NoiseRise
+from ._flatness import flatness as flatness
+from ._flatness import loss_under_noise as loss_under_noise
+from ._hessian import exact_spectrum as exact_spectrum
+from ._hessian import hessian_vector_product as hessian_vector_product
+from ._spectrum import Estimate as Estimate
+from ._spectrum import HessianSpectrum as HessianSpectrum
+from ._spectrum import hessian_spectrum as hessian_spectrum
+from ._spectrum import hessian_trace as hessian_trace
+from ._surfaces import LossLine as LossLine
+from ._surfaces import LossSurface as LossSurface
+from ._surfaces import loss_line as loss_line
+from ._surfaces import loss_surface as loss_surface
+from ._surfaces import random_direction as random_direction
 from ._tempering import AlphaHistogram as AlphaHistogram
 from ._tempering import TemperingCrossings as TemperingCrossings
 from ._tempering import TimeAtTemperature as TimeAtTemperature
