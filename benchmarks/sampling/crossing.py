@@ -34,7 +34,7 @@ COLUMNS = (
 
 
 class Size(NamedTuple):
-    """How long a dimension runs: some tens of crossings in each chain."""
+    """How long a dimension runs: hundreds of crossings in all."""
 
     dimension: int
     chains: int
@@ -43,8 +43,8 @@ class Size(NamedTuple):
 
 
 SIZES = (
-    Size(10, 64, 20_000),
-    Size(100, 64, 60_000),
+    Size(10, 64, 100_000),
+    Size(100, 64, 200_000),
     Size(1_000, 16, 200_000),
     Size(10_000, 8, 600_000, slow=True),
 )
