@@ -193,3 +193,33 @@ def coupling_from_printed(epsilon: ArrayLike) -> jax.Array:
         The equations printed in the authors' AdLaLa notebook, against its code.
     """
     return jnp.square(jnp.asarray(epsilon, jnp.result_type(float)))
+
+
+def temperature_from_entropy_noise(epsilon: ArrayLike, *, printed: bool = False) -> jax.Array:
+    r"""The temperature of Entropy-SGD's inner steps for the epsilon of its code or of its text.
+
+    .. math::
+        \epsilon \sqrt{2 \eta'} = \sqrt{2 \eta' T} \Rightarrow T = \epsilon^2 \text{ (code)}, \qquad
+        \epsilon \sqrt{\eta'} = \sqrt{2 \eta' T} \Rightarrow T = \epsilon^2 / 2 \text{ (text)}
+
+    Args:
+        epsilon: the factor on the noise, 1e-4 to 1e-3.
+        printed: whether epsilon is that of the printed algorithm.
+
+    Returns:
+        T, in units of the loss.
+
+    Raises:
+        Nothing; values may be traced.
+
+    Examples:
+        >>> import thermo_optax as to
+        >>> print(to.units.temperature_from_entropy_noise(1e-3))
+        1e-06
+
+    References:
+        Chaudhari et al., `Entropy-SGD: Biasing Gradient Descent Into Wide Valleys
+        <https://arxiv.org/abs/1611.01838>`_, 2017, Algorithm 1, against the authors' code.
+    """
+    squared = jnp.square(jnp.asarray(epsilon, jnp.result_type(float)))
+    return squared / 2 if printed else squared

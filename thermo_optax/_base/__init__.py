@@ -7,6 +7,7 @@ from ._checks import check_leaves as check_leaves
 from ._checks import check_nonnegative as check_nonnegative
 from ._checks import check_positive as check_positive
 from ._checks import check_structure as check_structure
+from ._checks import check_weight as check_weight
 from ._checks import tree_size as tree_size
 from ._generators import noise_generators as noise_generators
 from ._keys import KeyLike as KeyLike

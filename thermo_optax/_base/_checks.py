@@ -69,6 +69,12 @@ def check_fraction(**hyperparams: Any) -> None:
     _check("at least 0 and below 1", remedy, lambda x: (x >= 0) & (x < 1), hyperparams)
 
 
+def check_weight(**hyperparams: Any) -> None:
+    """Weights of a new sample in a mean."""
+    remedy = "Pass a number in (0, 1], such as 0.25; 1 keeps the new sample only."
+    _check("above 0 and at most 1", remedy, lambda x: (x > 0) & (x <= 1), hyperparams)
+
+
 def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
     """Options that are named by a string."""
     choices = tuple(choices)

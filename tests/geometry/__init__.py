@@ -1,0 +1,1 @@
+"""Local entropy: the smoothed landscape, its two modes, and what they cost."""

@@ -1,0 +1,8 @@
+"""WHICH landscape is descended?"""
+
+from ._aliases import entropy_adam as entropy_adam
+from ._aliases import entropy_sgd as entropy_sgd
+from ._local_entropy import LocalEntropyState as LocalEntropyState
+from ._local_entropy import local_entropy as local_entropy
+from ._outer_point import local_entropy_params as local_entropy_params
+from ._scoping import scoping as scoping

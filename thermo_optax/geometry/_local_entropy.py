@@ -1,0 +1,217 @@
+"""Local entropy: the loss, smoothed over a neighbourhood that an inner chain explores.
+
+A chain of inner steps x' samples exp(-(f(x') + gamma/2 |x' - x|^2) / T) around the outer point x.
+The gradient of the local entropy at x is gamma (x - <x'>), and any optimizer can descend along it.
+"""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from thermo_optax._base import (
+    ScalarOrSchedule,
+    at,
+    check_leaves,
+    check_nonnegative,
+    check_structure,
+    check_weight,
+    compute_dtype,
+    finite_or_zero,
+    like,
+)
+
+from ._loop import check_num_steps, check_params, inner_loop, once
+
+
+class LocalEntropyState(NamedTuple):
+    """State of `local_entropy`."""
+
+    inner_step: jax.Array  # int32[], inner steps taken since the last outer one: 0 to L - 1
+    outer_step: jax.Array  # int32[], outer steps taken: argument of a schedule of the scope
+    outer_params: optax.Params  # like params (at least float32): x
+    offset: optax.Params  # like params (at least float32): running mean of x' - x, that is, mu - x
+    mixing_state: Any  # of `mixing`
+    inner_state: Any
+    outer_state: Any
+
+
+def local_entropy(
+    inner: optax.GradientTransformation,
+    outer: optax.GradientTransformation,
+    *,
+    num_inner_steps: int = 20,
+    scope: ScalarOrSchedule = 1e-4,
+    new_sample_weight: ScalarOrSchedule = 0.25,
+    mixing: optax.GradientTransformation | None = None,
+    restart_mixing: bool = True,
+    divide_by_scope: bool = True,
+    opaque: bool = False,
+) -> optax.GradientTransformationExtraArgs:
+    r"""Descends the local entropy: an inner chain explores, an outer optimizer moves its centre.
+
+    .. math::
+        \begin{aligned}
+        x' &\leftarrow x' + \text{inner}\big( \nabla f(x') + \gamma (x' - x) \big), \qquad
+        \mu \leftarrow (1 - \alpha) \mu + \alpha x' && \text{L times, from } x' = \mu = x \\
+        x &\leftarrow x + \text{outer}(x - \mu)
+        \end{aligned}
+
+    With an inner sampler at temperature T, x' samples exp(-(f(x') + gamma/2 \|x' - x\|^2) / T), and
+    gamma (x - mu) is the gradient of F(x) = -T ln of that density's integral, the loss smoothed
+    over the width sqrt(T / gamma).
+
+    Two modes from one code. *Successive*, the default: each ``update`` is one inner step, with
+    gradients at the present parameters x' and a batch of its own; the L-th takes the outer step as
+    well and brings x' back to x. *Opaque*: an ``update`` with ``grad_fn=`` runs all L inner steps
+    and the outer one; the parameters are then always x. The gradients given to it serve the first
+    inner step, ``grad_fn(params, i)`` the steps i = 1 to L - 1, as in `optax.contrib.sam`.
+
+    Evaluate at x, never at an inner iterate: ``local_entropy_params(state, params)``. Statistics of
+    batch normalisation belong to the parameters they were collected at: run the training data
+    through the network at x before an evaluation.
+
+    Args:
+        inner: the inner step: a sampler (`sgld`, `langevin`...), or any optax optimizer.
+        outer: the outer step, any optax optimizer; it is given x - mu as the gradient.
+        num_inner_steps: L >= 1.
+        scope: gamma >= 0, in units of loss / parameter^2, or a schedule of the number of outer
+            steps, such as `scoping`.
+        new_sample_weight: alpha in (0, 1], the weight of a new x' in mu. The authors' code has
+            0.25, their text 0.75, which it calls alpha too; with L = 5 the first leaves 24 % of mu
+            at x, the second 0.1 %. A schedule counts the inner steps of a loop: 1 / (1 + count) is
+            the plain mean.
+        mixing: a transformation of the gradients *before* the pull to x is added, such as
+            ``optax.trace(0.9, nesterov=True)``: in the authors' code neither the pull nor the noise
+            enters the velocity.
+        restart_mixing: whether the velocity begins anew after each outer step.
+        divide_by_scope: whether `outer` is given x - mu, so that a changing scope does not change
+            the size of the steps (as the authors run it), or gamma (x - mu), the gradient itself.
+        opaque: the mode. The inner chain's momenta and random stream go on from loop to loop.
+
+    Returns:
+        A transformation with state :class:`LocalEntropyState`: two copies of the parameters, and
+        the states of `mixing`, `inner` and `outer`. An update that is not finite shows, but does
+        not enter x or mu.
+
+    Raises:
+        ValueError: for L below 1, a negative scope, a weight outside (0, 1], missing `params`, or,
+            in opaque mode, for a `grad_fn` that returns another tree.
+        TypeError: in opaque mode, for a missing `grad_fn`.
+
+    Examples:
+        >>> import jax, jax.numpy as jnp, optax
+        >>> import thermo_optax as to
+        >>> loss = lambda x: jnp.sum((x - 1.0) ** 2)
+        >>> inner = to.sgld(0.05, temperature=1e-4, key=0)
+        >>> tx = to.local_entropy(inner, optax.sgd(1.0), num_inner_steps=5, scope=0.1)
+        >>> def step(carry, _):
+        ...     x, state = carry
+        ...     updates, state = tx.update(jax.grad(loss)(x), state, x)
+        ...     return (optax.apply_updates(x, updates), state), None
+        >>> x = jnp.zeros(3)
+        >>> (x, state), _ = jax.lax.scan(step, (x, tx.init(x)), length=203)
+        >>> print(jnp.round(to.local_entropy_params(state, x), 1))  # not x, an inner iterate
+        [1. 1. 1.]
+
+    References:
+        Chaudhari et al., `Entropy-SGD: Biasing Gradient Descent Into Wide Valleys
+        <https://arxiv.org/abs/1611.01838>`_, 2017, eq. (8) and Algorithm 1.
+    """
+    check_num_steps(num_inner_steps)
+    check_nonnegative(scope=scope)
+    check_weight(new_sample_weight=new_sample_weight)
+    inner, outer = optax.with_extra_args_support(inner), optax.with_extra_args_support(outer)
+    mix = optax.identity() if mixing is None else mixing
+
+    def init(params):
+        check_leaves("params", params)
+        count, outer_count = jnp.zeros([], jnp.int32), jnp.zeros([], jnp.int32)
+        x = jax.tree.map(_wide_copy, params)
+        offset = jax.tree.map(jnp.zeros_like, x)
+        states = mix.init(params), inner.init(params), outer.init(x)
+        return LocalEntropyState(count, outer_count, x, offset, *states)
+
+    def step(updates, state, params, **extra_args):
+        """One inner step, and after the L-th the outer one."""
+        gamma = at(scope, state.outer_step)
+        alpha = at(new_sample_weight, state.inner_step)
+        mixed, mixing_state = _mixed(mix, updates, state.mixing_state, params)
+        pull = functools.partial(_pulled, gamma)
+        pulled = jax.tree.map(pull, mixed, params, state.outer_params)
+        moved, inner_state = inner.update(pulled, state.inner_state, params, **extra_args)
+        average = functools.partial(_averaged, alpha)
+        offset = jax.tree.map(average, state.offset, params, moved, state.outer_params)
+
+        taken = state.inner_step + 1
+        due = taken >= num_inner_steps
+
+        def outer_update(outer_step, x, offset, mixing_state, outer_state):
+            weight = -jnp.ones_like(gamma) if divide_by_scope else -gamma
+            gradient = jax.tree.map(lambda m: like(weight, m.dtype) * m, offset)
+            jump, outer_state = outer.update(gradient, outer_state, x)
+            x = jax.tree.map(lambda x, v: x + v.astype(x.dtype), x, jump)
+            if restart_mixing:
+                mixing_state = mix.init(params)
+            rest = jax.tree.map(jnp.zeros_like, offset)
+            return optax.safe_increment(outer_step), x, rest, mixing_state, outer_state
+
+        parts = state.outer_step, state.outer_params, offset, mixing_state, state.outer_state
+        outer_step, x, offset, mixing_state, outer_state = once(due, outer_update, parts)
+        back = functools.partial(_back, due)
+        moved = jax.tree.map(back, moved, x, params)
+        return moved, LocalEntropyState(
+            inner_step=jnp.where(due, 0, taken),
+            outer_step=jnp.asarray(outer_step),
+            outer_params=x,
+            offset=offset,
+            mixing_state=mixing_state,
+            inner_state=inner_state,
+            outer_state=outer_state,
+        )
+
+    def update(updates, state, params=None, *, grad_fn=None, value_fn=None, **extra_args):
+        check_params(params)
+        check_leaves("updates", updates)
+        check_structure(updates, state.outer_params, "the parameters given to `init`")
+        if not opaque:
+            return step(updates, state, params, **extra_args)
+        fns = grad_fn, value_fn
+        return inner_loop(step, num_inner_steps, updates, state, params, *fns, **extra_args)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _wide_copy(param: Any) -> jax.Array:
+    """The array in memory of its own, in half precision as float32; zeros for a mere shape."""
+    rest = jnp.zeros_like(param, compute_dtype(param.dtype))
+    return rest if isinstance(param, jax.ShapeDtypeStruct) else rest + param.astype(rest.dtype)
+
+
+def _mixed(mix, updates, state, params):
+    """The gradients after `mixing`, which never sees what is not finite; that stays as it is."""
+    sound = jax.tree.map(finite_or_zero, updates)
+    mixed, state = mix.update(sound, state, params)
+    return jax.tree.map(lambda g, m: jnp.where(jnp.isfinite(g), m, g), updates, mixed), state
+
+
+def _pulled(scope, gradient, param, x):
+    """The gradient of the loss and of the tie to the outer point."""
+    tie = like(scope, x.dtype) * (param.astype(x.dtype) - x)
+    return gradient + tie.astype(gradient.dtype)
+
+
+def _averaged(weight, offset, param, moved, x):
+    """The running mean of x' - x; a move that is not finite leaves it as it is."""
+    a = like(weight, offset.dtype)
+    # In this order, and not as (x' - x) + move: a difference that two loops share would be stored.
+    away = (param.astype(x.dtype) + moved.astype(x.dtype)) - x
+    return jnp.where(jnp.isfinite(away), (1 - a) * offset + a * away, offset)
+
+
+def _back(due, moved, x, param):
+    """The inner move, or if due the way to x; where that move was not finite it shows instead."""
+    home = (x - param.astype(x.dtype)).astype(moved.dtype)
+    return jnp.where(due & jnp.isfinite(moved), home, moved)
