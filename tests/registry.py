@@ -124,6 +124,11 @@ def _tempered_layers(step_size, temperature, *, hidden_friction, output_friction
     return to.continuous_tempering(sampler, temperature, mode="exact", key=key)
 
 
+def _entropic(inner_learning_rate, temperature, *, scope, key):
+    inner = to.sgld(inner_learning_rate, temperature, key=key)
+    return to.local_entropy(inner, optax.sgd(1.0), num_inner_steps=20, scope=scope)
+
+
 _DESCENT = {"learning_rate": 0.1}
 _SLOW_DESCENT = {"learning_rate": 1e-3}
 _INERTIA = {"step_size": 0.2, "friction": 1.0}
@@ -216,6 +221,18 @@ METHODS: dict[str, Method] = {
         _SLOW_INERTIA,
         layers=2,
         **_GRIDS,
+    ),
+    "local_entropy": Method(
+        _entropic,
+        {"inner_learning_rate": 0.1, "scope": 0.1},
+        {"inner_learning_rate": 2e-3},
+        copies=2,
+    ),
+    "local_entropy-nesterov": Method(
+        to.entropy_sgd,
+        {"learning_rate": 1.0, "inner_learning_rate": 0.1, "scope": 0.1, "momentum": 0.5},
+        {"inner_learning_rate": 1e-3},
+        copies=3,
     ),
     "ctld": Method(
         _with_loss(to.ctld),

@@ -12,6 +12,7 @@ from tests.registry import METHODS, PRIMARY
 
 # What each number may be, wherever an argument of this name occurs.
 POSITIVE = (
+    "inner_learning_rate",
     "step_size",
     "learning_rate",
     "mass",
@@ -34,6 +35,8 @@ NOT_NEGATIVE = (
     "sampling_steps",
     "plateau",
     "alpha_friction",
+    "scope",
+    "scope_growth",
 )
 FRACTIONS = ("momentum", "decay", "covariance_decay", "depth")
 FINITE = ("initial_friction",)
@@ -71,8 +74,8 @@ def remedy(argument):
 @pytest.mark.parametrize(("name", "argument"), PAIRS)
 def test_numbers(name, argument):
     make = PRIMARY[name]
-    # The partitions hand their frictions on to `langevin`, which knows one of them.
-    shown = argument.replace("hidden_", "").replace("output_", "")
+    # Some hand their numbers on to `langevin` or `sgld`, which know one of them.
+    shown = argument.removeprefix("hidden_").removeprefix("output_").removeprefix("inner_")
     for value in bad_values(argument):
         for form in (value, np.float64(value), jnp.float32(value), jnp.bfloat16(value)):
             with pytest.raises(ValueError, match=f"`{shown}` must be {remedy(argument)}"):
@@ -94,7 +97,7 @@ def test_all_numbers_of_the_public_functions_are_tested():
     not_numbers = {
         "params", "key", "splitting", "generator", "initial_momentum", "momentum_dtype",
         "thermostat", "thermostat_energy", "scaled_friction",
-        "mode", "order", "bias",
+        "mode", "order", "bias", "num_inner_steps", "new_sample_weight", "opaque",
     }  # fmt: skip
     for name in PRIMARY:
         known = set(inspect.signature(PRIMARY[name].constructor).parameters)

@@ -229,6 +229,8 @@ def test_a_gradient_that_is_not_finite_leaves_the_outer_point_sound():
 BAD = {
     "L = 0": ({"num_inner_steps": 0}, "`num_inner_steps` must be an integer of at least 1, got 0"),
     "L = 2.5": ({"num_inner_steps": 2.5}, "`num_inner_steps` must be an integer of at least 1"),
+    "L = True": ({"num_inner_steps": True}, "`num_inner_steps` must be an integer of at least 1"),
+    "L = 'many'": ({"num_inner_steps": "many"}, "`num_inner_steps` must be an integer"),
     "scope": ({"scope": -1.0}, "`scope` must be finite and not negative, got -1.0"),
     "weight 0": ({"new_sample_weight": 0.0}, r"`new_sample_weight` must be above 0 and at most 1"),
     "weight 2": ({"new_sample_weight": 2.0}, r"at most 1, got 2.0.* Pass a number in \(0, 1\]"),

@@ -5,14 +5,16 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
+from jax.core import Tracer
 
 GradFn = Callable[[Any, jax.Array], Any]
 
 
 def inner_loop(
     step: Callable[..., tuple[Any, Any]],
-    num_steps: int,
+    num_steps: jax.typing.ArrayLike,
     updates: Any,
     state: Any,
     params: Any,
@@ -71,9 +73,11 @@ def _check_gradients(grad_fn: GradFn, params: Any, updates: Any) -> None:
 
 
 def check_num_steps(num_inner_steps: Any) -> None:
-    """Raises for fewer than one inner step."""
-    whole = isinstance(num_inner_steps, int) and not isinstance(num_inner_steps, bool)
-    if not whole or num_inner_steps < 1:
+    """Raises for fewer than one inner step; `optax.inject_hyperparams` traces the number."""
+    if isinstance(num_inner_steps, Tracer):
+        return
+    number = np.asarray(num_inner_steps)
+    if not np.issubdtype(number.dtype, np.integer) or number.shape or number < 1:
         raise ValueError(
             f"`num_inner_steps` must be an integer of at least 1, got {num_inner_steps!r}. With 1 "
             "the outer optimizer acts after every gradient."
