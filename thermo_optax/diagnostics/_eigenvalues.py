@@ -114,9 +114,15 @@ def hessian_eigenvalues(
     tolerance = like(tolerance, point.dtype)
     values, residuals, trees, count = compiled(search, point, data, key, tolerance)
     top, low = slice(None, k), slice(k, None)
-    vectors = (jax.tree.map(lambda leaf, part=part: leaf[part], trees) for part in (top, low))
+    vectors = [jax.tree.map(lambda leaf, part=part: leaf[part], trees) for part in (top, low)]
     return HessianEigenvalues(
-        values[top], values[low], residuals[top], residuals[low], *vectors, count
+        top=values[top],
+        bottom=values[low],
+        top_residuals=residuals[top],
+        bottom_residuals=residuals[low],
+        top_vectors=vectors[0],
+        bottom_vectors=vectors[1],
+        num_products=count,
     )
 
 
@@ -132,18 +138,13 @@ class _Plan(NamedTuple):
     def of(cls, k: int, bottom: int, size: int, max_products: int) -> "_Plan":
         wanted = k + bottom
         length = min(2 * wanted + 8, size)
-        # The neighbours of the wanted ones stay too: what is known of them need not be found again.
+        # Their neighbours stay too: what is known of them need not be found again.
         spare = (length - wanted) // 2
         spare_low = spare * bottom // wanted
-        top, low = k + spare - spare_low, bottom + spare_low
-        indices = np.concatenate([length - 1 - np.arange(top), np.arange(low)])
-        first = np.concatenate([np.arange(k), top + np.arange(bottom)])
-        return cls(
-            length,
-            indices[np.r_[first, np.setdiff1d(np.arange(len(indices)), first)]],
-            wanted,
-            max_products,
-        )
+        from_top = length - 1 - np.arange(k + spare - spare_low)
+        from_low = np.arange(bottom + spare_low)
+        kept = [from_top[:k], from_low[:bottom], from_top[k:], from_low[bottom:]]
+        return cls(length, np.concatenate(kept), wanted, max_products)
 
 
 class _Search(NamedTuple):

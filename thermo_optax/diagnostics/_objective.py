@@ -43,9 +43,9 @@ def objective(loss: Loss, params: Any, batches: Any) -> Objective:
 
     example = None if data is None else _first(data.groups[0])
     value = jax.eval_shape(on_batch, point, example)
-    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
-    if shape != () or not jnp.issubdtype(dtype, jnp.floating):
-        found = f"{dtype}{list(shape)}" if shape is not None else f"a {type(value).__name__}"
+    is_array = isinstance(value, jax.ShapeDtypeStruct)
+    if not is_array or value.shape != () or not jnp.issubdtype(value.dtype, jnp.floating):
+        found = value if is_array else f"a {type(value).__name__}"
         raise ValueError(
             f"`loss` must return a single floating-point number, got {found}: average over the "
             "examples, and leave out what else it returns, "
@@ -161,7 +161,7 @@ def _array(leaf: Any) -> jax.Array:
     return leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf)
 
 
-def _stack(leaves: list[Any]) -> jax.Array:
+def _stack(leaves: tuple[Any, ...]) -> jax.Array:
     traced = any(isinstance(leaf, Tracer) for leaf in leaves)
     if traced or jnp.issubdtype(leaves[0].dtype, jax.dtypes.extended):
         return jnp.stack(leaves)

@@ -99,7 +99,7 @@ def loss_line(
         raise ValueError(f"`stop` must be above `start`, got {stop} and {start}. Pass 0 and 1.")
     on_batch, origin, _, data = objective(loss, first, batches)
     end = flatten_like("second", second, first).astype(origin.dtype)
-    start, stop = like(start, origin.dtype), like(stop, origin.dtype)
+    reach = like(start, origin.dtype), like(stop, origin.dtype)
 
     def measure(origin, end, data, start, stop):
         positions = jnp.linspace(start, stop, num_points, dtype=origin.dtype)
@@ -112,7 +112,7 @@ def loss_line(
         distance = jnp.linalg.norm(end - origin)
         return LossLine(positions, losses[:-2], losses[-2:], distance)
 
-    return compiled(measure, origin, end, data, start, stop)
+    return compiled(measure, origin, end, data, *reach)
 
 
 def random_direction(params: Any, *, output_axis: int = -1, key: KeyLike) -> Any:
@@ -245,7 +245,7 @@ def loss_surface(
         flatten_like(f"directions[{i}]", tree, params).astype(origin.dtype)
         for i, tree in enumerate(directions)
     )
-    low, high = like(low, origin.dtype), like(high, origin.dtype)
+    reach = like(low, origin.dtype), like(high, origin.dtype)
 
     def measure(origin, across, along, data, low, high):
         positions = jnp.linspace(low, high, num_points, dtype=origin.dtype)
@@ -256,4 +256,4 @@ def loss_surface(
 
         return LossSurface(positions, positions, jax.lax.map(at, positions))
 
-    return compiled(measure, origin, across, along, data, low, high)
+    return compiled(measure, origin, across, along, data, *reach)

@@ -1,5 +1,10 @@
 """WHAT does it look like?  Pictures; they need matplotlib: pip install 'thermo_optax[plot]'."""
 
+from ._curvature import flatness as flatness
+from ._curvature import loss_under_noise as loss_under_noise
+from ._curvature import spectrum as spectrum
+from ._surfaces import loss_line as loss_line
+from ._surfaces import loss_surface as loss_surface
 from ._tempering import alpha_histogram as alpha_histogram
 from ._tempering import alpha_trace as alpha_trace
 from ._tempering import free_energy as free_energy

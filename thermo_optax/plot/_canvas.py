@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 # Okabe and Ito's palette: told apart with any kind of colour vision.
 BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#999999"
+SKY, YELLOW = "#56B4E9", "#F0E442"
 
 
 def new_figure(width: float, height: float) -> "Figure":
@@ -37,3 +39,12 @@ def count_steps(ax: "Axes", last: int) -> None:
     ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.locator_params(axis="x", nbins=6)
     ax.set_xlim(0, last)
+
+
+def label_less_than_a_decade(axis: "Axis") -> None:
+    """Ticks of a logarithmic axis at 1, 2 and 5: where it is short, one tick would not do."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
+    axis.set_minor_locator(NullLocator())

@@ -132,7 +132,7 @@ def temperature_trace(
     heat = temperature / np.asarray(scaling)
     ax.plot(steps, heat.T, color=canvas.BLUE, linewidth=0.7, alpha=len(alphas) ** -0.5)
     ax.set_yscale("log")
-    _label_less_than_a_decade(ax)
+    canvas.label_less_than_a_decade(ax.yaxis)  # the bath rarely spans one
     canvas.count_steps(ax, steps[-1])
     ax.set_ylabel("bath temperature\n(units of the loss)")
     margin = (hottest / temperature) ** 0.15
@@ -270,12 +270,3 @@ def _chains(alphas: jax.typing.ArrayLike) -> np.ndarray:
             f"shape {array.shape}. Reshape it: `alphas.reshape(-1, alphas.shape[-1])`."
         )
     return np.atleast_2d(array)
-
-
-def _label_less_than_a_decade(ax: "Axes") -> None:
-    """Ticks at 1, 2 and 5: the bath rarely spans a decade, and one tick would not do."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
-    ax.yaxis.set_minor_locator(NullLocator())
