@@ -25,7 +25,6 @@ from thermo_optax._base import (
     check_leaves,
     check_nonnegative,
     check_positive,
-    initial_momenta,
     like,
     map_with_noise,
     next_count,
@@ -35,7 +34,7 @@ from thermo_optax._base import (
 
 from ._coupling import MODES, check_value, rescaled
 from ._grid import Bias, Visit, inside, known
-from ._motion import Alpha, drifted, pushed
+from ._motion import Alpha, start, step
 from ._scaling import confining_force, temperature_scaling, temperature_scaling_slope
 
 ORDERS = ("alpha first", "as printed")
@@ -193,13 +192,10 @@ def continuous_tempering(
         check_leaves("params", params)
         law.check_size(tree_size(params))
         rng_key = stream_key(key, "continuous_tempering", params)
-        alpha, variance = jnp.zeros([], jnp.float32), mass_of_alpha(params)
-        momentum = initial_momenta(alpha, rng_key, variance, "thermal", None, "threefry")
+        alpha = start(rng_key, mass_of_alpha(params))
         grids = tuple(each.init(jnp.asarray(edge, jnp.float32), scaling) for each in biases)
         count, outside, faults = (jnp.zeros([], jnp.int32) for _ in range(3))
-        return TemperingState(
-            count, rng_key, alpha, momentum, grids, outside, faults, inner.init(params)
-        )
+        return TemperingState(count, rng_key, *alpha, grids, outside, faults, inner.init(params))
 
     def move_alpha(state, energy, warm, tree):
         """Steps 3 to 6 of Algorithm 1; a bath at temperature 0 leaves alpha where it is."""
@@ -208,19 +204,19 @@ def continuous_tempering(
         h, gamma, steepness, end = (like(at(x, count), jnp.float32) for x in numbers)
         noise = map_with_noise(lambda z, _: z, state.rng_key, (count,), state.alpha)
         here = Alpha(state.alpha, state.alpha_momentum)
-
-        alpha = drifted(here, noise, h, gamma, m)
         seen = warm & jnp.isfinite(energy)
-        g, slope = scaling(alpha.position), temperature_scaling_slope(alpha.position, **ramp)
         energy = jnp.where(seen, energy, 0)
-        visit = Visit(count, alpha.position, edge, g, slope, energy, seen)
-        grids = tuple(b.update(grid, visit) for b, grid in zip(biases, state.bias, strict=True))
-        learnt = [b.force(grid, visit) for b, grid in zip(biases, grids, strict=True)]
-        coupling = law.bounded(sum(learnt, -slope * energy))
-        force = jnp.where(seen, coupling, 0)
-        force += confining_force(alpha.position, edge=end, wall=steepness)
-        alpha = pushed(alpha, force, h)
 
+        def force(position):
+            g, slope = scaling(position), temperature_scaling_slope(position, **ramp)
+            visit = Visit(count, position, edge, g, slope, energy, seen)
+            grids = tuple(b.update(grid, visit) for b, grid in zip(biases, state.bias, strict=True))
+            learnt = [b.force(grid, visit) for b, grid in zip(biases, grids, strict=True)]
+            coupling = law.bounded(sum(learnt, -slope * energy))
+            wall_force = confining_force(position, edge=end, wall=steepness)
+            return jnp.where(seen, coupling, 0) + wall_force, grids
+
+        alpha, grids = step(here, noise, force, h, gamma, m)
         off = warm & ~inside(end, alpha.position)
         return state._replace(
             alpha=jnp.where(warm, alpha.position, here.position),
