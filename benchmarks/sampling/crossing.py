@@ -34,7 +34,7 @@ COLUMNS = (
 
 
 class Size(NamedTuple):
-    """How long a dimension runs: hundreds of crossings in all."""
+    """How long a dimension runs: its chains cross some dozens of times in all, or far more."""
 
     dimension: int
     chains: int
