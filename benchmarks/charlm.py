@@ -103,7 +103,7 @@ def problem(text, title, *, units, layers, batch_size, length, measured=MEASURED
         search_examples=examples,
         splits=pieces,
         score=score,
-        unit="cross-entropy (nats per character)",
+        unit="cross-entropy (nats)",
         columns=[
             column
             for split in pieces

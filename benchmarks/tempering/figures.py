@@ -58,7 +58,7 @@ def learning_curves(results: Sequence[Result], problem: Problem, path: pathlib.P
             side(FuncFormatter(lambda value, _: f"{value:.3g}"))
         axes.set_xlim(left=0)
         axes.grid(alpha=0.3, which="both")
-    panels[0].set_ylabel(f"{problem.unit}, mean and range of seeds")
+    panels[0].set_ylabel(f"{problem.unit}, mean and range over seeds")
     figure.suptitle(problem.title)
     figure.legend(loc="outside right center", frameon=False)
     figure.savefig(path, dpi=110)
