@@ -52,6 +52,9 @@ def hessian_eigenvalues(
     The memory is that of 3 (k + bottom) + 15 copies of the weights. It runs inside `jit`, where one
     compilation serves many points of a training.
 
+    Every vector of the search comes from one random vector, which has one part only in all
+    directions that share an eigenvalue exactly: such an eigenvalue may be found once only.
+
     Args:
         loss: as in `hessian_vector_product`.
         params: the parameters where the Hessian is taken.

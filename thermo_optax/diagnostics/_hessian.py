@@ -130,8 +130,8 @@ def exact_spectrum(
     width = min(block_size, size)
 
     def columns(start, point, data):
-        units = jnp.equal(jnp.arange(size), start + jnp.arange(width)[:, None])
-        return jax.vmap(products(loss, point, data))(units.astype(point.dtype))
+        units = jax.nn.one_hot(start + jnp.arange(width), size, dtype=point.dtype)
+        return jax.vmap(products(loss, point, data))(units)
 
     hessian = np.empty((size, size), point.dtype)
     with jax.default_matmul_precision("highest"):

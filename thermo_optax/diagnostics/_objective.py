@@ -45,7 +45,7 @@ def objective(loss: Loss, params: Any, batches: Any) -> Objective:
     value = jax.eval_shape(on_batch, point, example)
     is_array = isinstance(value, jax.ShapeDtypeStruct)
     if not is_array or value.shape != () or not jnp.issubdtype(value.dtype, jnp.floating):
-        found = value if is_array else f"a {type(value).__name__}"
+        found = f"{value.dtype}{list(value.shape)}" if is_array else f"a {type(value).__name__}"
         raise ValueError(
             f"`loss` must return a single floating-point number, got {found}: average over the "
             "examples, and leave out what else it returns, "
@@ -153,7 +153,8 @@ def check_count(name: str, value: Any, least: int, remedy: str) -> None:
 def _is_loader(batches: Any) -> bool:
     """An iterable that is neither an array nor a tree that jax knows."""
     is_array = hasattr(batches, "shape") and hasattr(batches, "dtype")
-    is_leaf = jax.tree_util.treedef_is_leaf(jax.tree.structure(batches))
+    # Not `jax.tree.structure`, which complains of generators.
+    is_leaf = jax.tree_util.default_registry.flatten_one_level(batches) is None
     return isinstance(batches, Iterable) and is_leaf and not is_array
 
 

@@ -53,8 +53,8 @@ class HessianSpectrum(NamedTuple):
 
         As quadratures they are exact up to the power 2 num_lanczos - 1: their error is the probes'.
         """
-        powers = self.nodes[..., None] ** jnp.arange(1, num + 1)
-        return estimate(jnp.sum(self.weights[..., None] * powers, axis=1))
+        powers = [jnp.sum(self.weights * self.nodes**power, axis=1) for power in range(1, num + 1)]
+        return estimate(jnp.stack(powers, axis=1))
 
     @property
     def trace(self) -> Estimate:
@@ -146,9 +146,9 @@ def hessian_spectrum(
     matfree = require_matfree()
     loss, point, _, data = objective(loss, params, batches)
     steps = min(num_lanczos, point.size)
-    tridiagonalise = matfree.decomp.tridiag_sym(
-        steps, materialize=False, reortho="full", custom_vjp=False
-    )
+    # `tridiag_sym` is this as well, but with the two triangles averaged: what they do not have in
+    # common tells where the method ended early.
+    lanczos = matfree.decomp.hessenberg(steps, reortho="full", custom_vjp=False)
     signs = matfree.stochtrace.sampler_signs(point, num=1)
     keys = jax.random.split(probe_key(key, "hessian_spectrum", params), num_probes)
 
@@ -156,8 +156,7 @@ def hessian_spectrum(
         product = products(loss, point, data)
 
         def of_probe(key):
-            diagonals = tridiagonalise(product, signs(key)[0]).J_small
-            return _quadrature(*diagonals)
+            return _quadrature(lanczos(product, signs(key)[0]).J_small)
 
         return jax.lax.map(of_probe, keys)  # one after the other, for the memory's sake
 
@@ -165,18 +164,21 @@ def hessian_spectrum(
     return HessianSpectrum(nodes, weights, jnp.int32(point.size))
 
 
-def _quadrature(diagonal: jax.Array, off_diagonal: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Nodes and weights from the diagonals of Lanczos's matrix.
+def _quadrature(projected: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Nodes and weights from the Hessian's part in the space that Lanczos's method built.
 
-    Where all of the space that the probe can reach is found early, the next vector is 0 / 0, and
-    all that follows is not a number: it is cut off. The first product is with all of the Hessian,
-    so if that is not finite the answer must not be.
+    Where it finds all of the space that the probe can reach, the rest of the next product is 0 or
+    mere rounding, and what follows is not a number or not orthogonal: that is cut off. The first
+    product is with all of the Hessian, so if that is not finite the answer will not be either.
     """
-    reached = jnp.cumprod(jnp.isfinite(diagonal).at[0].set(True))
-    diagonal = jnp.where(reached, diagonal, 0).at[0].set(diagonal[0])
-    off_diagonal = jnp.where(reached[1:] * jnp.isfinite(off_diagonal), off_diagonal, 0)
-    matrix = jnp.diag(diagonal) + jnp.diag(off_diagonal, 1) + jnp.diag(off_diagonal, -1)
-    nodes, vectors = jnp.linalg.eigh(matrix)
+    diagonal, rest = jnp.diagonal(projected), jnp.diagonal(projected, -1)
+    # Column j is the image of vector j, as far as the space goes: of the image's norm.
+    images = jnp.linalg.norm(projected, axis=0)[:-1]
+    goes_on = rest > 10 * jnp.finfo(rest.dtype).eps * images
+    reached = jnp.cumprod(goes_on.astype(jnp.int32)) == 1
+    rest = jnp.where(reached, rest, 0)
+    diagonal = diagonal.at[1:].set(jnp.where(reached, diagonal[1:], 0))
+    nodes, vectors = jnp.linalg.eigh(jnp.diag(diagonal) + jnp.diag(rest, 1) + jnp.diag(rest, -1))
     weights = jnp.square(vectors[0])
     return nodes, weights / jnp.sum(weights)
 
