@@ -33,9 +33,9 @@ FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 NEEDED = {"thermo_optax", "jax", "optax", "numpy"} | sys.stdlib_module_names
 # Comes with jax; imported where it is used, since `scipy.stats` loads slower than all of ours.
 NEEDED_LAZILY = {"scipy"}
-# The extra `plot`: for functions and types, since `UNWANTED` keeps it from being loaded earlier.
-NEEDED_BY = {"plot": {"matplotlib"}}
-UNWANTED = {"chex", "equinox", "flax", "matplotlib", "scipy.stats", "torch", "tqdm"}
+# The extras: for functions and types, since `UNWANTED` keeps them from being loaded earlier.
+NEEDED_BY = {"plot": {"matplotlib"}, "diagnostics": {"matfree"}}
+UNWANTED = {"chex", "equinox", "flax", "matfree", "matplotlib", "scipy.stats", "torch", "tqdm"}
 
 FIRST_RELEASE = [
     *("sgld", "leimkuhler_matthews", "langevin", "sghmc", "adaptive_langevin"),

@@ -1,8 +1,9 @@
 """All known defects."""
 
-from tests.mutants import linear, randomness, santa, tempering, thermostats
+from tests.mutants import curvature, linear, randomness, santa, tempering, thermostats
 
 MUTANTS = [
+    *curvature.MUTANTS,
     *linear.MUTANTS,
     *thermostats.MUTANTS,
     *randomness.MUTANTS,

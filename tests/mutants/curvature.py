@@ -1,0 +1,68 @@
+"""Defects of the diagnostics of curvature."""
+
+from tests.mutants.mutant import Mutant
+
+OBJECTIVE = "diagnostics/_objective.py"
+EIGENVALUES = "diagnostics/_eigenvalues.py"
+SPECTRUM = "diagnostics/_spectrum.py"
+FLATNESS = "diagnostics/_flatness.py"
+SURFACES = "diagnostics/_surfaces.py"
+
+MUTANTS = [
+    Mutant(
+        "curvature: batches of different sizes count alike",
+        OBJECTIVE,
+        "    return shape[1] if len(shape) > 1 else 1",
+        "    return 1",
+        ("diagnostics/test_hessian.py::test_product_is_that_of_the_whole_matrix",),
+    ),
+    Mutant(
+        "curvature: Lanczos goes on where there is nothing left",
+        SPECTRUM,
+        "    goes_on = rest > 10 * jnp.finfo(rest.dtype).eps * images",
+        "    goes_on = rest == rest",
+        ("diagnostics/test_spectrum.py::test_few_different_eigenvalues",),
+    ),
+    Mutant(
+        "curvature: standard errors of single probes",
+        SPECTRUM,
+        "ddof=1) / len(samples) ** 0.5",
+        "ddof=1)",
+        ("diagnostics/test_spectrum.py::test_trace_has_the_error_that_it_states",),
+    ),
+    Mutant(
+        "curvature: weights of the quadrature are not squared",
+        SPECTRUM,
+        "weights = jnp.square(vectors[0])",
+        "weights = jnp.abs(vectors[0])",
+        ("diagnostics/test_spectrum.py::test_spectrum_of_a_network",),
+    ),
+    Mutant(
+        "curvature: the lowest eigenvalues are not kept",
+        EIGENVALUES,
+        "from_low = np.arange(bottom + spare_low)",
+        "from_low = 1 + np.arange(bottom + spare_low)",
+        ("diagnostics/test_eigenvalues.py::test_of_bowls",),
+    ),
+    Mutant(
+        "curvature: a search that is never dead",
+        EIGENVALUES,
+        "exhausted = coupling <= 10 * eps * jnp.linalg.norm(image)",
+        "exhausted = coupling < 0",
+        ("diagnostics/test_eigenvalues.py::test_of_bowls",),
+    ),
+    Mutant(
+        "curvature: noise with one sign only",
+        FLATNESS,
+        "point - scale * noise, data)",
+        "point + scale * noise, data)",
+        ("diagnostics/test_flatness.py::test_relative_noise_is_in_units_of_each_tensor",),
+    ),
+    Mutant(
+        "curvature: filters by their inputs",
+        SURFACES,
+        "if a != output_axis % array.ndim",
+        "if a == output_axis % array.ndim",
+        ("diagnostics/test_surfaces.py::test_filters_have_the_norms_of_the_networks",),
+    ),
+]
