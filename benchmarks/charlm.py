@@ -2,7 +2,7 @@
 
 The paper that `benchmarks.tempering` names trains "the same model architecture" as A. Karpathy et
 al. on War and Peace; that is read as what it says of its other text, 3 layers of LSTM with 64 units
-each: `--layers 3 --batch-size 100`, which takes some eight times as long as the default, one such
+each: `--layers 3 --batch-size 100`, which takes several times as long as the default, one such
 layer and smaller batches. The text is split 80/10/10. A gradient is that of the mean cross-entropy
 over a batch of pieces of `--length` characters from anywhere in the training text, each predicted
 from an empty memory: that keeps batches independent, as methods with heat need them. Nothing is

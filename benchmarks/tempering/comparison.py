@@ -31,7 +31,7 @@ class Search:
     @property
     def at_edge(self) -> bool:
         """Whether a rate outside the candidates may have been better."""
-        return self.best in (0, len(self.rates) - 1)
+        return len(self.rates) > 1 and self.best in (0, len(self.rates) - 1)
 
 
 class Result:
