@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from thermo_optax._base import _sums, sum_of_squares
+from thermo_optax._base import _sums, inner_product, sum_of_squares
 
 
 @pytest.mark.parametrize("alone", [True, False])
@@ -16,6 +16,13 @@ def test_sum_of_squares(alone, shape, monkeypatch):
     total = jax.jit(lambda x: sum_of_squares(x))(array)
     np.testing.assert_allclose(total, np.sum(array.astype(float) ** 2), rtol=1e-6)
     assert total.dtype == jnp.float32
+
+
+def test_inner_product_of_a_million():
+    """Added up one after the other the terms lose four of the seven digits of float32."""
+    first, second = 1 + np.random.default_rng(0).random((2, 1_000_001), np.float32)
+    total = jax.jit(inner_product)(first, second)
+    np.testing.assert_allclose(total, np.vdot(first.astype(float), second), rtol=1e-6)
 
 
 def test_the_squares_are_not_stored(monkeypatch):

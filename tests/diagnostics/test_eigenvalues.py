@@ -80,6 +80,19 @@ def test_as_many_as_there_are():
     np.testing.assert_allclose([*found.top, *found.bottom], [3, 2, -1], atol=1e-5)
 
 
+def test_of_a_million_weights():
+    """Sums over all of them must not round: the error allowed is thirty units of float32."""
+    curvatures = np.where(np.arange(1_000_000) % 2, 20, -3)  # so the eigenvectors are spread out
+
+    def loss(x, curvatures):
+        return jnp.sum(curvatures * jnp.square(x)) / 2
+
+    batches = [jnp.asarray(curvatures, jnp.float32)]
+    found = to.diagnostics.hessian_eigenvalues(loss, jnp.zeros(1_000_000), batches, bottom=1)
+    np.testing.assert_allclose([*found.top, *found.bottom], [20, -3], rtol=4e-6)
+    assert np.all(np.asarray(found.top_residuals) < 20 * 1e-4)
+
+
 def test_when_the_products_run_out_the_residual_says_so():
     exact = np.linspace(0, 1, 400) ** 0.5  # no gap at the top
     loss, params, _ = quadratic(exact)

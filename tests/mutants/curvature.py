@@ -47,9 +47,16 @@ MUTANTS = [
     Mutant(
         "curvature: a search that is never dead",
         EIGENVALUES,
-        "exhausted = coupling <= 10 * eps * jnp.linalg.norm(image)",
+        "exhausted = coupling <= 10 * eps * _norm(image)",
         "exhausted = coupling < 0",
         ("diagnostics/test_eigenvalues.py::test_of_bowls",),
+    ),
+    Mutant(
+        "curvature: a million terms in a row",
+        EIGENVALUES,
+        "value = inner_product(vector, image)",
+        "value = jnp.vdot(vector, image)",
+        ("diagnostics/test_eigenvalues.py::test_of_a_million_weights",),
     ),
     Mutant(
         "curvature: noise with one sign only",

@@ -29,4 +29,5 @@ from ._scalars import at as at
 from ._scalars import bath_temperature as bath_temperature
 from ._scalars import like as like
 from ._scalars import next_count as next_count
+from ._sums import inner_product as inner_product
 from ._sums import sum_of_squares as sum_of_squares

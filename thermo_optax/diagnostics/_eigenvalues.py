@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from thermo_optax._base import KeyLike, check_positive, like
+from thermo_optax._base import KeyLike, check_positive, inner_product, like
 
 from ._hessian import products
 from ._objective import Loss, check_count, compiled, objective, probe_key
@@ -105,12 +105,13 @@ def hessian_eigenvalues(
         product = products(loss, point, data)
         vectors, count = _restarted(product, plan, point, key, tolerance)
 
-        def residual(vector):
+        def settle(vector):
+            vector /= _norm(vector)  # which rounding has changed
             image = product(vector)
-            value = jnp.vdot(vector, image)
-            return value, jnp.linalg.norm(image - value * vector)
+            value = inner_product(vector, image)
+            return value, _norm(image - value * vector), vector
 
-        values, residuals = jax.lax.map(residual, vectors)
+        values, residuals, vectors = jax.lax.map(settle, vectors)
         trees = jax.vmap(unflatten)(vectors)
         return values, residuals, trees, count + len(vectors)
 
@@ -193,7 +194,7 @@ def _restarted(
     basis = jnp.zeros((length + 1, point.size), point.dtype)
     blank = jnp.zeros(len(kept), point.dtype)
     search = _Search(
-        basis.at[0].set(first / jnp.linalg.norm(first)), blank, blank, jnp.int32(0), jnp.int32(0)
+        basis.at[0].set(first / _norm(first)), blank, blank, jnp.int32(0), jnp.int32(0)
     )
     search = jax.lax.while_loop(unsettled, sweep, search)
     return search.basis[:wanted], search.count
@@ -212,23 +213,29 @@ def _grow(product: Product, key: jax.Array, count: jax.Array):
         image = product(basis[j])
         inside = basis @ image
         rest = image - inside @ basis
-        rest -= (basis @ rest) @ basis
-        coupling = jnp.linalg.norm(rest)
+        missed = basis @ rest  # by rounding
+        rest -= missed @ basis
+        inside += missed
+        coupling = _norm(rest)
         # All that the vectors so far can reach is found: go on from anywhere else.
         eps = jnp.finfo(basis.dtype).eps
-        exhausted = coupling <= 10 * eps * jnp.linalg.norm(image)
+        exhausted = coupling <= 10 * eps * _norm(image)
 
         def anew():
             fresh = jax.random.normal(jax.random.fold_in(key, count + j), rest.shape, rest.dtype)
             return fresh - (basis @ fresh) @ basis
 
         following = jax.lax.cond(exhausted, anew, lambda: rest)
-        following /= jnp.maximum(jnp.linalg.norm(following), tiny)
+        following /= jnp.maximum(_norm(following), tiny)
         following -= (basis @ following) @ basis
-        following /= jnp.maximum(jnp.linalg.norm(following), tiny)
+        following /= jnp.maximum(_norm(following), tiny)
         inside = inside[:-1]
         projected = projected.at[j].set(inside).at[:, j].set(inside)
         basis = basis.at[j + 1].set(following)
         return basis, projected, jnp.where(exhausted, 0, coupling)
 
     return step
+
+
+def _norm(vector: jax.Array) -> jax.Array:
+    return jnp.sqrt(inner_product(vector, vector))

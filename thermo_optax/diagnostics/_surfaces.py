@@ -11,6 +11,7 @@ from thermo_optax._base import (
     KeyLike,
     check_finite,
     check_positive,
+    inner_product,
     like,
     map_with_noise,
     stream_key,
@@ -109,7 +110,7 @@ def loss_line(
 
         ends = jnp.array([0, 1], origin.dtype)
         losses = jax.lax.map(at, jnp.concatenate([positions, ends]))
-        distance = jnp.linalg.norm(end - origin)
+        distance = jnp.sqrt(inner_product(end - origin, end - origin))
         return LossLine(positions, losses[:-2], losses[-2:], distance)
 
     return compiled(measure, origin, end, data, *reach)
