@@ -10,16 +10,19 @@ from ._backend import on_one_cpu
 
 _ROWS = 16
 _SHORT = 4096  # elements, up to which a dot product is fast enough
+_XLA_ADDS_IN_VECTORS = jax.__version_info__ >= (0, 12)
 
 
 def sum_of_squares(array: jax.Array) -> jax.Array:
     """The sum of the squares of all elements.
 
-    XLA's CPU compiler writes the squares to memory and then adds them up one after the other, which
-    takes longer than to draw as many normal numbers. An array that is folded into 16 rows, one on
-    top of the other, is squared and added in vectors: ten times as fast.
+    Before jax 0.12 XLA's CPU compiler writes the squares to memory and then adds them up one after
+    the other, which takes longer than to draw as many normal numbers. An array that is folded into
+    16 rows, one on top of the other, is squared and added in vectors: ten times as fast. Since then
+    a plain sum is twice as fast as that.
     """
-    if not on_one_cpu():  # the array may be sharded: leave its shape
+    # On several devices the array may be sharded: leave its shape.
+    if _XLA_ADDS_IN_VECTORS or not on_one_cpu():
         return jnp.sum(jnp.square(array))
     flat = array.reshape(-1)
     return inner_product(flat, flat)
