@@ -49,7 +49,7 @@ def hessian_eigenvalues(
         H v_i = \lambda_i v_i, \qquad
         \min_j |\lambda_i - \lambda_j(H)| \le \|H v_i - \lambda_i v_i\|
 
-    The memory is that of 3 (k + bottom) + 15 copies of the weights. It runs inside `jit`, where one
+    The memory is that of about 7 (k + bottom) + 15 copies of the weights. It runs inside `jit`, where one
     compilation serves many points of a training.
 
     Every vector of the search comes from one random vector, which has one part only in all
@@ -154,7 +154,7 @@ class _Plan(NamedTuple):
 class _Search(NamedTuple):
     """A basis just after a restart."""
 
-    basis: jax.Array  # float[length + 1, size]; rows: the kept vectors, then the next, then zeros
+    basis: jax.Array  # float[kept + 1, size]; rows: the kept vectors, then the next one
     values: jax.Array  # float[kept], their Ritz values
     residuals: jax.Array  # float[kept]
     begin: jax.Array  # int32[], number of kept vectors; 0 at the start
@@ -177,13 +177,14 @@ def _restarted(
         projected = jnp.diag(jnp.zeros(length, point.dtype).at[: len(kept)].set(search.values))
         projected = jnp.where(search.begin > 0, projected, 0)
         grow = _grow(product, key, search.count)
-        start = (search.basis, projected, jnp.zeros([], point.dtype))
+        room = jnp.zeros((length - len(kept), point.size), point.dtype)
+        start = (jnp.concatenate([search.basis, room]), projected, jnp.zeros([], point.dtype))
         basis, projected, coupling = jax.lax.fori_loop(search.begin, length, grow, start)
         values, vectors = jnp.linalg.eigh(projected)
-        ritz = vectors[:, kept].T @ basis[:length]
-        renewed = jnp.zeros_like(basis).at[: len(kept)].set(ritz).at[len(kept)].set(basis[length])
+        # With a zero for the next vector, since to leave it out would copy the basis.
+        ritz = jnp.pad(vectors[:, kept].T, ((0, 0), (0, 1))) @ basis
         return _Search(
-            basis=renewed,
+            basis=jnp.concatenate([ritz, basis[length:]]),
             values=values[kept],
             residuals=jnp.abs(coupling * vectors[-1, kept]),
             begin=jnp.int32(len(kept)),
@@ -191,7 +192,7 @@ def _restarted(
         )
 
     first = jax.random.normal(key, point.shape, point.dtype)
-    basis = jnp.zeros((length + 1, point.size), point.dtype)
+    basis = jnp.zeros((len(kept) + 1, point.size), point.dtype)
     blank = jnp.zeros(len(kept), point.dtype)
     search = _Search(
         basis.at[0].set(first / _norm(first)), blank, blank, jnp.int32(0), jnp.int32(0)

@@ -104,7 +104,7 @@ def hessian_spectrum(
         T_k = U_k \Theta_k U_k^\top, \quad w_{kj} = (U_k)_{1j}^2
 
     Each probe is a vector of random signs; m steps of Lanczos from it make a tridiagonal matrix T.
-    The memory is that of m + 4 copies of the weights, and the cost that of K m Hessian-vector
+    The memory is that of 3 m + 5 copies of the weights, and the cost that of K m Hessian-vector
     products. It runs inside `jit`, where one compilation serves many points of a training. Besides
     the probes' errors there is rounding, which for a million weights in float32 leaves four digits.
 
