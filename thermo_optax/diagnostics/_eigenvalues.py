@@ -49,8 +49,8 @@ def hessian_eigenvalues(
         H v_i = \lambda_i v_i, \qquad
         \min_j |\lambda_i - \lambda_j(H)| \le \|H v_i - \lambda_i v_i\|
 
-    The memory is that of about 7 (k + bottom) + 15 copies of the weights. It runs inside `jit`, where one
-    compilation serves many points of a training.
+    The memory is that of about 7 (k + bottom) + 15 copies of the weights. It runs inside `jit`,
+    where one compilation serves many points of a training.
 
     Every vector of the search comes from one random vector, which has one part only in all
     directions that share an eigenvalue exactly: such an eigenvalue may be found once only.
