@@ -1,9 +1,10 @@
 """All known defects."""
 
-from tests.mutants import curvature, linear, randomness, santa, tempering, thermostats
+from tests.mutants import curvature, entropy, linear, randomness, santa, tempering, thermostats
 
 MUTANTS = [
     *curvature.MUTANTS,
+    *entropy.MUTANTS,
     *linear.MUTANTS,
     *thermostats.MUTANTS,
     *randomness.MUTANTS,

@@ -1,0 +1,91 @@
+"""Defects of local entropy."""
+
+from tests.mutants.mutant import Mutant
+
+LOOP = "geometry/_local_entropy.py"
+ALIASES = "geometry/_aliases.py"
+SCOPING = "geometry/_scoping.py"
+
+TESTS = "geometry/test_local_entropy.py"
+CODE = (f"{TESTS}::test_the_authors_code_by_hand",)
+QUADRATURE = (f"{TESTS}::test_gradient_of_a_quadratic_in_a_hundred_dimensions",)
+
+MUTANTS = [
+    Mutant(
+        "entropy: the tie pushes away from the outer point",
+        LOOP,
+        "return gradient + tie.astype(gradient.dtype)",
+        "return gradient - tie.astype(gradient.dtype)",
+        CODE,
+    ),
+    Mutant(
+        "entropy: the weight of a new sample and of the old mean swapped",
+        LOOP,
+        "(1 - a) * offset + a * away",
+        "a * offset + (1 - a) * away",
+        CODE,
+    ),
+    Mutant(
+        "entropy: the mean of where the steps began",
+        LOOP,
+        "away = (param.astype(x.dtype) + moved.astype(x.dtype)) - x",
+        "away = param.astype(x.dtype) - x",
+        CODE,
+    ),
+    Mutant(
+        "entropy: the outer step away from the mean",
+        LOOP,
+        "weight = -jnp.ones_like(gamma) if divide_by_scope else -gamma",
+        "weight = jnp.ones_like(gamma) if divide_by_scope else gamma",
+        CODE,
+    ),
+    Mutant(
+        "entropy: the scope divided out although it should stay",
+        LOOP,
+        "weight = -jnp.ones_like(gamma) if divide_by_scope else -gamma",
+        "weight = -jnp.ones_like(gamma)",
+        (f"{TESTS}::test_gradient_in_a_landscape_of_two_valleys",),
+    ),
+    Mutant(
+        "entropy: one inner step too many",
+        LOOP,
+        "due = taken >= num_inner_steps",
+        "due = taken > num_inner_steps",
+        CODE,
+    ),
+    Mutant(
+        "entropy: the mean goes on over the outer step",
+        LOOP,
+        "rest = jax.tree.map(jnp.zeros_like, offset)",
+        "rest = offset",
+        CODE,
+    ),
+    Mutant(
+        "entropy: the velocity never begins anew",
+        LOOP,
+        "            if restart_mixing:\n",
+        "            if False:\n",
+        CODE,
+    ),
+    Mutant(
+        "entropy: what is not finite enters the mean",
+        LOOP,
+        "return jnp.where(jnp.isfinite(away), (1 - a) * offset + a * away, offset)",
+        "return (1 - a) * offset + a * away",
+        (f"{TESTS}::test_a_gradient_that_is_not_finite_leaves_the_outer_point_sound",),
+    ),
+    Mutant(
+        "entropy: Adam's inner velocity begins anew",
+        ALIASES,
+        "restart_mixing=False",
+        "restart_mixing=True",
+        (f"{TESTS}::test_adam_keeps_its_velocity",),
+    ),
+    Mutant(
+        "entropy: a scope that grows linearly",
+        SCOPING,
+        "at(initial, 0) * (1 + at(growth, 0)) ** steps",
+        "at(initial, 0) * (1 + at(growth, 0) * steps)",
+        CODE,
+    ),
+]
