@@ -17,7 +17,7 @@ BENCHMARKS = {
     "charlm": ("benchmarks.charlm", "character LSTM, War and Peace: CTLD, Santa, 4 optimizers"),
     "gaussians": ("benchmarks.gaussians", "25 Gaussians in the plane, continuous tempering"),
     "dimensions": ("benchmarks.dimensions", "tempering of up to 10,000,000 parameters"),
-    "demo": ("benchmarks.demo", "all of the above at small scale, in a few minutes"),
+    "demo": ("benchmarks.demo", "spiral, trig and mnist at small scale, in a few minutes"),
     "updates": ("benchmarks.updates", "what updates cost, next to other libraries; `make bench`"),
 }
 INTERRUPTED = 130  # the shell's exit code for Ctrl-C
