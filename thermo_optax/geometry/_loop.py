@@ -48,8 +48,8 @@ def inner_loop(
 def once(due: jax.Array, fn: Callable[..., tuple], parts: tuple) -> tuple:
     """fn(*parts) if due, else the parts, with not one of them copied.
 
-    XLA copies all that goes through a `lax.cond`, in every step. A loop works in place; this one runs
-    once or not at all.
+    XLA copies all that goes through a `lax.cond`, in every step. A loop works in place; this one
+    runs once or not at all.
     """
     carry = (due, *parts)
 

@@ -8,10 +8,6 @@ import optax
 from ._local_entropy import LocalEntropyState
 
 
-def _is_loop(node: Any) -> bool:
-    return isinstance(node, LocalEntropyState)
-
-
 def _is_masked(node: Any) -> bool:
     return isinstance(node, optax.MaskedNode)
 
@@ -48,7 +44,7 @@ def local_entropy_params(state: Any, params: optax.Params) -> optax.Params:
     References:
         Chaudhari et al., 2017, Algorithm 1, which returns x and not x'.
     """
-    found = [node for node in jax.tree.leaves(state, is_leaf=_is_loop) if _is_loop(node)]
+    found = [node for _, node in optax.tree.get_all_with_path(state, LocalEntropyState.__name__)]
     if not found:
         raise ValueError(
             "`state` has no `local_entropy` in it: pass the state of `local_entropy`, "

@@ -58,8 +58,9 @@ def ctld(
 
     It is `explore_then_refine` around `continuous_tempering` around `sghmc`. In the sampling phase
     the bath's temperature wanders from T to T / 0.15 and back; the metadynamics bias V makes it
-    spend about as long at each alpha, a quarter of the time at T itself. After `sampling_steps` there is
-    no noise: ``optax.sgd(learning_rate, momentum)``, from the momentum that the first phase left.
+    spend about as long at each alpha, a quarter of the time at T itself. After `sampling_steps`
+    there is no noise: ``optax.sgd(learning_rate, momentum)``, from the momentum that the first
+    phase left.
 
     Two ways to say how it moves: learning rate and momentum, or step size and friction, with
     lr = h^2 and mu = 1 - h gamma.

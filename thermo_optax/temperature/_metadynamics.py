@@ -47,8 +47,8 @@ def metadynamics(
 
     A hill near an edge would lose the half that falls off the grid: the bias would slope down at
     the wall, ever more, and drive the variable out. Each hill therefore has a mirror image behind
-    the nearer edge. The paper's algorithm has none (``mirror=False``): between 25 Gaussian modes, at
-    a height of 0.1, alpha then spends 22 % of its time inside the edges, where 94 % belong.
+    the nearer edge. The paper's algorithm has none (``mirror=False``): between 25 Gaussian modes,
+    at a height of 0.1, alpha then spends 22 % of its time inside the edges, where 94 % belong.
 
     Hills of constant height never stop to move the bias, and a moving bias is not a law: for
     samples rather than exploration let the height fall to 0 (a schedule), freeze the bias, or

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from ._tempering import TemperingState
 
@@ -14,10 +15,6 @@ class TemperingProfile(NamedTuple):
     alpha: jax.Array  # float32[n], from edge to edge
     potential: jax.Array  # float32[n], all biases together
     free_energy: jax.Array  # float32[n], as they estimate it; its least value is 0
-
-
-def _is_tempering(node: Any) -> bool:
-    return isinstance(node, TemperingState)
 
 
 def tempering_state(state: Any) -> TemperingState:
@@ -45,7 +42,7 @@ def tempering_state(state: Any) -> TemperingState:
     References:
         Ye, Zhu and Mantiuk, 2017, Algorithm 1, for what the state holds.
     """
-    found = [n for n in jax.tree.leaves(state, is_leaf=_is_tempering) if _is_tempering(n)]
+    found = [node for _, node in optax.tree.get_all_with_path(state, TemperingState.__name__)]
     if len(found) != 1:
         raise ValueError(
             f"`state` holds {len(found)} states of `continuous_tempering`, not one. Pass the state "
