@@ -7,7 +7,7 @@ import optax
 import pytest
 
 import thermo_optax as to
-from tests.statistics import assert_mean
+from tests.statistics import assert_mean, assert_uncorrelated, assert_variance
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")  # which `optax.adam` needs
 
@@ -193,6 +193,27 @@ def test_the_authors_code_by_hand():
         np.testing.assert_allclose(state.outer_params, outer, rtol=1e-5)
         x = inner
     assert state.outer_step == 3
+
+
+@pytest.mark.parametrize("make", [to.entropy_sgd, to.entropy_adam])
+def test_noise_of_the_authors_code(make):
+    """epsilon sqrt(2 eta') for the epsilon of the code; new in each step, and of each parameter."""
+    temperature = to.units.temperature_from_entropy_noise(0.3)
+    tx = make(1.0, temperature, inner_learning_rate=0.2, num_inner_steps=9, scope=0.0, key=0)
+    x, grads = jnp.zeros((2, 20_000)), jnp.zeros((2, 20_000))
+
+    @jax.jit
+    def two_steps(x):
+        first, state = tx.update(grads, tx.init(x), x)
+        return first, tx.update(grads, state, x + first)[0]
+
+    first, second = map(np.asarray, two_steps(x))
+    assert_variance(first, 0.3**2 * 2 * 0.2)
+    assert_variance(second, 0.3**2 * 2 * 0.2)
+    assert_uncorrelated(first, second, name="two steps")
+    assert_uncorrelated(first[0], first[1], name="two rows")
+    text = to.units.temperature_from_entropy_noise(0.3, printed=True)
+    np.testing.assert_allclose(text, temperature / 2)
 
 
 def test_adam_keeps_its_velocity():

@@ -82,6 +82,13 @@ MUTANTS = [
         (f"{TESTS}::test_adam_keeps_its_velocity",),
     ),
     Mutant(
+        "entropy: the noise of the text for that of the code",
+        "units.py",
+        "return squared / 2 if printed else squared",
+        "return squared if printed else squared / 2",
+        (f"{TESTS}::test_noise_of_the_authors_code",),
+    ),
+    Mutant(
         "entropy: a scope that grows linearly",
         SCOPING,
         "at(initial, 0) * (1 + at(growth, 0)) ** steps",

@@ -183,6 +183,27 @@ MUTANTS = [
         BATH,
     ),
     Mutant(
+        "tempering: alpha starts at the wrong temperature",
+        MOTION,
+        'initial_momenta(position, key, mass, "thermal"',
+        'initial_momenta(position, key, 2 * mass, "thermal"',
+        (f"{STEPS}::test_start_of_alpha",),
+    ),
+    Mutant(
+        "tempering: alpha's noise is that of the sampler",
+        TEMPERING,
+        'stream_key(key, "continuous_tempering", params)',
+        'stream_key(key, "sghmc", params)',
+        (f"{STEPS}::test_alpha_and_the_sampler_share_no_noise_with_one_key",),
+    ),
+    Mutant(
+        "tempering: alpha's bath gives sqrt(2) of its noise",
+        MOTION,
+        "flows.bath(alpha.momentum, noise,",
+        "flows.bath(alpha.momentum, 2**0.5 * noise,",
+        BATH,
+    ),
+    Mutant(
         "tempering: alpha drifts for the whole step twice",
         MOTION,
         "drift(middle, momentum, time / 2, mass)",

@@ -7,6 +7,7 @@ import optax
 import pytest
 
 import thermo_optax as to
+from tests.statistics import assert_uncorrelated, assert_variance
 
 T, H_ALPHA = 0.5, 0.05
 
@@ -185,3 +186,40 @@ def test_scale_from_outside_heats_energy_and_bath_alike():
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), run(0.4, 2.0), run(0.8, 1.0)
     )
+
+
+def test_start_of_alpha():
+    """In the middle of the plateau, with a momentum of temperature 1."""
+
+    def start(key):
+        tx = to.continuous_tempering(to.sgld(0.1, T, key=key), T, alpha_mass=3.0, key=key)
+        state = tx.init(jnp.ones(1))
+        return state.alpha, state.alpha_momentum
+
+    alphas, momenta = jax.jit(jax.vmap(start))(jax.random.split(jax.random.key(0), 20_000))
+    assert not np.any(alphas)
+    assert_variance(momenta, 3.0)
+
+
+def test_alpha_and_the_sampler_share_no_noise_with_one_key():
+    """Neither at the start nor in a step, for samplers that draw one number for one parameter."""
+    for make in (
+        lambda key: to.langevin(0.1, T, friction=1.0, key=key),
+        lambda key: to.sghmc(0.01, T, momentum=0.9, key=key),
+    ):
+
+        def run(key, make=make):
+            tx = to.continuous_tempering(
+                make(key), T, bias=None, depth=0.0, wall=1e-6, alpha_friction=50.0, key=key
+            )
+            state = tx.init(jnp.zeros(1))
+            _, moved = tx.update(jnp.zeros(1), state, value=0.0)
+            starts = state.alpha_momentum, state.inner_state.momentum[0]
+            kept = moved.inner_state.momentum[0] - 0.9 * starts[1]
+            return *starts, moved.alpha_momentum, kept
+
+        keys = jax.random.split(jax.random.key(1), 20_000)
+        alpha0, sampler0, alpha1, sampler1 = map(np.asarray, jax.jit(jax.vmap(run))(keys))
+        for first in (alpha0, alpha1):
+            for second in (sampler0, sampler1):
+                assert_uncorrelated(first, second, name="alpha and the sampler")
