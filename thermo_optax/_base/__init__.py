@@ -3,11 +3,13 @@
 from ._checks import check_choice as check_choice
 from ._checks import check_finite as check_finite
 from ._checks import check_fraction as check_fraction
+from ._checks import check_integer as check_integer
 from ._checks import check_leaves as check_leaves
 from ._checks import check_nonnegative as check_nonnegative
 from ._checks import check_positive as check_positive
 from ._checks import check_structure as check_structure
 from ._checks import check_weight as check_weight
+from ._checks import known as known
 from ._checks import tree_size as tree_size
 from ._generators import noise_generators as noise_generators
 from ._keys import KeyLike as KeyLike

@@ -75,6 +75,23 @@ def check_weight(**hyperparams: Any) -> None:
     _check("above 0 and at most 1", remedy, lambda x: (x > 0) & (x <= 1), hyperparams)
 
 
+def check_integer(least: int, remedy: str, **numbers: Any) -> None:
+    """Numbers of steps, cycles or bins; traced ones pass."""
+    for name, value in numbers.items():
+        if isinstance(value, jax.core.Tracer):
+            continue
+        number = np.asarray(value)
+        if not np.issubdtype(number.dtype, np.integer) or number.shape or number < least:
+            raise ValueError(
+                f"`{name}` must be an integer of at least {least}, got {value!r}. {remedy}"
+            )
+
+
+def known(number: jax.typing.ArrayLike) -> float | None:
+    """A number as a Python float, for checks of one against another; None for a traced one."""
+    return None if isinstance(number, jax.core.Tracer) else float(np.asarray(number))
+
+
 def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
     """Options that are named by a string."""
     choices = tuple(choices)

@@ -14,6 +14,7 @@ import optax
 from thermo_optax._base import (
     ScalarOrSchedule,
     at,
+    check_integer,
     check_leaves,
     check_nonnegative,
     check_structure,
@@ -23,7 +24,7 @@ from thermo_optax._base import (
     like,
 )
 
-from ._loop import check_num_steps, check_params, inner_loop, once
+from ._loop import check_params, inner_loop, once
 
 
 class LocalEntropyState(NamedTuple):
@@ -120,7 +121,8 @@ def local_entropy(
         Chaudhari et al., `Entropy-SGD: Biasing Gradient Descent Into Wide Valleys
         <https://arxiv.org/abs/1611.01838>`_, 2017, eq. (8) and Algorithm 1.
     """
-    check_num_steps(num_inner_steps)
+    often = "With 1 the outer optimizer acts after every gradient."
+    check_integer(1, often, num_inner_steps=num_inner_steps)
     check_nonnegative(scope=scope)
     check_weight(new_sample_weight=new_sample_weight)
     inner, outer = optax.with_extra_args_support(inner), optax.with_extra_args_support(outer)

@@ -5,9 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from jax.core import Tracer
 
 GradFn = Callable[[Any, jax.Array], Any]
 
@@ -69,18 +67,6 @@ def _check_gradients(grad_fn: GradFn, params: Any, updates: Any) -> None:
         raise ValueError(
             f"`grad_fn` must return gradients like `updates`, {dict(wanted)}, got {dict(found)}. "
             "Of `jax.value_and_grad` or `has_aux=True` return the gradients only."
-        )
-
-
-def check_num_steps(num_inner_steps: Any) -> None:
-    """Raises for fewer than one inner step; `optax.inject_hyperparams` traces the number."""
-    if isinstance(num_inner_steps, Tracer):
-        return
-    number = np.asarray(num_inner_steps)
-    if not np.issubdtype(number.dtype, np.integer) or number.shape or number < 1:
-        raise ValueError(
-            f"`num_inner_steps` must be an integer of at least 1, got {num_inner_steps!r}. With 1 "
-            "the outer optimizer acts after every gradient."
         )
 
 

@@ -124,8 +124,8 @@ def psgld(
         heat = jnp.sqrt(2 * eta * bath_temperature(temperature, count, temperature_scale))
         adapting = True if adaptation_steps is None else count < adaptation_steps
         samples = count if adaptation_steps is None else jnp.minimum(count, adaptation_steps)
-        unbias_old = _bias_correction(alpha, samples)
-        unbias = _bias_correction(alpha, samples + jnp.asarray(adapting, jnp.int32))
+        unbias_old = bias_correction(alpha, samples)
+        unbias = bias_correction(alpha, samples + jnp.asarray(adapting, jnp.int32))
 
         def leaf(noise, last_noise, gradient, moment):
             dtype = compute_dtype(gradient.dtype)
@@ -151,7 +151,7 @@ def psgld(
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def _bias_correction(decay: jax.Array, samples: jax.Array) -> jax.Array:
+def bias_correction(decay: jax.Array, samples: jax.Array) -> jax.Array:
     """1 / (1 - decay^samples), for a running mean that starts at 0; 1 for no samples yet."""
     weight = 1 - decay ** samples.astype(decay.dtype)
     return jnp.where(samples > 0, 1 / jnp.where(samples > 0, weight, 1), 1)

@@ -29,7 +29,7 @@ from thermo_optax._base import (
 )
 
 from . import _flows
-from ._preconditioned import _bias_correction as bias_correction
+from ._preconditioned import bias_correction
 
 
 class SantaState(NamedTuple):

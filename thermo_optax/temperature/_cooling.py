@@ -9,17 +9,17 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from jax.core import Tracer
 
 from thermo_optax._base import (
     ScalarOrSchedule,
     at,
     check_finite,
     check_fraction,
+    check_integer,
     check_nonnegative,
     check_positive,
+    known,
 )
 
 ArrayLike = jax.typing.ArrayLike
@@ -70,8 +70,8 @@ def logarithmic_cooling(initial: ArrayLike, offset: ArrayLike = math.e) -> optax
     """
     check_finite(initial=initial, offset=offset)
     check_positive(initial=initial, offset=offset)
-    known = _known(offset)
-    if known and known[0] <= 1:
+    shift = known(offset)
+    if shift is not None and shift <= 1:
         raise ValueError(
             f"`offset` must be above 1, got {offset}: the logarithm of it divides the first "
             "temperature. Pass the default, e, or the number of steps to stay hot for."
@@ -163,8 +163,8 @@ def cyclical_cooling(
         called inside jit and vmap, and all arguments may be traced.
 
     Raises:
-        ValueError: for a number out of its range.
-        TypeError: for something else than numbers, or numbers of steps that are not integers.
+        ValueError: for a number out of its range, or a number of steps that is not an integer.
+        TypeError: for something else than numbers.
 
     Examples:
         >>> import thermo_optax as to
@@ -184,11 +184,11 @@ def cyclical_cooling(
     """
     check_positive(learning_rate=learning_rate)
     check_nonnegative(temperature=temperature)
-    _check_steps(num_steps=num_steps, num_cycles=num_cycles)
+    check_integer(1, "Steps and cycles are whole.", num_steps=num_steps, num_cycles=num_cycles)
     check_finite(exploration_fraction=exploration_fraction)
     check_fraction(exploration_fraction=exploration_fraction)
-    known = _known(num_steps, num_cycles)
-    if known and known[1] > known[0]:
+    steps, cycles = known(num_steps), known(num_cycles)
+    if steps is not None and cycles is not None and cycles > steps:
         raise ValueError(
             f"`num_cycles` must be at most `num_steps`, got {num_cycles} cycles in {num_steps} "
             "steps. Pass the number of cycles in the whole run, not the steps of a cycle."
@@ -218,19 +218,3 @@ def cyclical_cooling(
 def _number(count: ArrayLike) -> jax.Array:
     """A count of steps, to reckon with."""
     return jnp.asarray(count, jnp.result_type(float))
-
-
-def _known(*numbers: ArrayLike) -> list[float] | None:
-    """The numbers, for checks between them; None if any is traced."""
-    if any(isinstance(number, Tracer) for number in numbers):
-        return None
-    return [float(np.asarray(number, float)) for number in numbers]
-
-
-def _check_steps(**steps: ArrayLike) -> None:
-    """Numbers of steps: integers from 1 on."""
-    check_finite(**steps)
-    for name, value in steps.items():
-        if not jnp.issubdtype(jnp.result_type(value), jnp.integer):
-            raise TypeError(f"`{name}` must be an integer, got {value!r}: pass int({value}).")
-    check_positive(**steps)

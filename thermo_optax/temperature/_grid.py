@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
+
+from thermo_optax._base import check_integer
 
 
 class Visit(NamedTuple):
@@ -34,11 +34,6 @@ class Bias(NamedTuple):
     update: Callable[[Any, Visit], Any]
     force: Callable[[Any, Visit], jax.Array]
     check: Callable[[jax.typing.ArrayLike], None] = lambda edge: None  # raises for a bad edge
-
-
-def known(number: jax.typing.ArrayLike) -> float | None:
-    """A number as a Python float; None for a traced value."""
-    return None if isinstance(number, Tracer) else float(np.asarray(number))
 
 
 def grid(first: jax.Array, last: jax.Array, num_bins: int) -> jax.Array:
@@ -77,8 +72,4 @@ def inside(edge: jax.Array, alpha: jax.Array) -> jax.Array:
 
 def check_bins(num_bins: int) -> None:
     """Raises unless the number of bins is an integer of at least 2."""
-    if isinstance(num_bins, bool) or not isinstance(num_bins, int) or num_bins < 2:
-        raise ValueError(
-            f"`num_bins` must be an integer of at least 2, got {num_bins!r}: it is the number of "
-            "bins between the two edges, 150 for instance."
-        )
+    check_integer(2, "It is the number of bins of the grid, 60 for instance.", num_bins=num_bins)

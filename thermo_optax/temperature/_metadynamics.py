@@ -6,9 +6,16 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from thermo_optax._base import ScalarOrSchedule, at, check_nonnegative, check_positive
+from thermo_optax._base import (
+    ScalarOrSchedule,
+    at,
+    check_integer,
+    check_nonnegative,
+    check_positive,
+    known,
+)
 
-from ._grid import Bias, bin_ends, check_bins, grid, inside, known, locate, spacing
+from ._grid import Bias, bin_ends, check_bins, grid, inside, locate, spacing
 
 _REACH = 6.0  # widths at which a hill ends: there it is 1.5e-8 of its height, below float32
 
@@ -89,8 +96,7 @@ def metadynamics(
     check_nonnegative(height=height)
     check_positive(width=width)
     check_bins(num_bins)
-    if isinstance(stride, bool) or not isinstance(stride, int) or stride < 1:
-        raise ValueError(f"`stride` must be an integer of at least 1, got {stride!r}.")
+    check_integer(1, "With 1 every step lays a hill.", stride=stride)
     if bias_factor is not None and not bias_factor > 1:
         raise ValueError(
             f"`bias_factor` must be above 1, got {bias_factor}: it is the factor by which the bias "

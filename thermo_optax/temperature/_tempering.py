@@ -25,6 +25,7 @@ from thermo_optax._base import (
     check_leaves,
     check_nonnegative,
     check_positive,
+    known,
     like,
     map_with_noise,
     next_count,
@@ -33,7 +34,7 @@ from thermo_optax._base import (
 )
 
 from ._coupling import MODES, check_value, rescaled
-from ._grid import Bias, Visit, inside, known
+from ._grid import Bias, Visit, inside
 from ._motion import Alpha, start, step
 from ._scaling import confining_force, temperature_scaling, temperature_scaling_slope
 
