@@ -9,7 +9,7 @@ within some hundred steps at millions of parameters?
 import argparse
 import pathlib
 
-from benchmarks.options import at_least
+from benchmarks.options import add_seed_options, at_least
 
 EXPLORED = (1_000_000, 10_000_000)
 
@@ -40,18 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1000,
         help='steps in mode "exploration" (default: %(default)s)',
     )
-    parser.add_argument(
-        "--seeds",
-        type=at_least(1),
-        default=2,
-        help='runs of each kind in mode "exploration" (default: %(default)s)',
-    )
-    parser.add_argument(
-        "--first-seed",
-        type=at_least(0),
-        default=0,
-        help="seeds count from here (default: %(default)s)",
-    )
+    add_seed_options(parser, 2, 'runs of each kind in mode "exploration"')
     parser.add_argument(
         "--output",
         type=pathlib.Path,

@@ -9,11 +9,11 @@ draws of the law. The first half of each run fills the biases; all numbers are o
 import argparse
 import pathlib
 
-from benchmarks.options import at_least
+from benchmarks.options import add_seed_options, at_least
 
 METHODS = (
-    "langevin, hot, no-bias, printed, printed-high, mirrored, mirrored-high, frozen, "
-    "well-tempered, force, exact"
+    "langevin, hot, no-bias, printed, printed-high, mirrored, mirrored-higher, "
+    "mirrored-high, frozen, well-tempered, force, exact"
 )
 PICTURES = ("mirrored", "printed-high")
 SCATTERED = ("langevin", "mirrored", "printed-high")
@@ -27,15 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--chains", type=at_least(1), default=32, help="chains per seed (default: %(default)s)"
     )
-    parser.add_argument(
-        "--seeds", type=at_least(1), default=3, help="seeds, run together (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--first-seed",
-        type=at_least(0),
-        default=0,
-        help="seeds count from here (default: %(default)s)",
-    )
+    add_seed_options(parser, 3, "seeds, run together")
     parser.add_argument(
         "--methods", nargs="+", metavar="METHOD", help=f"some of: {METHODS} (default: all)"
     )

@@ -29,15 +29,10 @@ def between(low: float, high: float) -> Callable[[str], float]:
     return number
 
 
-def add_training_options(
-    parser: argparse.ArgumentParser, *, seeds: int, chunks: int, methods: str, output: str
-) -> None:
-    """The options of every benchmark that trains networks."""
+def add_seed_options(parser: argparse.ArgumentParser, seeds: int, meaning: str) -> None:
+    """How many runs, and which."""
     parser.add_argument(
-        "--seeds",
-        type=at_least(1),
-        default=seeds,
-        help="networks per setting (default: %(default)s)",
+        "--seeds", type=at_least(1), default=seeds, help=f"{meaning} (default: %(default)s)"
     )
     parser.add_argument(
         "--first-seed",
@@ -45,6 +40,13 @@ def add_training_options(
         default=0,
         help="seeds count from here (default: %(default)s)",
     )
+
+
+def add_training_options(
+    parser: argparse.ArgumentParser, *, seeds: int, chunks: int, methods: str, output: str
+) -> None:
+    """The options of every benchmark that trains networks."""
+    add_seed_options(parser, seeds, "networks per setting")
     parser.add_argument(
         "--chunks",
         type=at_least(1),

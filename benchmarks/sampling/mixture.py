@@ -93,6 +93,7 @@ SAMPLERS = {
         "hills as printed (no mirror), height 0.1", _tempered(bias=_hills(0.1, mirror=False))
     ),
     "mirrored": Sampler("mirrored hills, height 0.003 (default)", _tempered()),
+    "mirrored-higher": Sampler("mirrored hills, height 0.01", _tempered(bias=_hills(0.01))),
     "mirrored-high": Sampler("mirrored hills, height 0.1", _tempered(bias=_hills(0.1))),
     "frozen": Sampler("mirrored hills, frozen after half", _tempered(bias=_frozen_hills)),
     "well-tempered": Sampler(
