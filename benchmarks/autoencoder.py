@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from benchmarks import networks
-from benchmarks.tempering.problem import Stage
+from benchmarks.tuned.problem import Stage
 
 DROPOUT = 0.2  # of the units between the first and the last layer
 

@@ -83,7 +83,7 @@ def problem(text, title, *, units, layers, batch_size, length, measured=MEASURED
     import numpy as np
 
     from benchmarks import recurrent
-    from benchmarks.tempering.problem import Column, Problem, streams
+    from benchmarks.tuned.problem import Column, Problem, streams
 
     count = max(1, round(len(text.test) / measured))
     piece = (min(len(text.test), len(text.validation)) - 1) // (count * STREAMS)

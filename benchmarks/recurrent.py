@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from benchmarks import networks
-from benchmarks.tempering.problem import Stage
+from benchmarks.tuned.problem import Stage
 
 BOUND = 0.08
 

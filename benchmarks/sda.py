@@ -65,7 +65,7 @@ def problem(train_images, test_images, sizes=SIZES, *, block=BLOCK, validation=V
     import jax.numpy as jnp
 
     from benchmarks import autoencoder
-    from benchmarks.tempering.problem import Column, Problem
+    from benchmarks.tuned.problem import Column, Problem
 
     def blocks(images):
         return list(images.reshape(-1, block, *images.shape[1:]))

@@ -42,6 +42,7 @@ class Method(NamedTuple):
         None  # hidden temperature from the state
     )
     set_temperature: str | None = None  # the hyperparameter that the thermometer should read
+    point: Callable[[Any, Any], Any] | None = None  # point(state, params): where to evaluate
 
 
 class Chunk(NamedTuple):

@@ -58,8 +58,11 @@ def run(
 ) -> None:
     """Searches, trains, prints the table, saves results and pictures."""
     from benchmarks.settings import select_names
-    from benchmarks.tempering import comparison, figures, report
-    from benchmarks.tempering.methods import all_methods
+    from benchmarks.tempering import figures
+    from benchmarks.tempering.methods import CTLD, CTLD_LIKE_SGD, SGD, all_methods
+    from benchmarks.tempering.report import comparison_with_sgd
+    from benchmarks.tuned import comparison, report
+    from benchmarks.tuned.figures import learning_curves
 
     temperature = 1 / problem.examples if options.temperature is None else options.temperature
     methods = all_methods(temperature, options.sampling, centres, options.search)
@@ -70,8 +73,15 @@ def run(
     )
 
     def save(results):
-        if report.save(output, problem, results, f"{notes} {heat}"):
-            figures.learning_curves(results, problem, output / "curves.png")
+        remarks = [comparison_with_sgd(problem, results)]
+        if report.save(output, problem, results, f"{notes} {heat}", remarks):
+            learning_curves(
+                results,
+                problem,
+                output / "curves.png",
+                figures.TEMPERING_COLOURS,
+                figures.PLAIN,
+            )
             figures.noise_magnitude(results, problem, output / "noise.png")
 
     comparison.compare(
@@ -82,4 +92,5 @@ def run(
         chunks=options.chunks,
         search_chunks=math.ceil(SEARCH_SHARE * options.chunks),
         report=save,
+        repeats={CTLD: (SGD, CTLD_LIKE_SGD)},
     )

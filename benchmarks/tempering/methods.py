@@ -17,6 +17,7 @@ import optax
 
 import thermo_optax as to
 from benchmarks.training import Method
+from benchmarks.tuned.rates import half_decades
 
 MOMENTUM = 0.9
 SGD, CTLD = "sgd", "ctld"
@@ -45,16 +46,11 @@ def all_methods(
         name: Method(
             label,
             maker,
-            [{"learning_rate": rate, **others} for rate in rates(centres[name], count)],
+            [{"learning_rate": rate, **others} for rate in half_decades(centres[name], count)],
             thermometer,
         )
         for name, (label, maker, others, thermometer) in kinds.items()
     }
-
-
-def rates(centre: float, count: int) -> list[float]:
-    """As many learning rates, half a decade apart, about `centre`."""
-    return [float(f"{centre * 10 ** ((i - count // 2) / 2):.2g}") for i in range(count)]
 
 
 def noise_magnitude(state) -> jax.Array:

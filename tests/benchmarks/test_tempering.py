@@ -13,8 +13,10 @@ pytest.importorskip("matplotlib")
 
 from benchmarks import autoencoder, charlm, cli, data, recurrent, runtime, sda
 from benchmarks.data import images, text
-from benchmarks.tempering import comparison, methods, problem
-from benchmarks.tempering.engine import Meter, Trainer
+from benchmarks.tempering import methods
+from benchmarks.tuned import comparison, problem
+from benchmarks.tuned.engine import Meter, Trainer
+from benchmarks.tuned.rates import half_decades
 
 SEEDS = (0, 1)
 CENTRES = dict.fromkeys(charlm.CENTRES, 0.1)
@@ -175,15 +177,19 @@ def test_without_heat_they_are_sgd_with_momentum(line, sgd_losses, name):
 
 
 def test_learning_rates_are_half_decades():
-    assert methods.rates(0.1, 5) == [0.01, 0.032, 0.1, 0.32, 1.0]
-    assert methods.rates(3, 2) == [0.95, 3.0]
+    assert half_decades(0.1, 5) == [0.01, 0.032, 0.1, 0.32, 1.0]
+    assert half_decades(3, 2) == [0.95, 3.0]
+
+
+def rows(*rates):
+    return [{"learning_rate": rate} for rate in rates]
 
 
 def test_a_search_never_takes_what_diverged():
-    found = comparison.Search([0.1, 1, 10], np.array([2.0, 1.0, np.nan]), steps=5)
+    found = comparison.Search(rows(0.1, 1, 10), np.array([2.0, 1.0, np.nan]), steps=5)
     assert found.best == 1
     assert not found.at_edge
-    assert comparison.Search([0.1, 1], np.array([np.nan, 3.0]), steps=5).at_edge
+    assert comparison.Search(rows(0.1, 1), np.array([np.nan, 3.0]), steps=5).at_edge
 
 
 def test_search_and_runs_share_one_program(line):
@@ -196,7 +202,7 @@ def test_search_and_runs_share_one_program(line):
 
     trainer = Trainer(line, method._replace(make=counted), chunk_steps=2)
     found = comparison.search(trainer, Meter(line), len(SEEDS), 1, lambda: None)
-    assert len(found.scores) == len(found.rates) == 3
+    assert len(found.scores) == len(found.rows) == 3
     before = len(traced)
     list(trainer.train(method.settings[:2], SEEDS, chunks=2, examples=line.examples))
     assert len(traced) == before

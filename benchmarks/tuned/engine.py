@@ -2,7 +2,7 @@
 
 Every network is a run with hyperparameters and a seed of its own. Both are traced, and so is the
 number of steps that a method may plan its phases by: all runs of a method, those that search its
-learning rate and those that are reported, use one program (one per stage, whose shapes differ).
+settings and those that are reported, use one program (one per stage, whose shapes differ).
 """
 
 import time
@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from benchmarks.tempering.problem import Problem, Stage
 from benchmarks.training import Method
+from benchmarks.tuned.problem import Problem, Stage
 
 _BATCHES = 0xBA7C4  # keeps the keys of the minibatches apart from those of networks and noise
 _CORRUPTION = 0xD209  # and these, of the noise within a loss
@@ -70,9 +70,14 @@ class Trainer:
                     elapsed / self.chunk_steps,
                     loss,
                     temperature,
-                    (*frozen, carry[0]),
+                    (*frozen, self._point(carry)),
                 )
-            frozen = (*frozen, carry[0])
+            frozen = (*frozen, self._point(carry))
+
+    def _point(self, carry):
+        """The parameters to measure, and to keep: of some methods not those of the last step."""
+        params, state = carry
+        return params if self.method.point is None else self.method.point(state, params)
 
     def _stage(self, number, settings, keys, frozen):
         """The two programs of a stage, the second compiled here: the clock sees only training."""
@@ -117,25 +122,24 @@ def _programs(problem: Problem, stage: Stage, method: Method, length: int):
         return (optax.apply_updates(params, updates), state), (value, temperature)
 
     def advance(settings, carry, frozen, data, keys, chunk, examples):
-        def draw(key):
+        def one(setting, carry, frozen, key):
             batch_key, corruption_key = (
                 jax.random.fold_in(jax.random.fold_in(key, chunk), purpose)
                 for purpose in (_BATCHES, _CORRUPTION)
             )
             # One draw for all steps: draws inside the scan cost more.
             shape = (length, problem.batch_size)
-            return jax.random.randint(batch_key, shape, 0, examples), jax.random.split(
-                corruption_key, length
-            )
+            indices = jax.random.randint(batch_key, shape, 0, examples)
+            corruption = jax.random.split(corruption_key, length)
 
-        indices, corruption = jax.vmap(draw, out_axes=1)(keys)
+            def body(carry, inputs):
+                indices, key = inputs
+                return step(setting, carry, frozen, problem.batch(data, indices), key)
 
-        def body(carry, inputs):
-            indices, corruption = inputs
-            batches = jax.vmap(lambda index: problem.batch(data, index))(indices)
-            return jax.vmap(step)(settings, carry, frozen, batches, corruption)
+            return jax.lax.scan(body, carry, (indices, corruption))
 
-        return jax.lax.scan(body, carry, (indices, corruption))
+        carry, measured = problem.over_runs(one)(settings, carry, frozen, keys)
+        return carry, jax.tree.map(jnp.transpose, measured)
 
     return start, advance
 
@@ -145,24 +149,38 @@ class Meter:
 
     def __init__(self, problem: Problem):
         """Nothing is compiled yet."""
-        self._splits = problem.splits
-        self._programs = [
-            jax.jit(jax.vmap(stage.measure, (0, 0, None))) for stage in problem.stages
-        ]
+        self._problem = problem
+        self._programs = [jax.jit(self._measure(stage)) for stage in problem.stages]
+        self._settle = [stage.settle and jax.jit(self._settled(stage)) for stage in problem.stages]
 
     def __call__(
         self, params: Sequence[Any], splits: Sequence[str], *, blocks: int | None = None
     ) -> dict[str, dict[str, np.ndarray]]:
         """Means over the first `blocks` blocks, or all: `[split][metric]`, each [runs]."""
-        measure = self._programs[len(params) - 1]
+        *frozen, point = params
+        measure, settle = self._programs[len(frozen)], self._settle[len(frozen)]
+        if settle:
+            point = settle(point, self._problem.calibration)
         measured = {}
         for split in splits:
             parts = [
-                measure(params[-1], tuple(params[:-1]), block)
-                for block in self._splits[split][:blocks]
+                measure(point, tuple(frozen), block)
+                for block in self._problem.splits[split][:blocks]
             ]
             measured[split] = {
                 metric: np.mean([np.asarray(part[metric]) for part in parts], axis=0)
                 for metric in parts[0]
             }
         return measured
+
+    def _measure(self, stage: Stage):
+        def measure(points, frozen, block):
+            return self._problem.over_runs(lambda *run: stage.measure(*run, block))(points, frozen)
+
+        return measure
+
+    def _settled(self, stage: Stage):
+        def settle(params, calibration):
+            return self._problem.over_runs(lambda one: stage.settle(one, calibration))(params)
+
+        return settle

@@ -1,0 +1,186 @@
+"""Tables and files of a finished, or interrupted, comparison at searched settings."""
+
+import json
+import pathlib
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from benchmarks import markdown, runtime
+from benchmarks.tuned.comparison import CURVE_SPLITS, Result
+from benchmarks.tuned.problem import Column, Problem
+
+
+def save(
+    output: pathlib.Path,
+    problem: Problem,
+    results: Sequence[Result],
+    notes: str,
+    remarks: Sequence[str] = (),
+) -> bool:
+    """Prints the table; writes `table.md`, `results.json` and, for all curves, `curves.npz`.
+
+    `notes` go before the table, `remarks` after it. Returns whether there was anything to save.
+    """
+    if not results:
+        print(f"{problem.title}: nothing was finished")
+        return False
+    output.mkdir(parents=True, exist_ok=True)
+    seeds = results[0].chunks[-1].loss.shape[1]
+    command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
+    spread = "standard deviation" if problem.deviations else "standard error"
+    text = "\n\n".join(
+        part
+        for part in (
+            f"## {problem.title}",
+            f"`{command}`, {seeds} seeds (mean ± {spread}), "
+            f"{runtime.versions()}, {runtime.machine()}",
+            notes,
+            table(problem, results),
+            *(stage_table(problem, results) if len(problem.stages) > 1 else ()),
+            *remarks,
+        )
+        if part
+    )
+    (output / "table.md").write_text(f"{text}\n", encoding="utf-8")
+    summary = {
+        "title": problem.title,
+        "command": command,
+        "versions": runtime.versions(),
+        "machine": runtime.machine(),
+        "methods": {result.label: _summary(result) for result in results},
+    }
+    (output / "results.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    np.savez_compressed(
+        output / "curves.npz", allow_pickle=False, **_arrays(results, problem.score)
+    )
+    print(f"\n{text}\n\nsaved in {output}/", flush=True)
+    return True
+
+
+def table(problem: Problem, results: Sequence[Result]) -> str:
+    """A markdown table, one line per method and setting."""
+    columns = (
+        "method",
+        "learning rate",
+        *(column.heading for column in problem.columns),
+        "gradients (search + run)",
+        "ms/step",
+    )
+    return markdown.table(columns, [_row(problem, result) for result in results])
+
+
+def stage_table(problem: Problem, results: Sequence[Result]) -> tuple[str, str]:
+    """A sentence and a table: the score on test data at the end of each stage."""
+    stages = range(len(problem.stages))
+    decimals = problem.columns[0].decimals
+    rows = [
+        (
+            result.label,
+            *(
+                mean_and_spread(problem, result.stage_ends[stage]["test"][problem.score], decimals)
+                if stage < len(result.stage_ends)
+                else "-"
+                for stage in stages
+            ),
+        )
+        for result in results
+    ]
+    columns = ("method", *(f"after stage {stage + 1}" for stage in stages))
+    return f"Test {problem.score}, stage by stage:", markdown.table(columns, rows)
+
+
+def search_table(results: Sequence[Result], decimals: int) -> str:
+    """A markdown table: the validation score of every setting that was tried."""
+
+    def cell(result: Result, number: int) -> str:
+        score = f"{result.search.scores[number]:.{decimals}f}"
+        mark = "**" if number == result.search.best else ""
+        return f"{mark}{setting(result, result.search.rows[number])}: {score}{mark}"
+
+    width = max(len(result.search.rows) for result in results)
+    rows = [
+        (
+            result.label,
+            *(cell(result, n) if n < len(result.search.rows) else "" for n in range(width)),
+        )
+        for result in results
+    ]
+    return markdown.table(("method", *(f"setting {n + 1}" for n in range(width))), rows)
+
+
+def setting(result: Result, row: Mapping[str, float]) -> str:
+    """The learning rate, and what else was searched, of one row of hyperparameters."""
+    others = (f", {name.replace('_', ' ')} {row[name]:.2g}" for name in result.search.searched)
+    return f"{row['learning_rate']:g}{''.join(others)}"
+
+
+def mean_and_spread(problem: Problem, values: np.ndarray, decimals: int) -> str:
+    """Mean and standard error, or deviation, over seeds; of one seed only the value."""
+    mean = f"{np.mean(values):.{decimals}f}"
+    if len(values) == 1:
+        return mean
+    spread = np.std(values, ddof=1) / (1 if problem.deviations else np.sqrt(len(values)))
+    return f"{mean} ± {spread:.{decimals}f}"
+
+
+def _row(problem: Problem, result: Result) -> tuple[str, ...]:
+    def cell(column: Column) -> str:
+        values = result.values(problem, column)
+        return "-" if values is None else mean_and_spread(problem, values, column.decimals)
+
+    search = result.search
+    chosen = result.row == search.rows[search.best]
+    edge = " (edge of the grid)" if chosen and search.at_edge else ""
+    spent = search.steps * len(search.rates)
+    return (
+        result.label,
+        f"{setting(result, result.row)}{edge}",
+        *(cell(column) for column in problem.columns),
+        f"{spent:,} + {result.steps:,}",
+        f"{1e3 * result.seconds_per_step:.3g}",
+    )
+
+
+def _summary(result: Result) -> dict:
+    """What `results.json` says of one line of the table."""
+    search = result.search
+    return {
+        "learning_rate": result.learning_rate,
+        "setting": dict(result.row),
+        "search": {
+            "settings": [dict(row) for row in search.rows],
+            "validation_scores": [_number(score) for score in search.scores],
+            "steps": search.steps,
+        },
+        "steps": result.steps,
+        "seconds_per_step": result.seconds_per_step,
+        "milestones": {f"{s:g}": _numbers(found) for s, found in result.milestones.items()},
+        "stage_ends": [_numbers(measured) for measured in result.stage_ends],
+    }
+
+
+def _numbers(measured: Mapping[str, Mapping[str, np.ndarray]]) -> dict:
+    return {
+        split: {metric: [_number(value) for value in values] for metric, values in metrics.items()}
+        for split, metrics in measured.items()
+    }
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None  # JSON has no other numbers
+
+
+def _arrays(results: Sequence[Result], score: str) -> dict[str, np.ndarray]:
+    return {
+        f"{result.label}/{name}": array
+        for result in results
+        for name, array in {
+            "step": np.array([chunk.step for chunk in result.chunks]),
+            "minibatch_loss": result.per_step("loss"),
+            "temperature": result.per_step("temperature"),
+            **{f"{split} {score}": result.curve(split, score) for split in CURVE_SPLITS},
+        }.items()
+    }
