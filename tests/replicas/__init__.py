@@ -1,0 +1,1 @@
+"""Replicas: their ladders, their swaps, and what is recorded of them."""
