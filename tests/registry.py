@@ -129,6 +129,14 @@ def _entropic(inner_learning_rate, temperature, *, scope, key):
     return to.local_entropy(inner, optax.sgd(1.0), num_inner_steps=20, scope=scope)
 
 
+def _collecting(learning_rate, temperature, *, key):
+    return to.collect_samples(to.sgld(learning_rate, temperature, key=key), num_samples=1)
+
+
+def _averaging(learning_rate, temperature, *, key):
+    return to.running_moments(to.sgld(learning_rate, temperature, key=key), rank=1)
+
+
 _DESCENT = {"learning_rate": 0.1}
 _SLOW_DESCENT = {"learning_rate": 1e-3}
 _INERTIA = {"step_size": 0.2, "friction": 1.0}
@@ -240,6 +248,9 @@ METHODS: dict[str, Method] = {
         _SLOW_DESCENT,
         **_GRIDS,
     ),
+    # The samples they keep are the copies.
+    "collect_samples": Method(_collecting, _DESCENT, _SLOW_DESCENT),
+    "running_moments": Method(_averaging, _DESCENT, _SLOW_DESCENT, copies=3),
     "adlala": Method(_adlala, {**_ADAPTIVE, "friction": 1.0}, _SLOW_ADAPTIVE, layers=2),
 }
 PRIMARY = {name: method for name, method in METHODS.items() if "-" not in name}

@@ -25,7 +25,7 @@ LONGEST = 300  # lines; past that, ask what else has moved in
 FLOORS = [
     {"_base", "units"},
     {"integrators", "diagnostics"},
-    {"partitions", "temperature", "geometry"},
+    {"partitions", "temperature", "geometry", "samples"},
     {"replicas", "validation", "plot"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
@@ -34,8 +34,8 @@ NEEDED = {"thermo_optax", "jax", "optax", "numpy"} | sys.stdlib_module_names
 # Comes with jax; imported where it is used, since `scipy.stats` loads slower than all of ours.
 NEEDED_LAZILY = {"scipy"}
 # The extras: for functions and types, since `UNWANTED` keeps them from being loaded earlier.
-NEEDED_BY = {"plot": {"matplotlib"}, "diagnostics": {"matfree"}}
-UNWANTED = {"chex", "equinox", "flax", "matfree", "matplotlib", "scipy.stats", "torch", "tqdm"}
+NEEDED_BY = {"plot": {"matplotlib"}, "diagnostics": {"arviz", "matfree"}}
+UNWANTED = {"chex", "equinox", "flax", "scipy.stats", "torch", "tqdm"}.union(*NEEDED_BY.values())
 
 FIRST_RELEASE = [
     *("sgld", "leimkuhler_matthews", "langevin", "sghmc", "adaptive_langevin"),

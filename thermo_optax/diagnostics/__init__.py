@@ -1,5 +1,8 @@
 """DID it equilibrate, and what is the landscape like?  Functions of states, parameters, losses."""
 
+from ._arviz import effective_sample_size as effective_sample_size
+from ._arviz import rhat as rhat
+from ._arviz import to_arviz as to_arviz
 from ._bands import Temperature as Temperature
 from ._bands import temperature_band as temperature_band
 from ._eigenvalues import HessianEigenvalues as HessianEigenvalues

@@ -1,0 +1,130 @@
+"""Samples of the parameters, kept in the state of the transformation that moves them."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from thermo_optax._base import (
+    ScalarOrSchedule,
+    check_choice,
+    check_leaves,
+    next_count,
+)
+
+from ._rule import check_rows, collection_rule, empty_rows, inner_step, write_row
+
+WHEN_FULL = ("overwrite", "stop")
+
+
+class CollectedSamplesState(NamedTuple):
+    """State of `collect_samples`."""
+
+    count: jax.Array  # int32[], steps taken: argument of the schedule
+    num_collected: jax.Array  # int32[], samples stored so far, those overwritten since included
+    samples: Any  # like params, leaves [num_samples, ...]: sample i is in row i % num_samples
+    inner_state: Any  # of the sampler
+
+
+def collect_samples(
+    inner: optax.GradientTransformation,
+    num_samples: int,
+    *,
+    burn_in: jax.typing.ArrayLike = 0,
+    thinning: jax.typing.ArrayLike = 1,
+    collect: ScalarOrSchedule | None = None,
+    collect_if: Callable[[Any], Any] | None = None,
+    when_full: str = "overwrite",
+) -> optax.GradientTransformationExtraArgs:
+    r"""Keeps samples of the parameters in the state, thinned and after a burn-in.
+
+    .. math::
+        S \leftarrow S \cup \{x_{t+1}\} \quad \text{if} \quad
+        t \ge B, \quad (t - B) \bmod K = 0, \quad c(t) \ne 0, \qquad t = 0, 1, \dots
+
+    Step t leads from x_t to x_{t+1} = ``optax.apply_updates(params, updates)``, and this is what is
+    stored, in the dtypes of the parameters. So put it outside of whatever else changes the
+    updates: ``collect_samples(optax.chain(...), ...)``. The samples lie in arrays of a fixed size,
+    so that runs of any length, scanned or vmapped over chains, need the memory of `num_samples`
+    copies of the parameters; donate the state, or step in a ``lax.scan``, and they are written in
+    place. Parameters that are not finite are never stored.
+
+    With `continuous_tempering` inside, samples of exp(-L / T) are those on the cold plateau:
+    ``collect_if=lambda state: jnp.abs(to.tempering_state(state).alpha) < 0.4``; they need no
+    weights, since the bias acts on alpha alone. Functions of alpha need those of
+    `unbiasing_log_weights`, which `ensemble_predict` takes as ``weights=jnp.exp(...)``. With
+    `local_entropy`, ``collect_if=lambda state: state.inner_step == 0`` keeps the outer points.
+
+    Args:
+        inner: any optax transformation: a sampler, a chain or a partition.
+        num_samples: S >= 1, the number of samples that are kept.
+        burn_in: B >= 0, the number of steps at the start that are not collected.
+        thinning: K >= 1, steps from one sample to the next.
+        collect: a schedule c of the step count t that returns a bool, or 0 or 1, and restricts
+            collection further, such as ``cyclical_cooling(...).sampling``. `thinning` goes on
+            counting all steps.
+        collect_if: a function of the new state of `inner` that returns a bool, likewise.
+        when_full: "overwrite", so that the newest samples stay, or "stop", so that the first do.
+
+    Returns:
+        A transformation with state :class:`CollectedSamplesState`; read it with
+        `collected_samples`.
+
+    Raises:
+        ValueError: for numbers out of range, an unknown `when_full` or missing `params`.
+        TypeError: for a number of samples that is traced, or a `collect_if` that is no function.
+
+    Examples:
+        >>> import jax, jax.numpy as jnp, optax
+        >>> import thermo_optax as to
+        >>> sampler = to.langevin(0.5, temperature=1.0, friction=1.0, key=0)
+        >>> tx = to.collect_samples(sampler, num_samples=2_000, burn_in=100, thinning=5)
+        >>> def step(carry, _):
+        ...     x, state = carry
+        ...     updates, state = tx.update(x, state, x)  # the gradient of x^2 / 2 is x
+        ...     return (optax.apply_updates(x, updates), state), None
+        >>> x = jnp.zeros(3)
+        >>> (x, state), _ = jax.lax.scan(step, (x, tx.init(x)), length=100 + 5 * 2_000)
+        >>> samples = to.collected_samples(state)
+        >>> print(samples.shape, bool(jnp.all(jnp.abs(samples.var(0) - 1) < 0.2)))
+        (2000, 3) True
+
+        With cycles, those of the cold parts only:
+
+        >>> cycles = to.cyclical_cooling(
+        ...     0.5, 1e-4, num_steps=200, num_cycles=4, exploration_fraction=0.9
+        ... )
+        >>> sampler = to.sghmc(cycles.learning_rate, cycles.temperature, momentum=0.9, key=0)
+        >>> tx = to.collect_samples(sampler, num_samples=20, collect=cycles.sampling)
+
+    References:
+        Zhang, Li, Zhang, Chen and Wilson, `Cyclical Stochastic Gradient MCMC for Bayesian Deep
+        Learning <https://arxiv.org/abs/1902.03932>`_, 2020, Algorithm 1, for collection by cycles.
+    """
+    check_rows("num_samples", 1, num_samples)
+    check_choice("when_full", when_full, WHEN_FULL)
+    rule = collection_rule(burn_in, thinning, collect, collect_if)
+    inner = optax.with_extra_args_support(inner)
+
+    def init(params):
+        check_leaves("params", params)
+        count, num_collected = jnp.zeros([], jnp.int32), jnp.zeros([], jnp.int32)
+        samples = empty_rows(params, num_samples)
+        return CollectedSamplesState(count, num_collected, samples, inner.init(params))
+
+    def update(updates, state, params=None, **extra_args):
+        step = inner_step(inner, rule, updates, state, params, **extra_args)
+        moved, inner_state, new, due = step
+        if when_full == "stop":
+            due &= state.num_collected < num_samples
+        row = state.num_collected % num_samples
+        return moved, CollectedSamplesState(
+            count=next_count(state.count),
+            num_collected=jnp.where(due, next_count(state.num_collected), state.num_collected),
+            samples=write_row(state.samples, new, row, due),
+            inner_state=inner_state,
+        )
+
+    return optax.GradientTransformationExtraArgs(init, update)

@@ -1,0 +1,114 @@
+"""Predictions of an ensemble of parameters."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from thermo_optax._base import check_integer
+
+
+class EnsemblePrediction(NamedTuple):
+    """What the samples predict, together and each for itself."""
+
+    mean: Any  # like what `apply_fn` returns, in at least float32
+    standard_deviation: Any  # likewise: between the samples; NaN for a single one
+    predictions: Any  # of each sample, leaves [samples, ...]
+
+
+def ensemble_predict(
+    apply_fn: Callable[[Any, Any], Any],
+    samples: Any,
+    inputs: Any,
+    *,
+    batch_size: int | None = None,
+    weights: jax.typing.ArrayLike | None = None,
+) -> EnsemblePrediction:
+    r"""The predictions of each sample of the parameters, their mean and their spread.
+
+    .. math::
+        \bar f = \sum_i w_i f(x^{(i)}), \qquad
+        s^2 = \frac{\sum_i w_i (f(x^{(i)}) - \bar f)^2}{1 - \sum_i w_i^2}, \qquad \sum_i w_i = 1
+
+    Average what should be averaged: probabilities, not logits, for a Bayesian classifier. The
+    spread is that of the predictions between samples; the noise of the data comes on top.
+
+    Args:
+        apply_fn: ``apply_fn(params, inputs)``, which returns an array or a tree of arrays.
+        samples: a tree of parameters with leaves [samples, ...], of `collected_samples` or
+            `draw_posterior`. Merge the chains first: ``x.reshape(-1, *x.shape[2:])``.
+        inputs: what `apply_fn` takes, the same for all samples.
+        batch_size: samples to predict with at once, at least 1; None takes one after the other.
+            More are faster and need the memory of that many networks at work.
+        weights: numbers >= 0, one for each sample, normalised here; None for equal ones. The mask
+            of `samples_and_mask` serves, and for functions of the tempering variable the
+            exponential of `unbiasing_log_weights`.
+
+    Returns:
+        An :class:`EnsemblePrediction`; all of it runs inside `jit`.
+
+    Raises:
+        ValueError: for samples without an axis of samples or with different ones, weights of
+            another shape, or a batch size below 1.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import thermo_optax as to
+        >>> slopes = jnp.array([1.0, 2.0, 3.0])
+        >>> inputs = jnp.array([0.0, 1.0, 2.0])
+        >>> ensemble = to.ensemble_predict(lambda slope, x: slope * x, slopes, inputs)
+        >>> print(ensemble.mean, ensemble.standard_deviation)
+        [0. 2. 4.] [0. 1. 2.]
+
+    References:
+        Welling and Teh, `Bayesian Learning via Stochastic Gradient Langevin Dynamics`, 2011,
+        section 5, for means over samples.
+    """
+    number = _number_of(samples)
+    if batch_size is not None:
+        check_integer(1, "Pass None for one after the other.", batch_size=batch_size)
+    shares = jnp.ones(number) if weights is None else jnp.asarray(weights, jnp.result_type(float))
+    if shares.shape != (number,):
+        raise ValueError(
+            f"`weights` must be one number for each of the {number} samples, got an array of shape "
+            f"{shares.shape}."
+        )
+    shares /= jnp.sum(shares)
+    predictions = jax.lax.map(lambda x: apply_fn(x, inputs), samples, batch_size=batch_size)
+
+    def mean(values):
+        return _weighted(shares, values)
+
+    def spread(values, center):
+        squares = jnp.square(_wide(values) - center[None])
+        return jnp.sqrt(_weighted(shares, squares) / (1 - jnp.sum(shares**2)).astype(center.dtype))
+
+    means = jax.tree.map(mean, predictions)
+    return EnsemblePrediction(means, jax.tree.map(spread, predictions, means), predictions)
+
+
+def _number_of(samples: Any) -> int:
+    shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(samples)]
+    numbers = {shape[0] if shape else None for shape in shapes}
+    if len(numbers) != 1 or None in numbers:
+        raise ValueError(
+            "`samples` must have one axis in front that counts samples, of the same length in "
+            f"every leaf; got shapes {shapes[:5]}. Pass what `collected_samples` returns."
+        )
+    (number,) = numbers
+    assert number is not None
+    return number
+
+
+def _wide(values: jax.Array) -> jax.Array:
+    """In at least float32: means of half-precision numbers, or of 0 and 1, need the digits."""
+    half = not jnp.issubdtype(values.dtype, jnp.floating) or values.dtype.itemsize < 4
+    return values.astype(jnp.float32) if half else values
+
+
+def _weighted(shares: jax.Array, values: jax.Array) -> jax.Array:
+    wide = _wide(values)
+    # A sample without weight may be anything, also not a number.
+    along = shares.astype(wide.dtype).reshape(-1, *[1] * (wide.ndim - 1))
+    return jnp.sum(jnp.where(along > 0, along * wide, 0), axis=0)

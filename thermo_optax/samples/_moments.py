@@ -1,0 +1,129 @@
+"""Mean and covariance of the parameters along a run, without its samples."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from thermo_optax._base import (
+    ScalarOrSchedule,
+    check_leaves,
+    compute_dtype,
+    like,
+    next_count,
+)
+
+from ._rule import check_rows, collection_rule, empty_rows, inner_step, write_row
+
+
+class RunningMomentsState(NamedTuple):
+    """State of `running_moments`."""
+
+    count: jax.Array  # int32[], steps taken: argument of the schedule
+    num_collected: jax.Array  # int32[], n, samples in the moments
+    mean: Any  # like params (at least float32)
+    squares: Any  # like params (at least float32): sum of squared deviations from the mean
+    recent: Any  # like params, leaves [rank, ...]: the newest samples, i in row i % rank; or None
+    inner_state: Any  # of the sampler
+
+
+def running_moments(
+    inner: optax.GradientTransformation,
+    *,
+    burn_in: jax.typing.ArrayLike = 0,
+    thinning: jax.typing.ArrayLike = 1,
+    collect: ScalarOrSchedule | None = None,
+    collect_if: Callable[[Any], Any] | None = None,
+    rank: int = 0,
+) -> optax.GradientTransformationExtraArgs:
+    r"""Keeps mean, variance and, on request, a low-rank covariance of the parameters in the state.
+
+    .. math::
+        n \leftarrow n + 1, \qquad
+        m' = m + \frac{x - m}{n}, \qquad
+        M \leftarrow M + (x - m)(x - m'), \qquad m \leftarrow m'
+
+    for the parameters x that the step leads to, in at least float32 whatever their dtype. After n
+    samples m is their mean and M / (n - 1) their variance, in the memory of two copies of the
+    parameters. With a rank K the last K samples stay too: their deviations from m are a square
+    root of an estimate of the covariance, as in SWAG. Which steps count is told as in
+    `collect_samples`, and so is what becomes of parameters that are not finite.
+
+    Args:
+        inner: as in `collect_samples`.
+        burn_in: as in `collect_samples`.
+        thinning: as in `collect_samples`.
+        collect: as in `collect_samples`.
+        collect_if: as in `collect_samples`.
+        rank: K >= 0, the number of samples of the low-rank covariance; 0 keeps the diagonal only.
+
+    Returns:
+        A transformation with state :class:`RunningMomentsState`; read it with `posterior_mean`,
+        `posterior_variance`, `posterior_deviations` and `draw_posterior`.
+
+    Raises:
+        ValueError: for numbers out of range, or missing `params`.
+        TypeError: for a rank that is traced, or a `collect_if` that is no function.
+
+    Examples:
+        >>> import jax, jax.numpy as jnp, optax
+        >>> import thermo_optax as to
+        >>> sampler = to.langevin(0.5, temperature=0.25, friction=1.0, key=0)
+        >>> tx = to.running_moments(sampler, burn_in=100)
+        >>> def step(carry, _):
+        ...     x, state = carry
+        ...     updates, state = tx.update(x - 3, state, x)  # of (x - 3)^2 / 2
+        ...     return (optax.apply_updates(x, updates), state), None
+        >>> x = jnp.zeros(2)
+        >>> (x, state), _ = jax.lax.scan(step, (x, tx.init(x)), length=20_000)
+        >>> mean, variance = to.posterior_mean(state, x), to.posterior_variance(state, x)
+        >>> print(bool(jnp.all(jnp.abs(mean - 3) < 0.1) & jnp.all(jnp.abs(variance - 0.25) < 0.05)))
+        True
+
+    References:
+        Welford, `Note on a Method for Calculating Corrected Sums of Squares and Products
+        <https://doi.org/10.1080/00401706.1962.10490022>`_, 1962; Maddox, Garipov, Izmailov, Vetrov
+        and Wilson, `A Simple Baseline for Bayesian Uncertainty in Deep Learning
+        <https://arxiv.org/abs/1902.02476>`_, 2019, section 3.3, for the low rank.
+    """
+    check_rows("rank", 0, rank)
+    rule = collection_rule(burn_in, thinning, collect, collect_if)
+    inner = optax.with_extra_args_support(inner)
+
+    def init(params):
+        check_leaves("params", params)
+        count, num_collected = jnp.zeros([], jnp.int32), jnp.zeros([], jnp.int32)
+        mean, squares = jax.tree.map(_wide_zeros, params), jax.tree.map(_wide_zeros, params)
+        recent = empty_rows(params, rank) if rank else None
+        states = recent, inner.init(params)
+        return RunningMomentsState(count, num_collected, mean, squares, *states)
+
+    def update(updates, state, params=None, **extra_args):
+        step = inner_step(inner, rule, updates, state, params, **extra_args)
+        moved, inner_state, new, due = step
+        num = jnp.where(due, next_count(state.num_collected), state.num_collected)
+
+        def deviation(leaf, mean):
+            # A step that is not due deviates by nothing, and so changes nothing.
+            return jnp.where(due, leaf.astype(mean.dtype) - mean, 0)
+
+        def new_mean(mean, away):
+            return mean + away / like(jnp.maximum(num, 1), mean.dtype)
+
+        away = jax.tree.map(deviation, new, state.mean)
+        mean = jax.tree.map(new_mean, state.mean, away)
+        left = jax.tree.map(deviation, new, mean)
+        squares = jax.tree.map(lambda m, a, b: m + a * b, state.squares, away, left)
+        recent = state.recent
+        if rank:
+            recent = write_row(recent, new, state.num_collected % rank, due)
+        count = next_count(state.count)
+        return moved, RunningMomentsState(count, num, mean, squares, recent, inner_state)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _wide_zeros(param: Any) -> jax.Array:
+    return jnp.zeros_like(param, compute_dtype(param.dtype))

@@ -1,0 +1,113 @@
+"""When a step is collected, and the rows of the arrays that keep it."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+from jax.core import Tracer
+
+from thermo_optax._base import (
+    ScalarOrSchedule,
+    at,
+    check_finite,
+    check_integer,
+    check_leaves,
+    check_structure,
+)
+
+Rule = Callable[[jax.Array, Any, Any], jax.Array]
+
+
+def collection_rule(
+    burn_in: Any,
+    thinning: Any,
+    collect: ScalarOrSchedule | None,
+    collect_if: Callable[[Any], Any] | None,
+) -> Rule:
+    """due(count, inner state, new parameters) -> bool[]; raises for arguments out of range."""
+    check_integer(0, "Pass 0 to collect from the first step on.", burn_in=burn_in)
+    check_integer(1, "Pass 1 to collect every step.", thinning=thinning)
+    if collect is not None and not callable(collect):
+        check_finite(collect=collect)
+    if collect_if is not None and not callable(collect_if):
+        raise TypeError(
+            "`collect_if` must be a function of the inner state that returns a bool, got "
+            f"{collect_if!r}. For a function of the step count pass `collect=`."
+        )
+
+    def due(count, inner_state, new):
+        begin, every = jnp.asarray(burn_in, jnp.int32), jnp.asarray(thinning, jnp.int32)
+        answer = (count >= begin) & ((count - begin) % every == 0)
+        if collect is not None:
+            answer &= at(collect, count) != 0
+        if collect_if is not None:
+            answer &= jnp.asarray(collect_if(inner_state), jnp.bool_).reshape(())
+        # The look at all parameters is left for the steps that need it; only a bool comes out.
+        return lax.cond(answer, _all_finite, lambda _: jnp.zeros([], jnp.bool_), new)
+
+    return due
+
+
+def _all_finite(tree: Any) -> jax.Array:
+    finite = (jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree))
+    return functools.reduce(jnp.logical_and, finite, jnp.ones([], jnp.bool_))
+
+
+def check_rows(name: str, least: int, value: Any) -> None:
+    """The number of rows is a shape, so it must be known when the program is built."""
+    if isinstance(value, Tracer):
+        raise TypeError(
+            f"`{name}` must be a Python integer, got a traced value: it is the length of an array. "
+            f'In `optax.inject_hyperparams` name it in `static_args=("{name}",)`.'
+        )
+    check_integer(least, "It is the number of copies of the parameters to keep.", **{name: value})
+
+
+def empty_rows(tree: Any, length: int) -> Any:
+    """Zeros of shape [length, ...], on the devices of the leaves."""
+
+    def rows(leaf):
+        return jnp.broadcast_to(jnp.zeros_like(leaf), (length, *leaf.shape))
+
+    return jax.tree.map(rows, tree)
+
+
+def write_row(rows: Any, new: Any, index: jax.Array, due: jax.Array) -> Any:
+    """The rows with `new` at the index, if due.
+
+    XLA copies all that goes through a `lax.cond`, the whole buffer at every step, and so does
+    `vmap` of a loop that runs once or not at all. To write one row always, the old one if nothing
+    is due, costs that row only, in every setting.
+    """
+
+    def write(buffer, leaf):
+        old = lax.dynamic_index_in_dim(buffer, index, keepdims=False)
+        row = jnp.where(due, leaf.astype(buffer.dtype), old)
+        return lax.dynamic_update_index_in_dim(buffer, row, index, 0)
+
+    return jax.tree.map(write, rows, new)
+
+
+def inner_step(
+    inner: optax.GradientTransformationExtraArgs,
+    due: Rule,
+    updates: Any,
+    state: Any,
+    params: Any,
+    **extra_args: Any,
+) -> tuple[Any, Any, Any, jax.Array]:
+    """A step of `inner`: its updates and state, the new parameters, and whether to collect them."""
+    if params is None:
+        raise ValueError(
+            "`params` is required: what is collected are the new parameters. Pass the present ones "
+            "as in `tx.update(grads, state, params)`."
+        )
+    check_leaves("updates", updates)
+    check_structure(updates, params, "`params`")
+    moved, inner_state = inner.update(updates, state.inner_state, params, **extra_args)
+    new = optax.apply_updates(params, moved)
+    return moved, inner_state, new, due(state.count, inner_state, new)
