@@ -5,6 +5,9 @@ from ._arviz import rhat as rhat
 from ._arviz import to_arviz as to_arviz
 from ._bands import Temperature as Temperature
 from ._bands import temperature_band as temperature_band
+from ._diffusion import DiffusionReading as DiffusionReading
+from ._diffusion import diffusion as diffusion
+from ._diffusion import distance as distance
 from ._eigenvalues import HessianEigenvalues as HessianEigenvalues
 from ._eigenvalues import hessian_eigenvalues as hessian_eigenvalues
 from ._flatness import Flatness as Flatness
