@@ -56,15 +56,15 @@ MUTANTS = [
     Mutant(
         "entropy: the mean goes on over the outer step",
         LOOP,
-        "rest = jax.tree.map(jnp.zeros_like, offset)",
-        "rest = offset",
+        "return jnp.where(due, 0, offset).astype(offset.dtype)",
+        "return offset",
         CODE,
     ),
     Mutant(
         "entropy: the velocity never begins anew",
         LOOP,
-        "            if restart_mixing:\n",
-        "            if False:\n",
+        "    begins = state.inner_step == 0\n",
+        "    begins = state.inner_step < 0\n",
         CODE,
     ),
     Mutant(

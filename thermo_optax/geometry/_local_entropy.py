@@ -34,7 +34,7 @@ class LocalEntropyState(NamedTuple):
     outer_step: jax.Array  # int32[], outer steps taken: argument of a schedule of the scope
     outer_params: optax.Params  # like params (at least float32): x
     offset: optax.Params  # like params (at least float32): running mean of x' - x, that is, mu - x
-    mixing_state: Any  # of `mixing`
+    mixing_state: Any  # of `mixing`; with `restart_mixing` not read at inner step 0
     inner_state: Any
     outer_state: Any
 
@@ -136,41 +136,55 @@ def local_entropy(
         states = mix.init(params), inner.init(params), outer.init(x)
         return LocalEntropyState(count, outer_count, x, offset, *states)
 
-    def step(updates, state, params, **extra_args):
-        """One inner step, and after the L-th the outer one."""
-        gamma = at(scope, state.outer_step)
-        alpha = at(new_sample_weight, state.inner_step)
-        mixed, mixing_state = _mixed(mix, updates, state.mixing_state, params)
-        pull = functools.partial(_pulled, gamma)
-        pulled = jax.tree.map(pull, mixed, params, state.outer_params)
+    def inner_move(updates, state, x, params, extra_args):
+        mixing_state = _begun(mix, state, params) if restart_mixing else state.mixing_state
+        mixed, mixing_state = _mixed(mix, updates, mixing_state, params)
+        pull = functools.partial(_pulled, at(scope, state.outer_step))
+        pulled = jax.tree.map(pull, mixed, params, x)
         moved, inner_state = inner.update(pulled, state.inner_state, params, **extra_args)
-        average = functools.partial(_averaged, alpha)
-        offset = jax.tree.map(average, state.offset, params, moved, state.outer_params)
+        return moved, state._replace(mixing_state=mixing_state, inner_state=inner_state)
 
+    def averaged(moved, state, x, params):
+        average = functools.partial(_averaged, at(new_sample_weight, state.inner_step))
+        return jax.tree.map(average, state.offset, params, moved, x)
+
+    def step(updates, state, params, **extra_args):
+        """One inner step; if it is the L-th, the outer one as well, and back to x.
+
+        The rare comes first, and makes the last inner move for itself: so in every other step the
+        moves go straight into the parameters, and are never stored.
+        """
         taken = state.inner_step + 1
         due = taken >= num_inner_steps
 
-        def outer_update(outer_step, x, offset, mixing_state, outer_state):
+        def outer_update(outer_step, x, offset, outer_state):
+            now = state._replace(offset=offset)
+            moved, _ = inner_move(updates, now, x, params, extra_args)
+            offset = averaged(moved, now, x, params)
+            gamma = at(scope, outer_step)
             weight = -jnp.ones_like(gamma) if divide_by_scope else -gamma
             gradient = jax.tree.map(lambda m: like(weight, m.dtype) * m, offset)
             jump, outer_state = outer.update(gradient, outer_state, x)
-            x = jax.tree.map(lambda x, v: x + v.astype(x.dtype), x, jump)
-            if restart_mixing:
-                mixing_state = mix.init(params)
-            rest = jax.tree.map(jnp.zeros_like, offset)
-            return optax.safe_increment(outer_step), x, rest, mixing_state, outer_state
+            new = jax.tree.map(lambda x, v: x + v.astype(x.dtype), x, jump)
+            # The offset's buffer is free now: it takes x, to which the last inner move is tied.
+            return optax.safe_increment(outer_step), new, x, outer_state
 
-        parts = state.outer_step, state.outer_params, offset, mixing_state, state.outer_state
-        outer_step, x, offset, mixing_state, outer_state = once(due, outer_update, parts)
-        back = functools.partial(_back, due)
-        moved = jax.tree.map(back, moved, x, params)
-        return moved, LocalEntropyState(
+        parts = state.outer_step, state.outer_params, state.offset, state.outer_state
+        parts, (updates, mixing_state) = once(
+            due, outer_update, parts, (updates, state.mixing_state)
+        )
+        outer_step, x, offset, outer_state = parts
+        tied_to = jax.tree.map(functools.partial(jnp.where, due), offset, x)
+        now = state._replace(offset=offset, mixing_state=mixing_state)
+        moved, now = inner_move(updates, now, tied_to, params, extra_args)
+        moved = jax.tree.map(functools.partial(_back, due), moved, x, params)
+        offset = averaged(moved, now, x, params)
+        offset = jax.tree.map(functools.partial(_emptied, due), offset)
+        return moved, now._replace(
             inner_step=jnp.where(due, 0, taken),
             outer_step=jnp.asarray(outer_step),
             outer_params=x,
             offset=offset,
-            mixing_state=mixing_state,
-            inner_state=inner_state,
             outer_state=outer_state,
         )
 
@@ -192,6 +206,13 @@ def _wide_copy(param: Any) -> jax.Array:
     return rest if isinstance(param, jax.ShapeDtypeStruct) else rest + param.astype(rest.dtype)
 
 
+def _begun(mix, state, params):
+    """The state of `mixing`, anew in the first step of a loop."""
+    begins = state.inner_step == 0
+    new = mix.init(params)
+    return jax.tree.map(lambda new, old: jnp.where(begins, new, old), new, state.mixing_state)
+
+
 def _mixed(mix, updates, state, params):
     """The gradients after `mixing`, which never sees what is not finite; that stays as it is."""
     sound = jax.tree.map(finite_or_zero, updates)
@@ -211,6 +232,10 @@ def _averaged(weight, offset, param, moved, x):
     # In this order, and not as (x' - x) + move: a difference that two loops share would be stored.
     away = (param.astype(x.dtype) + moved.astype(x.dtype)) - x
     return jnp.where(jnp.isfinite(away), (1 - a) * offset + a * away, offset)
+
+
+def _emptied(due, offset):
+    return jnp.where(due, 0, offset).astype(offset.dtype)
 
 
 def _back(due, moved, x, param):
