@@ -14,7 +14,7 @@ from thermo_optax._base import (
     next_count,
 )
 
-from ._rule import check_rows, collection_rule, empty_rows, inner_step, write_row
+from ._rule import check_rows, collection_rule, empty_rows, inner_step, keep, write_row
 
 WHEN_FULL = ("overwrite", "stop")
 
@@ -119,12 +119,13 @@ def collect_samples(
         moved, inner_state, new, due = step
         if when_full == "stop":
             due &= state.num_collected < num_samples
-        row = state.num_collected % num_samples
-        return moved, CollectedSamplesState(
-            count=next_count(state.count),
-            num_collected=jnp.where(due, next_count(state.num_collected), state.num_collected),
-            samples=write_row(state.samples, new, row, due),
-            inner_state=inner_state,
-        )
+
+        def store(due, kept):
+            number, samples = kept
+            samples = write_row(samples, new, number % num_samples, due)
+            return jnp.where(due, next_count(number), number), samples
+
+        number, samples = keep(due, new, store, (state.num_collected, state.samples))
+        return moved, CollectedSamplesState(next_count(state.count), number, samples, inner_state)
 
     return optax.GradientTransformationExtraArgs(init, update)

@@ -15,7 +15,7 @@ from thermo_optax._base import (
     next_count,
 )
 
-from ._rule import check_rows, collection_rule, empty_rows, inner_step, write_row
+from ._rule import check_rows, collection_rule, empty_rows, inner_step, keep, write_row
 
 
 class RunningMomentsState(NamedTuple):
@@ -103,24 +103,35 @@ def running_moments(
     def update(updates, state, params=None, **extra_args):
         step = inner_step(inner, rule, updates, state, params, **extra_args)
         moved, inner_state, new, due = step
-        num = jnp.where(due, next_count(state.num_collected), state.num_collected)
 
-        def deviation(leaf, mean):
-            # A step that is not due deviates by nothing, and so changes nothing.
-            return jnp.where(due, leaf.astype(mean.dtype) - mean, 0)
+        def store(due, kept):
+            number, mean, squares, recent = kept
+            if rank:
+                recent = write_row(recent, new, number % rank, due)
+            number = jnp.where(due, next_count(number), number)
 
-        def new_mean(mean, away):
-            return mean + away / like(jnp.maximum(num, 1), mean.dtype)
+            def share(dtype):
+                return like(jnp.maximum(number, 1), dtype)
 
-        away = jax.tree.map(deviation, new, state.mean)
-        mean = jax.tree.map(new_mean, state.mean, away)
-        left = jax.tree.map(deviation, new, mean)
-        squares = jax.tree.map(lambda m, a, b: m + a * b, state.squares, away, left)
-        recent = state.recent
-        if rank:
-            recent = write_row(recent, new, state.num_collected % rank, due)
+            def deviation(leaf, mean):
+                # What is not due deviates by nothing, and so changes nothing.
+                return jnp.where(due, leaf.astype(mean.dtype) - mean, 0)
+
+            def grown(squares, leaf, mean):
+                n = share(mean.dtype)
+                return squares + jnp.square(deviation(leaf, mean)) * ((n - 1) / n)
+
+            def pulled(mean, leaf):
+                return mean + deviation(leaf, mean) / share(mean.dtype)
+
+            # The squares first, which need the mean as it was: so both are written in place.
+            squares = jax.tree.map(grown, squares, new, mean)
+            return number, jax.tree.map(pulled, mean, new), squares, recent
+
+        start = (state.num_collected, state.mean, state.squares, state.recent)
+        number, mean, squares, recent = keep(due, new, store, start)
         count = next_count(state.count)
-        return moved, RunningMomentsState(count, num, mean, squares, recent, inner_state)
+        return moved, RunningMomentsState(count, number, mean, squares, recent, inner_state)
 
     return optax.GradientTransformationExtraArgs(init, update)
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 from jax.core import Tracer
+from jax.custom_batching import custom_vmap
 
 from thermo_optax._base import (
     ScalarOrSchedule,
@@ -19,7 +20,7 @@ from thermo_optax._base import (
     check_structure,
 )
 
-Rule = Callable[[jax.Array, Any, Any], jax.Array]
+Rule = Callable[[jax.Array, Any], jax.Array]
 
 
 def collection_rule(
@@ -28,7 +29,7 @@ def collection_rule(
     collect: ScalarOrSchedule | None,
     collect_if: Callable[[Any], Any] | None,
 ) -> Rule:
-    """due(count, inner state, new parameters) -> bool[]; raises for arguments out of range."""
+    """due(count, new inner state) -> bool[]; raises for arguments out of range."""
     check_integer(0, "Pass 0 to collect from the first step on.", burn_in=burn_in)
     check_integer(1, "Pass 1 to collect every step.", thinning=thinning)
     if collect is not None and not callable(collect):
@@ -39,22 +40,16 @@ def collection_rule(
             f"{collect_if!r}. For a function of the step count pass `collect=`."
         )
 
-    def due(count, inner_state, new):
+    def due(count, inner_state):
         begin, every = jnp.asarray(burn_in, jnp.int32), jnp.asarray(thinning, jnp.int32)
         answer = (count >= begin) & ((count - begin) % every == 0)
         if collect is not None:
             answer &= at(collect, count) != 0
         if collect_if is not None:
             answer &= jnp.asarray(collect_if(inner_state), jnp.bool_).reshape(())
-        # The look at all parameters is left for the steps that need it; only a bool comes out.
-        return lax.cond(answer, _all_finite, lambda _: jnp.zeros([], jnp.bool_), new)
+        return answer
 
     return due
-
-
-def _all_finite(tree: Any) -> jax.Array:
-    finite = (jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree))
-    return functools.reduce(jnp.logical_and, finite, jnp.ones([], jnp.bool_))
 
 
 def check_rows(name: str, least: int, value: Any) -> None:
@@ -76,13 +71,41 @@ def empty_rows(tree: Any, length: int) -> Any:
     return jax.tree.map(rows, tree)
 
 
-def write_row(rows: Any, new: Any, index: jax.Array, due: jax.Array) -> Any:
-    """The rows with `new` at the index, if due.
+def keep(
+    due: jax.Array, new: Any, store: Callable[[jax.Array, tuple], tuple], kept: tuple
+) -> tuple:
+    """store(due, kept) on steps that are due in any chain, and `kept` untouched on the others.
 
-    XLA copies all that goes through a `lax.cond`, the whole buffer at every step, and so does
-    `vmap` of a loop that runs once or not at all. To write one row always, the old one if nothing
-    is due, costs that row only, in every setting.
+    XLA copies all that goes through a `lax.cond`, here every sample at every step, but a loop works
+    in place; this one runs once or not at all. `store` is told whether the step is due, and the
+    parameters finite, in this very chain.
     """
+
+    def body(carry):
+        return jnp.zeros_like(carry[0]), store(due & _all_finite(new), carry[1])
+
+    return lax.while_loop(lambda carry: carry[0], body, (_in_any_chain(due), kept))[1]
+
+
+@custom_vmap
+def _in_any_chain(due: jax.Array) -> jax.Array:
+    """One answer for all chains of a `vmap`: a loop with many would copy all that it carries."""
+    return due
+
+
+@_in_any_chain.def_vmap
+def _(axis_size, in_batched, due):
+    del axis_size, in_batched
+    return _in_any_chain(jnp.any(due, axis=0)), False
+
+
+def _all_finite(tree: Any) -> jax.Array:
+    finite = (jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree))
+    return functools.reduce(jnp.logical_and, finite, jnp.ones([], jnp.bool_))
+
+
+def write_row(rows: Any, new: Any, index: jax.Array, due: jax.Array) -> Any:
+    """The rows with `new` at the index, if due; else with that row as it is."""
 
     def write(buffer, leaf):
         old = lax.dynamic_index_in_dim(buffer, index, keepdims=False)
@@ -100,7 +123,7 @@ def inner_step(
     params: Any,
     **extra_args: Any,
 ) -> tuple[Any, Any, Any, jax.Array]:
-    """A step of `inner`: its updates and state, the new parameters, and whether to collect them."""
+    """A step of `inner`: its updates and state, the new parameters, and whether they are due."""
     if params is None:
         raise ValueError(
             "`params` is required: what is collected are the new parameters. Pass the present ones "
@@ -110,4 +133,4 @@ def inner_step(
     check_structure(updates, params, "`params`")
     moved, inner_state = inner.update(updates, state.inner_state, params, **extra_args)
     new = optax.apply_updates(params, moved)
-    return moved, inner_state, new, due(state.count, inner_state, new)
+    return moved, inner_state, new, due(state.count, inner_state)
