@@ -1,0 +1,197 @@
+"""Inside optax's wrappers, on parts of the parameters, and what is refused."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import thermo_optax as to
+from tests.samples.walks import counting, walk
+
+TREE = {"hidden": {"w": jnp.zeros((2, 3)), "b": jnp.zeros(3)}, "output": {"w": jnp.full(2, 7.0)}}
+READERS = {
+    "samples": (to.collect_samples, {"num_samples": 5}, lambda s, p: to.collected_samples(s, p)),
+    "moments": (to.running_moments, {}, to.posterior_mean),
+}
+
+
+LABELS = {
+    "layers": {"hidden": "a", "output": "b"},
+    "leaves": {"hidden": {"w": "a", "b": "a"}, "output": {"w": "b"}},
+}
+
+
+@pytest.mark.parametrize("labels", LABELS)
+@pytest.mark.parametrize("kind", READERS)
+def test_one_group_of_a_partition(kind, labels):
+    """Labels may name leaves or whole layers; what is not collected is read as it is."""
+    make, settings, read = READERS[kind]
+    groups = {"a": make(counting(), **settings), "b": optax.set_to_zero()}
+    params, state, _ = walk(optax.partition(groups, LABELS[labels]), TREE, 3)
+    found = read(state, params)
+    assert jax.tree.structure(found) == jax.tree.structure(TREE)
+    expected = [1.0, 2.0, 3.0] if kind == "samples" else 2.0
+    np.testing.assert_array_equal(found["hidden"]["w"][..., 0, 0], expected)
+    assert np.all(found["output"]["w"] == 7)
+    assert found["output"]["w"].shape == ((3, 2) if kind == "samples" else (2,))
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_each_group_of_a_partition(kind):
+    make, settings, read = READERS[kind]
+    tx = optax.partition(
+        {"a": make(counting(), **settings), "b": make(counting(), **settings)},
+        {"hidden": "a", "output": "b"},
+    )
+    params, state, visited = walk(tx, TREE, 3)
+    expected = visited if kind == "samples" else jax.tree.map(lambda x: x.mean(0), visited)
+    jax.tree.map(np.testing.assert_array_equal, read(state, params), expected)
+
+
+def test_samples_of_a_part_without_the_rest():
+    tx = optax.masked(to.collect_samples(counting(), 5), {"hidden": True, "output": False})
+    _, state, _ = walk(tx, TREE, 3)
+    samples = to.collected_samples(state)
+    assert samples["hidden"]["b"].shape == (3, 3)
+    assert isinstance(samples["output"], optax.MaskedNode)
+
+
+def test_the_rest_of_vmapped_chains():
+    tx = optax.partition(
+        {"a": to.collect_samples(counting(), 5), "b": optax.set_to_zero()},
+        {"hidden": "a", "output": "b"},
+    )
+    trees = jax.tree.map(lambda x: jnp.stack([x, x + 1]), TREE)
+    params, state, visited = jax.jit(jax.vmap(lambda tree: walk(tx, tree, 3)))(trees)
+    samples = to.collected_samples(state, params)
+    jax.tree.map(np.testing.assert_array_equal, samples, visited)
+
+
+def test_a_partition_inside():
+    tx = to.collect_samples(
+        to.lala(
+            0.1,
+            hidden_groups={"hidden": 1.0},
+            output_groups={"output": 1.0},
+            hidden_friction=1.0,
+            output_friction=1.0,
+            key=0,
+        ),
+        4,
+    )
+    _, state, visited = walk(tx, TREE, 4)
+    jax.tree.map(np.testing.assert_array_equal, to.collected_samples(state), visited)
+
+
+def _injected(**options):
+    static = ("inner", "num_samples", "collect_if", "when_full")
+    return optax.inject_hyperparams(to.collect_samples, static_args=static)(
+        counting(), 5, **options
+    )
+
+
+WRAPPED = {
+    "chain": (lambda: optax.chain(optax.clip(1.0), to.collect_samples(counting(), 5)), range(2, 7)),
+    "MultiSteps": (lambda: optax.MultiSteps(to.collect_samples(counting(), 5), 2), range(1, 4)),
+    "injected numbers": (lambda: _injected(burn_in=1, thinning=2), (2, 4, 6)),
+    "injected schedule": (lambda: _injected(collect=lambda t: jnp.float32(t > 3)), (5, 6)),
+}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPED)
+@pytest.mark.usefixtures("standard_promotion")
+def test_wrappers(wrapper):
+    make, expected = WRAPPED[wrapper]
+    _, state, _ = walk(make(), jnp.zeros(2), 6)
+    np.testing.assert_array_equal(to.collected_samples(state)[:, 0], list(expected))
+
+
+def test_the_bath_channel_passes_through():
+    x = jnp.ones(3)
+    for make in (lambda inner: to.collect_samples(inner, 2), to.running_moments):
+        tx = make(to.sgld(0.1, 1.0, key=0))
+        cold, _ = tx.update(x, tx.init(x), x, temperature_scale=0.0)
+        np.testing.assert_allclose(cold, -0.1 * x, rtol=1e-6)
+
+
+REFUSED = {
+    "no samples": (lambda: to.collect_samples(counting(), 0), ValueError, "`num_samples` must be"),
+    "half": (lambda: to.collect_samples(counting(), 1.5), ValueError, "`num_samples` must be"),
+    "burn-in": (lambda: to.running_moments(counting(), burn_in=-1), ValueError, "`burn_in` must"),
+    "thinning": (lambda: to.running_moments(counting(), thinning=0), ValueError, "`thinning` must"),
+    "rank": (lambda: to.running_moments(counting(), rank=-1), ValueError, "`rank` must"),
+    "full": (
+        lambda: to.collect_samples(counting(), 1, when_full="grow"),
+        ValueError,
+        "`when_full` must be one of",
+    ),
+    "collect": (
+        lambda: to.running_moments(counting(), collect="now"),
+        TypeError,
+        "`collect` must be a number",
+    ),
+    "collect_if": (
+        lambda: to.running_moments(counting(), collect_if=True),
+        TypeError,
+        "`collect_if` must be a function of the inner state.*`collect=`",
+    ),
+    "traced": (
+        lambda: jax.eval_shape(lambda n: to.collect_samples(counting(), n), 3),
+        TypeError,
+        "`num_samples` must be a Python integer.*static_args",
+    ),
+    "no params": (
+        lambda: to.collect_samples(counting(), 1).update(jnp.ones(2), None),
+        ValueError,
+        "`params` is required",
+    ),
+    "no state": (lambda: to.collected_samples(optax.EmptyState()), ValueError, "has no `collect_"),
+    "no moments": (
+        lambda: to.posterior_mean(optax.EmptyState(), jnp.ones(2)),
+        ValueError,
+        "has no `running_moments`",
+    ),
+    "none yet": (
+        lambda: to.collected_samples(to.collect_samples(counting(), 1).init(jnp.ones(2))),
+        ValueError,
+        "at least one.*Run past `burn_in`",
+    ),
+    "inside jit": (
+        lambda: jax.jit(to.collected_samples)(to.collect_samples(counting(), 1).init(jnp.ones(2))),
+        TypeError,
+        "use `samples_and_mask` inside jit",
+    ),
+    "no rank": (
+        lambda: to.posterior_deviations(to.running_moments(counting()).init(jnp.ones(2)), 0),
+        ValueError,
+        "`rank=20`",
+    ),
+    "no key": (
+        lambda: to.draw_posterior(to.running_moments(counting()).init(jnp.ones(2)), 0, 3),
+        TypeError,
+        "`key` is required",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused(case):
+    act, error, message = REFUSED[case]
+    with pytest.raises(error, match=message):
+        act()
+
+
+def test_groups_that_do_not_fit():
+    tx = optax.partition(
+        {"a": to.collect_samples(counting(), 5), "b": to.collect_samples(counting(), 3)},
+        {"hidden": "a", "output": "b"},
+    )
+    params, state, _ = walk(tx, TREE, 4)
+    with pytest.raises(ValueError, match=r"holds \[3, 4\] samples"):
+        to.collected_samples(state, params)
+    params, state, _ = walk(tx, TREE, 2)
+    with pytest.raises(ValueError, match="`params` is required to read 2 `collect_samples`"):
+        to.collected_samples(state)
+    with pytest.raises(ValueError, match="one mask cannot serve"):
+        to.samples_and_mask(state)

@@ -1,0 +1,114 @@
+"""Predictions over samples: means and spreads by hand."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import thermo_optax as to
+from tests.samples.walks import counting, walk
+
+SAMPLES = {
+    "w": jnp.asarray(np.random.default_rng(0).normal(size=(7, 3, 2)), jnp.float32),
+    "b": jnp.asarray(np.random.default_rng(1).normal(size=(7, 2)), jnp.float32),
+}
+INPUTS = jnp.asarray(np.random.default_rng(2).normal(size=(5, 3)), jnp.float32)
+
+
+def network(params, inputs):
+    outputs = jnp.tanh(inputs @ params["w"] + params["b"][None])
+    return {"outputs": outputs, "class": jnp.argmax(outputs, axis=-1)}
+
+
+@pytest.mark.parametrize("batch_size", [None, 1, 3, 7, 20])
+def test_mean_and_spread(batch_size):
+    each = np.tanh(np.einsum("nd,sdk->snk", INPUTS, SAMPLES["w"]) + SAMPLES["b"][:, None])
+    found = jax.jit(lambda s: to.ensemble_predict(network, s, INPUTS, batch_size=batch_size))(
+        SAMPLES
+    )
+    np.testing.assert_allclose(found.predictions["outputs"], each, atol=1e-6)
+    np.testing.assert_allclose(found.mean["outputs"], each.mean(0), atol=1e-6)
+    np.testing.assert_allclose(found.standard_deviation["outputs"], each.std(0, ddof=1), atol=1e-6)
+    np.testing.assert_allclose(found.mean["class"], each.argmax(-1).mean(0), atol=1e-6)
+
+
+def test_weights():
+    """Whole weights are samples that occur so often; a mask leaves samples out, NaN or not."""
+    often = jnp.array([0, 2, 1, 0, 0, 3, 0])
+    repeated = np.repeat(np.arange(7), often)
+    found = to.ensemble_predict(network, SAMPLES, INPUTS, weights=often)
+    several = jax.tree.map(lambda x: x[repeated], SAMPLES)
+    expected = to.ensemble_predict(network, several, INPUTS)
+    np.testing.assert_allclose(found.mean["outputs"], expected.mean["outputs"], atol=1e-6)
+    masked = jax.tree.map(lambda x: x.at[3].set(jnp.nan), SAMPLES)
+    mask = jnp.array([1, 1, 1, 0, 1, 1, 1], bool)
+    found = to.ensemble_predict(network, masked, INPUTS, weights=mask)
+    rest = jax.tree.map(lambda x: x[mask], SAMPLES)
+    expected = to.ensemble_predict(network, rest, INPUTS)
+    for field in ("mean", "standard_deviation"):
+        actual, wanted = getattr(found, field), getattr(expected, field)
+        np.testing.assert_allclose(actual["outputs"], wanted["outputs"], atol=1e-6)
+
+
+def test_inside_jit_with_a_mask():
+    @jax.jit
+    def run(x):
+        tx = to.collect_samples(counting(), 10)
+        _, state, _ = walk(tx, x, 4)
+        samples, mask = to.samples_and_mask(state)
+        return to.ensemble_predict(lambda x, y: x * y, samples, 2.0, weights=mask)
+
+    found = run(jnp.float32(0))
+    np.testing.assert_allclose(found.mean, 5.0)
+    np.testing.assert_allclose(found.standard_deviation, np.std([2, 4, 6, 8], ddof=1), rtol=1e-6)
+
+
+def test_half_precision_is_averaged_in_float32():
+    samples = jnp.ones(1_000, jnp.bfloat16)
+    found = to.ensemble_predict(lambda x, y: x * y, samples, jnp.bfloat16(1), batch_size=100)
+    assert found.mean.dtype == jnp.float32
+    np.testing.assert_allclose(found.mean, 1.0, rtol=1e-6)
+    assert found.standard_deviation < 1e-3
+
+
+def test_one_batch_of_samples_at_a_time():
+    """The memory is that of a batch of networks at work, not of all."""
+    samples = jnp.ones((64, 8))
+    inputs = jnp.ones((2_000, 8))
+
+    def wide(weights, inputs):
+        hidden = jnp.sin(inputs @ weights[:, None] * jnp.arange(50.0)[None])
+        return jnp.sum(jnp.sort(hidden, axis=-1)[:, :3])
+
+    def memory(batch_size):
+        run = jax.jit(lambda s: to.ensemble_predict(wide, s, inputs, batch_size=batch_size).mean)
+        return run.lower(samples).compile().memory_analysis().temp_size_in_bytes
+
+    assert 8 * memory(4) < memory(64)
+
+
+REFUSED = {
+    "different numbers": ({"w": jnp.ones((3, 2)), "b": jnp.ones(4)}, {}, "axis in front"),
+    "no axis": (jnp.float32(1), {}, "axis in front"),
+    "weights": (jnp.ones(3), {"weights": jnp.ones(2)}, r"for each of the 3 samples.*\(2,\)"),
+    "batch": (jnp.ones(3), {"batch_size": 0}, "`batch_size` must be an integer of at least 1"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused(case):
+    samples, options, message = REFUSED[case]
+    with pytest.raises(ValueError, match=message):
+        to.ensemble_predict(lambda x, y: y, samples, jnp.ones(2), **options)
+
+
+def test_a_partition_of_trained_and_fixed_layers():
+    tree = {"w": jnp.zeros((3, 2)), "b": jnp.full(2, 0.5)}
+    tx = optax.partition(
+        {"a": to.collect_samples(counting(), 3), "b": optax.set_to_zero()}, {"w": "a", "b": "b"}
+    )
+    params, state, visited = walk(tx, tree, 3)
+    found = to.ensemble_predict(network, to.collected_samples(state, params), INPUTS)
+    expected = to.ensemble_predict(network, visited, INPUTS)
+    np.testing.assert_allclose(found.mean["outputs"], expected.mean["outputs"], atol=1e-6)
