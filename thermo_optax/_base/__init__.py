@@ -13,8 +13,11 @@ from ._checks import known as known
 from ._checks import tree_size as tree_size
 from ._generators import noise_generators as noise_generators
 from ._keys import KeyLike as KeyLike
+from ._keys import as_replica as as_replica
 from ._keys import check_key as check_key
+from ._keys import replica_key as replica_key
 from ._keys import resolve_generator as resolve_generator
+from ._keys import single_key as single_key
 from ._keys import stream_key as stream_key
 from ._momenta import check_momentum_options as check_momentum_options
 from ._momenta import compute_dtype as compute_dtype
@@ -22,6 +25,7 @@ from ._momenta import finite_or_zero as finite_or_zero
 from ._momenta import initial_momenta as initial_momenta
 from ._noise import GENERATORS as GENERATORS
 from ._noise import map_with_noise as map_with_noise
+from ._once import once as once
 from ._paths import Path as Path
 from ._paths import layer_name as layer_name
 from ._paths import layer_of as layer_of

@@ -1,6 +1,9 @@
 """Random keys: what a user may pass, and how each transformation gets a stream of its own."""
 
+import contextlib
+import contextvars
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -10,6 +13,29 @@ from ._checks import check_choice
 from ._noise import GENERATORS, fold
 
 KeyLike = jax.Array | int
+
+_REPLICA: contextvars.ContextVar[jax.Array | None] = contextvars.ContextVar("replica", default=None)
+_REPLICAS = 0x7265706C  # "repl": keeps the keys of replicas apart from all that is folded elsewhere
+
+
+@contextlib.contextmanager
+def as_replica(index: jax.Array) -> Iterator[None]:
+    """Within, `init` draws for this replica: each has keys, and first momenta, of its own.
+
+    A `vmap` over replicas sees one and the same key in the closure of every `init`. The number of
+    the replica has to reach the place where keys are read, through optax's wrappers, whose `init`
+    takes nothing but parameters.
+    """
+    token = _REPLICA.set(index)
+    try:
+        yield
+    finally:
+        _REPLICA.reset(token)
+
+
+def replica_key(words: jax.Array, index: jax.Array) -> jax.Array:
+    """The key of one replica (uint32[2]), of its own also where the first index is 0."""
+    return fold(fold(words, _REPLICAS), index)
 
 
 def _key_data(key: Any) -> jax.Array:
@@ -43,6 +69,15 @@ def check_key(key: Any) -> None:
     _key_data(key)
 
 
+def single_key(key: Any) -> jax.Array:
+    """A typed key, of whatever a user may pass as one."""
+    if hasattr(key, "dtype") and jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        check_key(key)
+        return key
+    words = _key_data(key)
+    return jax.random.wrap_key_data(words, impl="threefry2x32" if words.shape == (2,) else "rbg")
+
+
 def stream_key(key: Any, name: str, params: Any) -> jax.Array:
     """The key of one transformation's noise: uint32[2], new memory, safe to donate.
 
@@ -54,6 +89,9 @@ def stream_key(key: Any, name: str, params: Any) -> jax.Array:
     words = _key_data(key)
     if words.shape == (4,):  # keys of the "rbg" generators: both halves count
         words = fold(words[:2], words[2]) ^ fold(words[2:], words[1])
+    replica = _REPLICA.get()
+    if replica is not None:
+        words = replica_key(words, replica)
     paths = jax.tree_util.tree_leaves_with_path(params)
     text = "\n".join([name, *(jax.tree_util.keystr(path) for path, _ in paths)])
     salt = hashlib.blake2b(text.encode(), digest_size=8).digest()

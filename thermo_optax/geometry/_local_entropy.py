@@ -22,9 +22,10 @@ from thermo_optax._base import (
     compute_dtype,
     finite_or_zero,
     like,
+    once,
 )
 
-from ._loop import check_params, inner_loop, once
+from ._loop import check_params, inner_loop
 
 
 class LocalEntropyState(NamedTuple):

@@ -1,6 +1,5 @@
 """The L inner steps of opaque mode, and the checks of both modes."""
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -42,27 +41,6 @@ def inner_loop(
     first = inner_step(jnp.zeros([], jnp.int32), updates, params, state)
     end, state = jax.lax.fori_loop(1, num_steps, body, first)
     return jax.tree.map(lambda new, old: new - old, end, params), state
-
-
-def once(due: jax.Array, fn: Callable[..., tuple], parts: tuple, later: Any) -> tuple[tuple, Any]:
-    """fn(*parts) if due, else the parts, with nothing copied; and `later`, to go on with.
-
-    XLA copies all that goes through a `lax.cond`, in every step. A loop works in place; this one
-    runs once or not at all. What does not depend on its result XLA would compute before it, and
-    keep beside the buffers that the loop still reads: `later` is unchanged, but waits for the loop.
-    """
-
-    def body(carry):
-        return (jnp.zeros_like(carry[0]), *fn(*carry[1:]))
-
-    still_due, *result = jax.lax.while_loop(lambda carry: carry[0], body, (due, *parts))
-    return tuple(result), jax.tree.map(functools.partial(_unless, still_due), later)
-
-
-def _unless(never: jax.Array, leaf: Any) -> Any:
-    if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
-        return leaf
-    return jnp.where(never, jnp.zeros_like(leaf), leaf)
 
 
 def _check_gradients(grad_fn: GradFn, params: Any, updates: Any) -> None:
