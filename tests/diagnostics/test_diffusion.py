@@ -10,6 +10,9 @@ from scipy.stats import linregress, spearmanr
 
 from thermo_optax.diagnostics import diffusion, distance
 
+# Compiled at once, and as it runs in a training loop.
+read = jax.jit(diffusion)
+
 STEPS = np.array([100.0, 200.0, 400.0, 800.0])
 
 
@@ -40,7 +43,7 @@ def test_distance_in_a_million_dimensions(dtype):
 def test_a_ladder_in_order_may_be_exchanged():
     values = np.array([0.3, 0.1, 0.4, 0.2, 0.8, 0.5, 0.7, 0.6])
     for sign, distances in [(1, power_laws(values, 0.5)), (-1, power_laws(1 / values, 0.5))]:
-        reading = jax.jit(diffusion)(distances, values, STEPS)
+        reading = read(distances, values, STEPS)
         np.testing.assert_allclose(reading.correlation, sign, rtol=1e-6)
         assert np.all(reading.ordered) and reading.eligible
         np.testing.assert_allclose(reading.p_value, 2 / 40_320, rtol=1e-4)  # a perfect order
@@ -51,18 +54,18 @@ def test_a_ladder_in_order_may_be_exchanged():
 def test_without_order_it_may_not():
     values = np.arange(1.0, 9.0)
     folded = power_laws(np.abs(values - 4.4), 0.5)
-    assert not np.any(diffusion(folded, values, STEPS).ordered)
+    assert not np.any(read(folded, values, STEPS).ordered)
     crossing = power_laws(values, np.linspace(0.5, 0.0, 8))  # in order at first, then the reverse
     crossing[0] = values
-    reading = diffusion(crossing, values, STEPS)
+    reading = read(crossing, values, STEPS)
     assert reading.ordered[0] and not reading.eligible
     assert str(reading).startswith("NOT eligible")
     turning = np.stack([values, values, values, values[::-1]])
-    assert np.all(diffusion(turning, values).ordered) and not diffusion(turning, values).eligible
+    assert np.all(read(turning, values).ordered) and not read(turning, values).eligible
     early = np.stack(
         [values[::-1], values, values, values]
     )  # what was before the middle is forgiven
-    assert diffusion(early, values).eligible  # what was before the middle is forgiven
+    assert read(early, values).eligible  # what was before the middle is forgiven
 
 
 def test_correlation_is_spearmans():
@@ -70,7 +73,7 @@ def test_correlation_is_spearmans():
     distances = rng.integers(1, 5, size=(6, 3, 8)).astype(float)  # with many ties
     values = np.array([1, 1, 2, 3, 4, 4, 4, 9.0])
     expected = [[spearmanr(one, values).statistic for one in time] for time in distances]
-    reading = diffusion(distances, values)
+    reading = read(distances, values)
     np.testing.assert_allclose(reading.correlation, np.mean(expected, axis=1), atol=1e-6)
     np.testing.assert_allclose(reading.steps, 1 + np.arange(6))
     assert reading.distances.shape == (6, 3, 8)
@@ -81,7 +84,7 @@ def test_p_value_of_one_seed(replicas):
     """Against all permutations."""
     values = np.arange(replicas, dtype=float)
     permuted = np.array(list(itertools.permutations(values)))
-    reading = jax.jit(diffusion)(permuted, values)
+    reading = read(permuted, values)
     correlation = np.asarray(reading.correlation)
     size = np.sort(np.abs(correlation))
     # At least as large; equal ones differ in the last bit.
@@ -95,7 +98,7 @@ def test_p_value_is_the_rate_of_false_alarms(seeds, replicas):
     """Without any relation; the correlation has its standard error then."""
     times = 20_000
     distances = np.random.default_rng(1).uniform(1, 2, size=(times, seeds, replicas))
-    reading = diffusion(distances, np.arange(replicas, dtype=float))
+    reading = read(distances, np.arange(replicas, dtype=float))
     for level in (0.2, 0.05, 0.01):
         share = np.mean(np.asarray(reading.p_value) <= level)
         assert share < level + 5 * np.sqrt(level / times)
@@ -110,17 +113,17 @@ def test_p_value_is_the_rate_of_false_alarms(seeds, replicas):
 def test_four_replicas_need_more_than_one_seed():
     values = np.array([1.0, 2.0, 3.0, 4.0])
     distances = power_laws(values, 0.5)
-    assert not diffusion(distances, values, STEPS).eligible
-    assert diffusion(np.stack([distances] * 3, axis=1), values, STEPS).eligible
+    assert not read(distances, values, STEPS).eligible
+    assert read(np.stack([distances] * 3, axis=1), values, STEPS).eligible
 
 
 def test_exponents_of_power_laws():
     exponents = np.array([0.1, 0.5, 1.0])
-    reading = diffusion(power_laws([1, 2, 3], exponents), np.arange(3.0), STEPS)
+    reading = read(power_laws([1, 2, 3], exponents), np.arange(3.0), STEPS)
     np.testing.assert_allclose(reading.exponent, exponents, rtol=1e-4)
     np.testing.assert_allclose(reading.exponent_error, 0, atol=1e-4)
     noisy = power_laws([1, 2, 3], exponents) * np.random.default_rng(0).uniform(0.8, 1.2, (4, 3))
-    one = diffusion(noisy, np.arange(3.0), STEPS)
+    one = read(noisy, np.arange(3.0), STEPS)
     lines = [linregress(np.log(STEPS), np.log(curve)) for curve in noisy.T]
     np.testing.assert_allclose(one.exponent, [line.slope for line in lines], rtol=1e-3)
     np.testing.assert_allclose(one.exponent_error, [line.stderr for line in lines], rtol=1e-3)
@@ -137,7 +140,7 @@ def test_random_walks_have_the_exponent_of_free_diffusion():
     first = rng.normal(size=(seeds, replicas, dimensions))
     distances = np.linalg.norm(first + np.cumsum(moves, axis=0), axis=-1)
     scale = np.array([1.0, 2.0, 3.0, 4.0])
-    reading = diffusion(distances * scale, scale, steps)
+    reading = read(distances * scale, scale, steps)
     z = (np.asarray(reading.exponent) - 0.5) / np.asarray(reading.exponent_error)
     assert np.max(np.abs(z)) < 5
     assert np.all(np.asarray(reading.exponent_error) < 0.01)
@@ -148,15 +151,15 @@ def test_what_is_not_finite_or_has_not_moved():
     values = np.arange(1.0, 9.0)
     distances = power_laws(values, 0.5)
     distances[2:, 7] = [np.inf, np.nan]  # the hottest one diverged
-    reading = diffusion(distances, values, STEPS)
+    reading = read(distances, values, STEPS)
     assert reading.eligible
     assert np.all(np.isfinite(reading.correlation))
     np.testing.assert_allclose(reading.exponent, 0.5, rtol=1e-4)
     assert np.isnan(reading.exponent_error[7])  # two times do not tell their own spread
-    from_the_start = diffusion(np.vstack([0 * values, distances[:2]]), values, [0, *STEPS[:2]])
+    from_the_start = read(np.vstack([0 * values, distances[:2]]), values, [0, *STEPS[:2]])
     assert from_the_start.correlation[0] == 0 and from_the_start.p_value[0] == 1
     np.testing.assert_allclose(from_the_start.exponent, 0.5, rtol=1e-4)
-    same = diffusion(distances, np.ones(8), STEPS)
+    same = read(distances, np.ones(8), STEPS)
     assert np.all(same.correlation == 0) and not same.eligible
 
 

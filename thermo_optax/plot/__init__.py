@@ -3,6 +3,10 @@
 from ._curvature import flatness as flatness
 from ._curvature import loss_under_noise as loss_under_noise
 from ._curvature import spectrum as spectrum
+from ._diffusion import diffusion as diffusion
+from ._replicas import acceptance as acceptance
+from ._replicas import ladder as ladder
+from ._replicas import replica_paths as replica_paths
 from ._surfaces import loss_line as loss_line
 from ._surfaces import loss_surface as loss_surface
 from ._tempering import alpha_histogram as alpha_histogram
