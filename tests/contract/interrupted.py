@@ -1,0 +1,53 @@
+"""Trains all methods, saving every step with Orbax; started again, goes on from the newest save.
+
+`test_resume.py` runs it in a process of its own, and kills it: python -m tests.contract.interrupted
+"""
+
+import pathlib
+import sys
+from typing import Any
+
+import jax
+import optax
+import orbax.checkpoint as ocp
+
+import conftest  # the same compiled programs as in the tests  # noqa: F401
+from tests.registry import METHODS
+
+from .programs import init, params, update
+
+TRAINING_STEPS = 8
+
+
+def start() -> dict[str, Any]:
+    """The parameters and the state of every method, and a user's own typed key."""
+    runs = {name: (params(), init(name)) for name in METHODS}
+    return {"runs": runs, "key": jax.random.key(5)}
+
+
+def advance(training: dict[str, Any]) -> dict[str, Any]:
+    """One step of every method."""
+    runs = {}
+    for name, (tree, state) in training["runs"].items():
+        updates, state = update(name, tree, state, tree)
+        runs[name] = optax.apply_updates(tree, updates), state
+    return {"runs": runs, "key": jax.random.split(training["key"])[0]}
+
+
+def main(folder: str) -> None:
+    jax.device_count = lambda: 1  # as in `conftest.py` of this folder
+    training = start()
+    with ocp.CheckpointManager(pathlib.Path(folder)) as manager:
+        done = manager.latest_step() or 0
+        if done:
+            template = ocp.args.StandardRestore(jax.eval_shape(lambda: training))
+            training = manager.restore(done, args=template)
+        print("from", done, flush=True)
+        for step in range(done + 1, TRAINING_STEPS + 1):
+            training = advance(training)
+            manager.save(step, args=ocp.args.StandardSave(training))
+            print("trained", step, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
