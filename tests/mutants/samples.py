@@ -1,0 +1,166 @@
+"""Defects of collected samples, running moments and what is read from them."""
+
+from tests.mutants.mutant import Mutant
+
+RULE = "samples/_rule.py"
+COLLECT = "samples/_collect.py"
+MOMENTS = "samples/_moments.py"
+READINGS = "samples/_readings.py"
+POSTERIOR = "samples/_posterior.py"
+ENSEMBLE = "samples/_ensemble.py"
+FOUND = "samples/_found.py"
+ARVIZ = "diagnostics/_arviz.py"
+
+STEPS = ("samples/test_collect.py::test_which_steps",)
+WALK = ("samples/test_moments.py::test_moments_of_the_walk",)
+DRAWS = ("samples/test_moments.py::test_draws_have_the_moments",)
+
+MUTANTS = [
+    Mutant(
+        "samples: the burn-in one step too long",
+        RULE,
+        "(count >= begin)",
+        "(count > begin)",
+        STEPS,
+    ),
+    Mutant(
+        "samples: thinned from step 0 instead of the end of the burn-in",
+        RULE,
+        "((count - begin) % every == 0)",
+        "(count % every == 0)",
+        STEPS,
+    ),
+    Mutant(
+        "samples: the parameters before the step",
+        RULE,
+        "new = optax.apply_updates(params, moved)",
+        "new = params",
+        STEPS,
+    ),
+    Mutant(
+        "samples: the schedule read one step late",
+        RULE,
+        "answer &= at(collect, count) != 0",
+        "answer &= at(collect, count + 1) != 0",
+        ("samples/test_collect.py::test_cycles",),
+    ),
+    Mutant(
+        "samples: asks the state before the step",
+        RULE,
+        "return moved, inner_state, new, due(state.count, inner_state)",
+        "return moved, inner_state, new, due(state.count, state.inner_state)",
+        ("samples/test_collect.py::test_only_on_the_cold_plateau",),
+    ),
+    Mutant(
+        "samples: what is not finite is stored",
+        RULE,
+        "store(due & _all_finite(new), carry[1])",
+        "store(due, carry[1])",
+        ("samples/test_collect.py::test_what_is_not_finite_is_not_stored",),
+    ),
+    Mutant(
+        "samples: a chain stores whenever another does",
+        RULE,
+        "row = jnp.where(due, leaf.astype(buffer.dtype), old)",
+        "row = leaf.astype(buffer.dtype)",
+        ("samples/test_moments.py::test_chains_with_schedules_of_their_own",),
+    ),
+    Mutant(
+        "samples: through a loop of its own for each chain, which copies all samples",
+        RULE,
+        "(_in_any_chain(due), kept)",
+        "(due, kept)",
+        ("samples/test_collect.py::test_vmapped_updates_copy_no_buffer",),
+    ),
+    Mutant(
+        "samples: a full buffer overwritten although it should stop",
+        COLLECT,
+        "due &= state.num_collected < num_samples",
+        "due &= state.num_collected < num_samples + 1",
+        STEPS,
+    ),
+    Mutant(
+        "samples: read in the order of the rows",
+        READINGS,
+        "last = num_collected[..., None] + np.arange(-number, 0)",
+        "last = np.zeros_like(num_collected)[..., None] + np.arange(number)",
+        STEPS,
+    ),
+    Mutant(
+        "samples: the mask's samples rolled the wrong way",
+        READINGS,
+        "jnp.roll(rows, -first, axis=0)",
+        "jnp.roll(rows, first, axis=0)",
+        STEPS,
+    ),
+    Mutant(
+        "moments: the deviation from the new mean twice",
+        MOMENTS,
+        "jnp.square(deviation(leaf, mean)) * ((n - 1) / n)",
+        "jnp.square(deviation(leaf, mean) * ((n - 1) / n))",
+        WALK,
+    ),
+    Mutant(
+        "moments: the mean of half precision in half precision",
+        MOMENTS,
+        "return jnp.zeros_like(param, compute_dtype(param.dtype))",
+        "return jnp.zeros_like(param)",
+        ("samples/test_moments.py::test_half_precision_is_averaged_in_float32",),
+    ),
+    Mutant(
+        "moments: a biased variance",
+        POSTERIOR,
+        "like(jnp.maximum(n - 1, 1), squares.dtype)",
+        "like(jnp.maximum(n, 1), squares.dtype)",
+        WALK,
+    ),
+    Mutant(
+        "moments: SWAG's divisor for deviations from the mean of all",
+        POSTERIOR,
+        "jnp.sqrt(kept * (number - 1) / number)",
+        "jnp.sqrt(jnp.maximum(kept - 1, 1))",
+        ("samples/test_moments.py::test_low_rank_covariance_is_unbiased",),
+    ),
+    Mutant(
+        "moments: draws with the whole of both covariances",
+        POSTERIOR,
+        "share = 1.0 if moments.deviations is None else 0.5",
+        "share = 1.0",
+        DRAWS,
+    ),
+    Mutant(
+        "moments: one noise for all draws of the low rank",
+        POSTERIOR,
+        "low_key, (tick,), jnp.zeros(rank)",
+        "low_key, (0 * tick,), jnp.zeros(rank)",
+        DRAWS,
+    ),
+    Mutant(
+        "ensemble: the spread without the loss of a degree of freedom",
+        ENSEMBLE,
+        "/ (1 - jnp.sum(shares**2)).astype(center.dtype)",
+        "",
+        ("samples/test_ensemble.py::test_mean_and_spread",),
+    ),
+    Mutant(
+        "ensemble: what has no weight still counts if it is not a number",
+        ENSEMBLE,
+        "jnp.where(along > 0, along * wide, 0)",
+        "along * wide",
+        ("samples/test_ensemble.py::test_weights",),
+    ),
+    Mutant(
+        "samples: only the first group of a partition is read",
+        FOUND,
+        "arrays.update(jax.tree_util.tree_leaves_with_path(tree))",
+        "arrays = arrays or dict(jax.tree_util.tree_leaves_with_path(tree))",
+        ("samples/test_composition.py::test_each_group_of_a_partition",),
+    ),
+    Mutant(
+        "arviz: the axes of chains and draws swapped",
+        ARVIZ,
+        "return array if has_chains else array[None]",
+        "return array.swapaxes(0, 1) if has_chains else array[None]",
+        ("diagnostics/test_arviz.py::test_chains_and_draws",),
+    ),
+]
