@@ -28,8 +28,8 @@ def linear_ladder(low: ArrayLike, high: ArrayLike, num_rungs: int) -> jax.Array:
 
     Examples:
         >>> import thermo_optax as to
-        >>> print(to.linear_ladder(0.05, 0.12, num_rungs=8))
-        [0.05 0.06 0.07 0.08 0.09 0.1  0.11 0.12]
+        >>> print(to.linear_ladder(0.0, 1.0, num_rungs=5))
+        [0.   0.25 0.5  0.75 1.  ]
 
     References:
         Pushkarov, Efroni, Maksymenko and Koch-Janusz, `Training Deep Neural Networks by optimizing

@@ -1,0 +1,240 @@
+"""Replica exchange: the rungs of a ladder of hyperparameters move among replicas of a network."""
+
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from thermo_optax._base import (
+    KeyLike,
+    check_choice,
+    check_integer,
+    check_key,
+    check_nonnegative,
+    check_weight,
+    next_count,
+    stream_key,
+)
+
+from ._energies import check_energies
+from ._ladders import Ladders
+from ._momenta import rescaled
+from ._records import ReplicaExchangeState, no_energies, no_swaps, with_energies, with_noise
+from ._replicate import replicate
+from ._swaps import SCHEMES, decide, log_acceptance, pairs_to_try, recorded, replica_at, swapped
+
+_ENERGIES = ("value", "value_fn")
+_FIRST_MOVE = 32  # rounds of swaps before the ladder moves for the first time
+
+
+def replica_exchange(
+    inner: optax.GradientTransformation,
+    ladder: Mapping[str, jax.typing.ArrayLike],
+    *,
+    swap_period: jax.typing.ArrayLike | None = 10,
+    warmup_steps: jax.typing.ArrayLike = 0,
+    scheme: str = "even-odd",
+    normalization: jax.typing.ArrayLike | Mapping[str, jax.typing.ArrayLike] | None = None,
+    betas: Mapping[str, Callable[[jax.Array], jax.Array]] | None = None,
+    energy: str = "value",
+    noise_correction: jax.typing.ArrayLike = 0.0,
+    noise_decay: jax.typing.ArrayLike = 0.99,
+    adaptation_steps: jax.typing.ArrayLike = 0,
+    model_hyperparams: tuple[str, ...] = (),
+    heated_groups: Mapping[str, str] | None = None,
+    reference_temperature: jax.typing.ArrayLike | None = None,
+    path_length: int = 1024,
+    key: KeyLike | None = None,
+) -> optax.GradientTransformationExtraArgs:
+    r"""Replicas of a transformation that exchange hyperparameters: temperature, learning rate...
+
+    Replica r stands on rung k(r) of the ladder and trains with the hyperparameters of that rung.
+    Every `swap_period` updates, replicas i and j on neighbouring rungs exchange their rungs with
+    probability
+
+    .. math::
+        \min\big(1, \exp[C (\beta_{k(i)} - \beta_{k(j)}) (L_i - L_j)] \big), \qquad
+        \beta = 1/T \text{ or } 1/\text{learning rate or } (1 - p)/p \ldots
+
+    Weights stay where they are: what crosses devices is a vector of losses and one of rungs. With
+    a temperature and C = 1 this is Metropolis's rule for the product of the laws exp(-L / T_k), and
+    each rung keeps its own law exactly; momenta are rescaled by sqrt(T' / T). For other
+    hyperparameters C is a choice, and large C sorts the replicas by loss.
+
+    Args:
+        inner: the transformation of *one* replica. Hyperparameters that are exchanged must be in
+            its state: wrap it in `optax.inject_hyperparams`. A temperature need not be: then rungs
+            heat the sampler through ``temperature_scale``.
+        ladder: name -> values, float[num_rungs], strictly monotone, the coldest rung first. One
+            name or several, which then move together. There are as many replicas as rungs.
+        swap_period: updates from one round of swaps to the next, >= 1; None never swaps.
+        warmup_steps: updates before the first period begins, >= 0.
+        scheme: "even-odd" tries every second pair, in turn the even and the odd ones
+            (non-reversible: replicas cross the ladder in a time linear in its length); "random
+            pair" tries one, as in the paper.
+        normalization: C >= 0, in units of beta / loss, for all names or for each. None is 1; but
+            beside a temperature the other names only come along (C = 0).
+        betas: name -> function of its values, where another beta is wanted. By default 1 / value;
+            for "dropout_rate" (or "dropout") (1 - p) / p, and for "keep_probability" (or "keep",
+            "keep_rate") p / (1 - p).
+        energy: whose values decide. "value": ``update(..., value=losses)``, one for each replica,
+            of the very parameters given to ``update``. "value_fn": ``update(...,
+            value_fn=fn)`` calls fn(parameters of one replica) in rounds of swaps only, such as the
+            loss on validation data.
+        noise_correction: a in [0, 1]: subtracts a/2 (C delta beta)^2 Var(L_i - L_j) from the
+            exponent, so that with a = 1 the noise of a minibatch leaves the mean of the ratio
+            right. The variance is estimated from successive losses. 0 for exact losses.
+        noise_decay: in (0, 1], of the running mean of that variance.
+        adaptation_steps: updates during which the rungs between the ends move to where all pairs
+            accept equally often, after 32, 64, 128... rounds; 0 leaves the ladder as it is.
+            Samples of this time belong to rungs that moved.
+        model_hyperparams: names in the ladder that belong to the model, as its dropout rate: the
+            training step reads them with `replica_hyperparams`.
+        heated_groups: name -> label of the group of a partition whose temperature that name is
+            ("temperature" is that of all): its momenta are rescaled.
+        reference_temperature: T > 0 with which `inner` was built, where it is not injected; None
+            means that of the first rung.
+        path_length: rounds of swaps whose rungs the state remembers, >= 0.
+        key: of the swaps: an int, a typed key or a raw uint32 key. Required.
+
+    Returns:
+        A transformation over parameters with a leading axis of replicas, with state
+        :class:`ReplicaExchangeState`. It remembers attempts, acceptances, round trips and paths;
+        see `best_replica`, `by_rung`, `swap_acceptance`. With swaps off it is `replicate`. A loss
+        that is not finite is not swapped, and ``state.energies.faults`` counts it by replica.
+
+    Raises:
+        ValueError: for a ladder that is not monotone or of unequal lengths, a name that `inner`
+            does not have, parameters without the replica axis, missing or misshapen losses.
+        TypeError: for a missing key, or ``energy="value_fn"`` without `value_fn`.
+
+    Examples:
+        >>> import jax, jax.numpy as jnp, optax
+        >>> import thermo_optax as to
+        >>> well = lambda x: 20 * (x**2 - 1) ** 2  # a barrier of 20 T for the coldest
+        >>> sampler = to.sgld(1e-3, temperature=1.0, key=0)
+        >>> ladder = {"temperature": to.geometric_ladder(1.0, 16.0, 8)}
+        >>> tx = to.replica_exchange(sampler, ladder, key=1)
+        >>> def step(carry, _):
+        ...     x, state = carry
+        ...     values, grads = jax.vmap(jax.value_and_grad(well))(x)
+        ...     updates, state = tx.update(grads, state, x, value=values)
+        ...     return (optax.apply_updates(x, updates), state), to.by_rung(state, x)[0]
+        >>> x = jnp.ones(8)  # all replicas in the right-hand well
+        >>> (x, state), cold = jax.lax.scan(step, (x, tx.init(x)), length=50_000)
+        >>> print(f"{(cold < 0).mean():.1f}")  # the cold rung has seen both
+        0.5
+
+    References:
+        Pushkarov et al., `Training Deep Neural Networks by optimizing over nonlocal paths in
+        hyperparameter space <https://arxiv.org/abs/1909.04013>`_, 2019, Algorithm 1 (whose sign is
+        that of the authors' code: as printed the rule is inverted); Syed et al., `Non-Reversible
+        Parallel Tempering <https://arxiv.org/abs/1905.02939>`_, 2021; Deng et al., `Non-convex
+        Learning via Replica Exchange Stochastic Gradient MCMC <https://arxiv.org/abs/2008.05367>`_,
+        2020, eq. (6).
+    """
+    ladders = Ladders(
+        ladder, normalization, betas, model_hyperparams, heated_groups, reference_temperature
+    )
+    check_choice("scheme", scheme, SCHEMES)
+    check_choice("energy", energy, _ENERGIES)
+    if swap_period is not None:
+        check_integer(1, "Pass None to switch swaps off.", swap_period=swap_period)
+    check_integer(0, "0 starts at once.", warmup_steps=warmup_steps)
+    check_integer(0, "0 leaves the ladder as it is.", adaptation_steps=adaptation_steps)
+    check_integer(0, "0 remembers none.", path_length=path_length)
+    check_nonnegative(noise_correction=noise_correction)
+    check_weight(noise_decay=noise_decay)
+    check_key(key)
+    size = ladders.size
+    replicas = replicate(inner, size)
+    noisy = not isinstance(noise_correction, int | float) or noise_correction > 0
+    adapting = not isinstance(adaptation_steps, int) or adaptation_steps > 0
+
+    def init(params):
+        state = replicas.init(params)
+        ladders.check(state)
+        rung = jnp.arange(size, dtype=jnp.int32)
+        values = ladders.values()
+        start = jnp.ones([], bool)
+        state = rescaled(ladders.applied(state, values, rung), ladders.heat(state, values), start)
+        return ReplicaExchangeState(
+            count=jnp.zeros([], jnp.int32),
+            rng_key=stream_key(key, "replica exchange", params),
+            rung=rung,
+            ladder=values,
+            swaps=no_swaps(size, path_length),
+            energies=no_energies(size),
+            inner_state=state,
+        )
+
+    def update(
+        updates, state, params=None, *, value=None, value_fn=None, temperature_scale=1.0, **extra
+    ):
+        check_energies(energy, value, value_fn, params, size, swap_period is not None)
+        before = ladders.temperatures(state.ladder, state.rung)
+
+        def swap(rung, values, swaps, energies):
+            if energy == "value_fn":
+                energies = with_energies(energies, _each(value_fn, params), state.count)
+            which, whether = jax.random.split(_round_key(state.rng_key, swaps.rounds))
+            order = replica_at(rung)
+            noise = jnp.asarray(noise_correction) * _noise_of_pairs(energies, order)
+            beta = ladders.beta(values, temperature_scale)
+            log_ratio = log_acceptance(beta, energies.latest[order], noise)
+            done = decide(pairs_to_try(scheme, swaps.rounds, which, size - 1), log_ratio, whether)
+            rung = swapped(rung, done.accepted)
+            swaps = recorded(swaps, done, rung)
+            if adapting:
+                soon = (state.count < adaptation_steps) & _is_power(swaps.rounds)
+                values, swaps = jax.lax.cond(soon, ladders.moved, lambda *same: same, values, swaps)
+            return rung, values, swaps, energies
+
+        energies = state.energies
+        if value is not None and energy == "value":
+            losses = jnp.asarray(value, jnp.float32)
+            if noisy:
+                energies = with_noise(energies, losses, noise_decay)
+            energies = with_energies(energies, losses, state.count)
+        parts = state.rung, state.ladder, state.swaps, energies
+        inner_state = state.inner_state
+        if swap_period is not None:
+            elapsed = state.count - warmup_steps
+            due = (elapsed > 0) & (elapsed % swap_period == 0)
+            parts = jax.lax.cond(due, swap, lambda *same: same, *parts)
+            after = ladders.temperatures(parts[1], parts[0])
+            factors = {label: jnp.sqrt(after[label] / before[label]) for label in before}
+            inner_state = rescaled(inner_state, factors, due)
+        rung, values, swaps, energies = parts
+
+        inner_state = ladders.applied(inner_state, values, rung)
+        given = {"value": value, "value_fn": value_fn}
+        extra |= {name: argument for name, argument in given.items() if argument is not None}
+        extra["temperature_scale"] = ladders.scale(inner_state, values, rung, temperature_scale)
+        updates, inner_state = replicas.update(updates, inner_state, params, **extra)
+        return updates, ReplicaExchangeState(
+            next_count(state.count), state.rng_key, rung, values, swaps, energies, inner_state
+        )
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _each(value_fn, params) -> jax.Array:
+    return jax.vmap(value_fn)(params).astype(jnp.float32)
+
+
+def _round_key(words: jax.Array, rounds: jax.Array) -> jax.Array:
+    return jax.random.fold_in(jax.random.wrap_key_data(words, impl="threefry2x32"), rounds)
+
+
+def _is_power(rounds: jax.Array) -> jax.Array:
+    return (rounds >= _FIRST_MOVE) & (rounds & (rounds - 1) == 0)
+
+
+def _noise_of_pairs(energies, order) -> jax.Array:
+    """Var(L_i - L_j) of the replicas on neighbouring rungs."""
+    noise = energies.noise / jnp.maximum(energies.noise_weight, jnp.finfo(jnp.float32).tiny)
+    by_rung = noise[order][:, order]
+    own, shared = jnp.diagonal(by_rung), jnp.diagonal(by_rung, 1)
+    return own[:-1] + own[1:] - 2 * shared

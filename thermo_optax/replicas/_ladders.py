@@ -1,0 +1,184 @@
+"""The ladder of an exchange: what is on its rungs, and how a replica comes to feel it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jax.tree_util import GetAttrKey
+
+from thermo_optax._base import check_nonnegative, check_positive
+
+from ._barrier import adapted_ladder
+from ._hyperparams import check_names, injected_names, injected_values, with_hyperparams
+from ._inverse import inverse_of, moved
+from ._momenta import EVERYWHERE
+from ._records import SwapRecord
+
+TEMPERATURE = "temperature"
+Values = dict[str, jax.Array]  # name -> float32[num_rungs]
+
+
+class Ladders:
+    """Values by rung of one or several hyperparameters that move together."""
+
+    def __init__(self, ladder, normalization, betas, model_hyperparams, groups, reference):
+        """Checks what is known before there are parameters."""
+        self._values = _checked(ladder)
+        self.size = len(next(iter(self._values.values())))
+        self._inverse = {name: inverse_of(name, (betas or {}).get(name)) for name in self._values}
+        self._weights = _weights(normalization, self._values)
+        self._of_model = (
+            (model_hyperparams,) if isinstance(model_hyperparams, str) else tuple(model_hyperparams)
+        )
+        self._groups: dict[str, str | None] = {TEMPERATURE: EVERYWHERE, **(groups or {})}
+        _check_known("betas", betas or {}, self._values)
+        _check_known("model_hyperparams", self._of_model, self._values)
+        _check_known("heated_groups", groups or {}, self._values)
+        if reference is not None:
+            check_positive(reference_temperature=reference)
+        self._reference = reference
+        self._check_betas()
+
+    def values(self) -> Values:
+        """New arrays with the values at the start."""
+        return {name: jnp.array(value, jnp.float32) for name, value in self._values.items()}
+
+    def check(self, state: Any) -> None:
+        """Raises if the transformation does not have what the ladder names."""
+        names = injected_names(state)
+        heated = self._by_bath(state)
+        there = [TEMPERATURE] if heated else []
+        check_names([name for name in self._values if name not in (*self._of_model, *there)], state)
+        if heated and not _has_bath(state):
+            raise ValueError(
+                "the ladder has a 'temperature', but `inner` has no bath to be heated: its state "
+                f"has no random key. It has the hyperparameters {names}; exchange one of those, "
+                "or let `inner` be a sampler."
+            )
+
+    def beta(self, values: Values, temperature_scale: Any) -> jax.Array:
+        """float32[num_rungs], C beta summed over the names; hotter if all baths are scaled."""
+        terms = []
+        for name, value in values.items():
+            heat = temperature_scale if name in self._groups else 1.0
+            terms.append(self._weights[name] * self._inverse[name].beta(value) / heat)
+        return jnp.asarray(sum(terms[1:], terms[0]), jnp.float32)
+
+    def temperatures(self, values: Values, rung: jax.Array) -> dict[str | None, jax.Array]:
+        """Group (or all) -> temperature of each replica, for the names that are temperatures."""
+        return {label: values[name][rung] for name, label in self._groups.items() if name in values}
+
+    def heat(self, state: Any, values: Values) -> dict[str | None, jax.Array]:
+        """Group -> factor of the momenta that `init` drew at the temperature of `inner`."""
+        factors = {}
+        for name, label in self._groups.items():
+            if name in values:
+                drawn = injected_values(state, name)
+                base = drawn[0].astype(jnp.float32) if drawn else self._base(values)
+                factors[label] = jnp.sqrt(values[name] / jnp.where(base > 0, base, values[name]))
+        return factors
+
+    def applied(self, state: Any, values: Values, rung: jax.Array) -> Any:
+        """The state of the replicas, each with the hyperparameters of its rung."""
+        return with_hyperparams(state, {name: value[rung] for name, value in values.items()})
+
+    def scale(self, state: Any, values: Values, rung: jax.Array, temperature_scale: Any) -> Any:
+        """What multiplies the temperature of each replica's bath."""
+        if not self._by_bath(state):
+            return temperature_scale
+        return temperature_scale * values[TEMPERATURE][rung] / self._base(values)
+
+    def moved(self, values: Values, swaps: SwapRecord) -> tuple[Values, SwapRecord]:
+        """Rungs that reject equally often by what is recorded; the record of pairs begins anew."""
+        rejected = (
+            1 - swaps.probability / swaps.attempts
+        )  # NaN, which counts as the mean: not tried
+        old = self.beta(values, 1.0)
+        new = jnp.exp(adapted_ladder(jnp.log(old), jnp.clip(rejected, 0, 1)))
+        values = {
+            name: moved(self._inverse[name], value, old, new).astype(value.dtype)
+            for name, value in values.items()
+        }
+        return values, swaps._replace(
+            attempts=jnp.zeros_like(swaps.attempts),
+            acceptances=jnp.zeros_like(swaps.acceptances),
+            probability=jnp.zeros_like(swaps.probability),
+        )
+
+    def _by_bath(self, state: Any) -> bool:
+        """Whether rungs heat by `temperature_scale`: where the temperature is not in the state."""
+        elsewhere = (*self._of_model, *injected_names(state))
+        return TEMPERATURE in self._values and TEMPERATURE not in elsewhere
+
+    def _base(self, values: Values) -> Any:
+        return values[TEMPERATURE][0] if self._reference is None else self._reference
+
+    def _check_betas(self) -> None:
+        for name, inverse in self._inverse.items():
+            value = self._values[name]
+            beta = inverse.beta(value)
+            if isinstance(beta, Tracer):
+                continue
+            if not np.all(np.isfinite(beta) & (beta > 0)):
+                raise ValueError(
+                    f"`ladder[{name!r}]` must have an inverse temperature above 0 and finite on "
+                    f"every rung, but {value} gives {beta}. Keep temperatures and rates above 0, "
+                    "and dropout between 0 and 1; or define another by `betas`."
+                )
+
+
+def _checked(ladder: Any) -> dict[str, Any]:
+    if not isinstance(ladder, Mapping) or not ladder:
+        raise TypeError(
+            f"`ladder` must map names of hyperparameters to values, one for each rung, got "
+            f"{ladder!r}. For example {{'temperature': [1.0, 2.0, 4.0]}}."
+        )
+    values = {
+        name: value if isinstance(value, Tracer) else np.asarray(value, np.float32)
+        for name, value in ladder.items()
+    }
+    lengths = {name: np.shape(value) for name, value in values.items()}
+    first = next(iter(lengths.values()))
+    if any(len(shape) != 1 or shape != first for shape in lengths.values()) or first[0] < 2:
+        raise ValueError(
+            "`ladder` must have one value for each rung under every name, equally many and at "
+            f"least two, got the shapes {lengths}."
+        )
+    for name, value in values.items():
+        if isinstance(value, Tracer):
+            continue
+        steps = np.diff(value)
+        if not (np.all(np.isfinite(value)) and (np.all(steps > 0) or np.all(steps < 0))):
+            raise ValueError(
+                f"`ladder[{name!r}]` must be strictly monotone, so that neighbours on the ladder "
+                f"are alike, got {value}. Sort it, the coldest rung first."
+            )
+    return values
+
+
+def _weights(normalization: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(normalization, Mapping):
+        _check_known("normalization", normalization, values)
+        weights = {name: normalization.get(name, 0.0) for name in values}
+    elif normalization is None:
+        only = TEMPERATURE in values
+        weights = {name: float(name == TEMPERATURE or not only) for name in values}
+    else:
+        weights = dict.fromkeys(values, normalization)
+    for name, weight in weights.items():
+        check_nonnegative(**{f"normalization of {name!r}": weight})
+    return weights
+
+
+def _check_known(argument: str, names: Any, values: Mapping[str, Any]) -> None:
+    unknown = [name for name in names if name not in values]
+    if unknown:
+        raise ValueError(f"`{argument}` names {unknown}, but the ladder has {list(values)} only.")
+
+
+def _has_bath(state: Any) -> bool:
+    paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(state)]
+    return any(GetAttrKey("rng_key") in path for path in paths)

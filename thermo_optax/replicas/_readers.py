@@ -1,0 +1,184 @@
+"""What a state of replica exchange says."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from thermo_optax._base import check_choice
+
+from ._records import ReplicaExchangeState
+from ._swaps import replica_at
+
+
+class SwapAcceptance(NamedTuple):
+    """How often neighbouring rungs exchange replicas, by pair, since the ladder moved last."""
+
+    attempts: jax.Array  # int32[num_rungs - 1]
+    rate: jax.Array  # float32[num_rungs - 1], accepted / attempts; NaN without attempts
+    probability: jax.Array  # float32[num_rungs - 1], mean of min(1, ratio): less noise than `rate`
+
+
+def exchange_state(state: Any) -> ReplicaExchangeState:
+    """The state of `replica_exchange` within the state of a chain or another wrapper."""
+    found = [node for _, node in optax.tree.get_all_with_path(state, ReplicaExchangeState.__name__)]
+    if isinstance(state, ReplicaExchangeState):
+        return state
+    if not found:
+        raise ValueError(
+            "`state` has no `replica_exchange` in it: pass the state of `replica_exchange`, or of "
+            "a chain with it."
+        )
+    return found[0]
+
+
+def replica_hyperparams(state: Any) -> dict[str, jax.Array]:
+    r"""The hyperparameters of each replica now: what a training step reads for its model.
+
+    .. math::
+        h_r = \text{ladder}[k(r)]
+
+    Args:
+        state: the state of `replica_exchange`, or of a chain with it.
+
+    Returns:
+        Name -> values, float32[num_replicas], in the order of the replicas.
+
+    Raises:
+        ValueError: if there is no `replica_exchange` in the state.
+
+    Examples:
+        >>> import jax.numpy as jnp, optax
+        >>> import thermo_optax as to
+        >>> ladder = {"dropout_rate": [0.1, 0.2, 0.3]}
+        >>> tx = to.replica_exchange(
+        ...     optax.sgd(0.1), ladder, model_hyperparams=("dropout_rate",), key=0
+        ... )
+        >>> state = tx.init(jnp.zeros((3, 5)))
+        >>> print(to.replica_hyperparams(state)["dropout_rate"])  # vmap the loss over these
+        [0.1 0.2 0.3]
+
+    References:
+        Pushkarov et al., 2019, Algorithm 1.
+    """
+    found = exchange_state(state)
+    return {name: value[found.rung] for name, value in found.ladder.items()}
+
+
+def by_rung(state: Any, tree: Any) -> Any:
+    r"""A tree with a leading replica axis, put in the order of the rungs: the coldest first.
+
+    .. math::
+        \text{tree}_r \mapsto \text{tree}_{r(k)}
+
+    Samples of the law at the first rung's temperature are ``by_rung(state, params)[0]``, whoever
+    stands there. In a long loop take the state that ``update`` was *given* with the parameters it
+    was given, or what both became after: a swap changes the rungs within ``update``.
+
+    Args:
+        state: the state of `replica_exchange`, or of a chain with it.
+        tree: arrays with a leading axis of replicas: parameters, losses, readings.
+
+    Returns:
+        The tree, with a leading axis of rungs.
+
+    Raises:
+        ValueError: if there is no `replica_exchange` in the state.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import thermo_optax as to
+        >>> tx = to.replica_exchange(
+        ...     to.sgld(0.1, 1.0, key=0), {"temperature": [1.0, 2.0]}, swap_period=1,
+        ...     normalization=0.0, key=1,
+        ... )
+        >>> x = jnp.array([10.0, 20.0])
+        >>> state = tx.init(x)
+        >>> for _ in range(2):  # C = 0 accepts every swap; the first round follows an update
+        ...     _, state = tx.update(x, state, x, value=x)
+        >>> print(to.by_rung(state, x))
+        [20. 10.]
+
+    References:
+        Syed et al., `Non-Reversible Parallel Tempering <https://arxiv.org/abs/1905.02939>`_, 2021,
+        on the index process.
+    """
+    order = replica_at(exchange_state(state).rung)
+    return jax.tree.map(lambda leaf: leaf[order], tree)
+
+
+def best_replica(state: Any, params: optax.Params, *, by: str = "lowest") -> optax.Params:
+    r"""The parameters of the best replica.
+
+    .. math::
+        r^* = \arg\min_r \min_t L_r(t)
+
+    Args:
+        state: the state of `replica_exchange`, or of a chain with it.
+        params: the parameters of all replicas, as they are now.
+        by: "lowest": the replica that has had the lowest loss so far (of minibatches, the luckiest:
+            exchange by a validation loss instead); "latest": the lowest of the latest losses.
+
+    Returns:
+        The parameters of one replica, without the replica axis. A replica whose losses were not
+        finite is never the best.
+
+    Raises:
+        ValueError: for an unknown `by`, or if there is no `replica_exchange` in the state.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import thermo_optax as to
+        >>> tx = to.replica_exchange(
+        ...     to.sgld(0.0001, 1.0, key=0), {"temperature": [1.0, 2.0, 4.0]}, key=1
+        ... )
+        >>> params = jnp.array([5.0, 3.0, 4.0])
+        >>> _, state = tx.update(params, tx.init(params), params, value=params**2)
+        >>> print(to.best_replica(state, params))
+        3.0
+
+    References:
+        Pushkarov et al., 2019, whose results are those of the best replica.
+    """
+    check_choice("by", by, ("lowest", "latest"))
+    energies = exchange_state(state).energies
+    losses = energies.lowest if by == "lowest" else energies.latest
+    best = jnp.argmin(jnp.where(jnp.isfinite(losses), losses, jnp.inf))
+    return jax.tree.map(lambda leaf: leaf[best], params)
+
+
+def swap_acceptance(state: Any) -> SwapAcceptance:
+    r"""How often the pairs of neighbouring rungs accepted a swap.
+
+    .. math::
+        a_k = \frac{1}{n_k} \sum \min(1, e^{(\beta_k - \beta_{k+1}) (L_k - L_{k+1})})
+
+    Args:
+        state: the state of `replica_exchange`, or of a chain with it.
+
+    Returns:
+        The :class:`SwapAcceptance`, since the ladder moved last. ``1 - probability`` is what
+        `communication_barrier` takes.
+
+    Raises:
+        ValueError: if there is no `replica_exchange` in the state.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import thermo_optax as to
+        >>> ladder = {"temperature": [1.0, 2.0]}
+        >>> tx = to.replica_exchange(to.sgld(0.1, 1.0, key=0), ladder, swap_period=1, key=1)
+        >>> x = jnp.array([1.0, 1.0])  # equal losses: always accepted
+        >>> state = tx.init(x)
+        >>> for _ in range(4):  # of three rounds the second tries the odd pairs: there are none
+        ...     _, state = tx.update(x, state, x, value=x)
+        >>> print(to.swap_acceptance(state).rate, state.swaps.attempts)
+        [1.] [2]
+
+    References:
+        Syed et al., `Non-Reversible Parallel Tempering <https://arxiv.org/abs/1905.02939>`_, 2021.
+    """
+    swaps = exchange_state(state).swaps
+    tries = jnp.where(swaps.attempts > 0, swaps.attempts, jnp.nan)
+    return SwapAcceptance(swaps.attempts, swaps.acceptances / tries, swaps.probability / tries)

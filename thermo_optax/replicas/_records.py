@@ -1,0 +1,100 @@
+"""What a state of replica exchange records, at fixed structure."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+COLD, HOT = 1, 2  # the end of the ladder that a replica has visited last; 0 is neither
+
+
+class SwapRecord(NamedTuple):
+    """Swaps since the start, and how often the pairs of rungs accept."""
+
+    rounds: jax.Array  # int32[], rounds of swaps, each of one or several pairs
+    attempts: jax.Array  # int32[num_rungs - 1], of rung k with k + 1, since the ladder moved last
+    acceptances: jax.Array  # int32[num_rungs - 1], swaps made among them
+    probability: jax.Array  # float32[num_rungs - 1], sum over them of min(1, exp(...))
+    last_end: jax.Array  # int32[num_replicas], 1: was at the first rung last, 2: at the last one
+    round_trips: jax.Array  # int32[num_replicas], from the first rung to the last and back
+    path: jax.Array  # int32[path_length, num_replicas], rungs after the latest rounds; -1: none
+
+
+class EnergyRecord(NamedTuple):
+    """The losses that the exchange has seen."""
+
+    latest: jax.Array  # float32[num_replicas]
+    lowest: jax.Array  # float32[num_replicas], of each replica so far; inf before the first
+    lowest_step: jax.Array  # int32[num_replicas], the update at which it was seen
+    faults: jax.Array  # int32[num_replicas], losses that were not finite
+    noise: jax.Array  # float32[num_replicas, num_replicas], covariance of the minibatch noise
+    noise_weight: jax.Array  # float32[], of what `noise` has averaged; 1 after long
+
+
+class ReplicaExchangeState(NamedTuple):
+    """State of `replica_exchange`."""
+
+    count: jax.Array  # int32[], updates
+    rng_key: jax.Array  # uint32[2], raw key of the swaps, constant over the run
+    rung: jax.Array  # int32[num_replicas], the rung of each replica: always a permutation
+    ladder: dict[str, jax.Array]  # name -> float32[num_rungs], the value at each rung
+    swaps: SwapRecord
+    energies: EnergyRecord
+    inner_state: optax.OptState  # of `replicate`: a leading axis of replicas everywhere
+
+
+def no_swaps(num_replicas: int, path_length: int) -> SwapRecord:
+    """The record before the first round."""
+    pairs, each = jnp.zeros(num_replicas - 1, jnp.int32), jnp.zeros(num_replicas, jnp.int32)
+    return SwapRecord(
+        rounds=jnp.zeros([], jnp.int32),
+        attempts=pairs,
+        acceptances=pairs,
+        probability=pairs.astype(jnp.float32),
+        last_end=ends_visited(jnp.arange(num_replicas), each),
+        round_trips=each,
+        path=jnp.full((path_length, num_replicas), -1, jnp.int32),
+    )
+
+
+def no_energies(num_replicas: int) -> EnergyRecord:
+    """The record before the first loss."""
+    count = jnp.zeros(num_replicas, jnp.int32)
+    never = jnp.full(num_replicas, jnp.inf, jnp.float32)
+    none = jnp.zeros((num_replicas, num_replicas), jnp.float32)
+    return EnergyRecord(never, never, count, count, none, jnp.zeros([], jnp.float32))
+
+
+def ends_visited(rung: jax.Array, last_end: jax.Array) -> jax.Array:
+    """The end of the ladder that each replica has visited last, after it came to a rung."""
+    last_end = jnp.where(rung == 0, COLD, last_end)
+    return jnp.where(rung == len(rung) - 1, HOT, last_end).astype(jnp.int32)
+
+
+def with_energies(record: EnergyRecord, energies: jax.Array, count: jax.Array) -> EnergyRecord:
+    """The record after new losses; one that is not finite is counted, and never the lowest."""
+    finite = jnp.isfinite(energies)
+    better = finite & (energies < record.lowest)
+    return record._replace(
+        latest=energies,
+        lowest=jnp.where(better, energies, record.lowest),
+        lowest_step=jnp.where(better, count, record.lowest_step),
+        faults=record.faults + ~finite,
+    )
+
+
+def with_noise(record: EnergyRecord, energies: jax.Array, decay: Any) -> EnergyRecord:
+    """The record after one more estimate of the covariance of the minibatch noise.
+
+    Half the squared difference of a loss and the one before has the variance of the noise: what the
+    weights do to the loss in one step is small beside it, and drops out.
+    """
+    step = energies - record.latest
+    sound = jnp.isfinite(step)
+    both = sound[:, None] & sound[None, :]
+    step = jnp.where(sound, step, 0)
+    weight = jnp.where(both, 1 - jnp.asarray(decay, jnp.float32), 0)
+    noise = (1 - weight) * record.noise + weight * step[:, None] * step[None, :] / 2
+    total = record.noise_weight * decay + jnp.where(jnp.any(sound), 1 - decay, 0)
+    return record._replace(noise=noise, noise_weight=jnp.asarray(total, jnp.float32))

@@ -1,0 +1,178 @@
+"""Replicas: one transformation over parameters with a leading axis, each entry with its own key."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from thermo_optax._base import KeyLike, as_replica, check_integer, replica_key, single_key
+
+from ._hyperparams import check_names, with_hyperparams
+
+_TWO = "One replica alone needs no `replicate`; two are the least that can differ."
+
+
+def replicate(
+    tx: optax.GradientTransformation,
+    num_replicas: int,
+    *,
+    hyperparams: Mapping[str, jax.typing.ArrayLike] | None = None,
+) -> optax.GradientTransformationExtraArgs:
+    r"""Independent replicas of a transformation, in one compiled program.
+
+    .. math::
+        \theta_r \leftarrow \theta_r + \text{tx}_r(\nabla L(\theta_r)), \qquad r = 1 \ldots M
+
+    Parameters, gradients and updates have a leading axis of M replicas, and so has every array of
+    the state. Each replica has random keys of its own (folded with its number, at every depth of
+    wrappers) and, where given, hyperparameters of its own. Functions for one replica read a state
+    by ``jax.vmap``: ``jax.vmap(to.diagnostics.kinetic_temperature)(state)``.
+
+    Args:
+        tx: any transformation, ours or optax's.
+        num_replicas: M >= 1.
+        hyperparams: name -> values, float[num_replicas], of hyperparameters that
+            ``optax.inject_hyperparams`` around (or within) `tx` keeps in the state.
+
+    Returns:
+        A transformation whose state is that of `tx` with a leading replica axis. Of the extra
+        arguments of ``update``, arrays with a first axis of length M are given out to the replicas
+        (``value=losses``, one for each); scalars and functions serve all.
+
+    Raises:
+        ValueError: for no replicas, parameters without the replica axis, values of another number,
+            or a hyperparameter that `tx` does not have (the message lists those it has).
+
+    Examples:
+        >>> import jax, jax.numpy as jnp, optax
+        >>> import thermo_optax as to
+        >>> make = optax.inject_hyperparams(to.sgld)
+        >>> rates = jnp.array([0.1, 0.2, 0.4])
+        >>> tx = to.replicate(make(0.1, 0.0, key=0), 3, hyperparams={"learning_rate": rates})
+        >>> params = jnp.ones((3, 2))  # three replicas of two weights
+        >>> state = tx.init(params)
+        >>> updates, state = tx.update(params, state, params)
+        >>> print(updates[:, 0])
+        [-0.1 -0.2 -0.4]
+    """
+    check_integer(1, _TWO, num_replicas=num_replicas)
+    tx = optax.with_extra_args_support(tx)
+    values = _per_replica(hyperparams, num_replicas)
+
+    def init(params):
+        check_replica_axis("params", params, num_replicas)
+        shapes = [isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(params)]
+
+        def one(index, params):
+            with as_replica(index):
+                state = tx.init(params)
+            return _with_own_keys(state, index)
+
+        replicas = jnp.arange(num_replicas, dtype=jnp.uint32)
+        if any(shapes):  # mere shapes cannot be mapped over, and need not be: all are alike
+            params = jax.tree.map(_without_axis, params)
+            state = jax.vmap(lambda index: one(index, params))(replicas)
+        else:
+            state = jax.vmap(one)(replicas, params)
+        check_names(values, state)
+        return with_hyperparams(state, values)
+
+    def update(updates, state, params=None, **extra_args):
+        check_replica_axis("updates", updates, num_replicas)
+        functions = {name: arg for name, arg in extra_args.items() if callable(arg)}
+        arrays = {name: arg for name, arg in extra_args.items() if name not in functions}
+        axes = jax.tree.map(lambda x: 0 if jnp.shape(x)[:1] == (num_replicas,) else None, arrays)
+
+        def one(updates, state, params, arrays):
+            return tx.update(updates, state, params, **arrays, **functions)
+
+        return jax.vmap(one, in_axes=(0, 0, 0, axes))(updates, state, params, arrays)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def init_replicas(init_fn: Callable[[jax.Array], Any], key: KeyLike, num_replicas: int) -> Any:
+    r"""Parameters of several replicas, each initialised with a key of its own.
+
+    .. math::
+        \theta_r = \text{init}(k_r), \qquad k_r \text{ split from } k
+
+    Args:
+        init_fn: one typed key -> parameters: ``lambda key: model.init(key, x)`` for Flax linen,
+            ``lambda key: nnx.state(Net(nnx.Rngs(key)), nnx.Param)`` for Flax NNX,
+            ``lambda key: eqx.nn.MLP(2, 1, 8, 2, key=key)`` for Equinox, or a function of your own.
+            Leaves that are not arrays (activation functions) are kept as they are.
+        key: an int, a typed key or a raw uint32 key.
+        num_replicas: M >= 1.
+
+    Returns:
+        The tree of `init_fn`, with a leading axis of M at every array.
+
+    Raises:
+        ValueError: for no replicas, or a malformed key.
+        TypeError: for a missing key.
+
+    Examples:
+        >>> import jax
+        >>> import thermo_optax as to
+        >>> params = to.init_replicas(lambda key: {"w": jax.random.normal(key, (3, 2))}, 0, 8)
+        >>> print(params["w"].shape)
+        (8, 3, 2)
+    """
+    check_integer(1, _TWO, num_replicas=num_replicas)
+    rest: list[Any] = []
+
+    def arrays(key):
+        leaves, structure = jax.tree.flatten(init_fn(key))
+        rest[:] = [structure, [None if _is_array(leaf) else leaf for leaf in leaves]]
+        return [leaf if _is_array(leaf) else None for leaf in leaves]
+
+    stacked = jax.vmap(arrays)(jax.random.split(single_key(key), num_replicas))
+    structure, others = rest
+    leaves = [other if leaf is None else leaf for leaf, other in zip(stacked, others, strict=True)]
+    return jax.tree.unflatten(structure, leaves)
+
+
+def check_replica_axis(name: str, tree: Any, num_replicas: int) -> None:
+    """Every leaf must have a first axis of one entry for each replica."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        if jnp.shape(leaf)[:1] != (num_replicas,):
+            raise ValueError(
+                f"`{name}{jax.tree_util.keystr(path)}` must have a first axis of "
+                f"{num_replicas}, one entry for each replica, but has shape {jnp.shape(leaf)}. "
+                "`init_replicas` makes such parameters; `jax.vmap` the loss over them."
+            )
+
+
+def _per_replica(hyperparams, num_replicas: int) -> dict[str, jax.Array]:
+    values = {name: jnp.asarray(value) for name, value in (hyperparams or {}).items()}
+    for name, value in values.items():
+        if value.shape != (num_replicas,):
+            raise ValueError(
+                f"`hyperparams[{name!r}]` must have {num_replicas} values, one for each replica, "
+                f"but has shape {value.shape}."
+            )
+    return values
+
+
+def _with_own_keys(state: Any, index: jax.Array) -> Any:
+    """The state with its keys folded: those of optax's noise know of no replicas."""
+
+    def own(path, leaf):
+        if not path or path[-1] != jax.tree_util.GetAttrKey("rng_key"):
+            return leaf
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return jax.random.fold_in(leaf, index)
+        return replica_key(leaf, index) if leaf.shape == (2,) else leaf ^ index
+
+    return jax.tree_util.tree_map_with_path(own, state)
+
+
+def _without_axis(leaf: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype)
+
+
+def _is_array(leaf: Any) -> bool:
+    return hasattr(leaf, "dtype") and hasattr(leaf, "shape")

@@ -1,0 +1,73 @@
+"""One round of swaps: which pairs try, which succeed, and what is recorded of it."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ._records import HOT, SwapRecord, ends_visited
+
+SCHEMES = ("even-odd", "random pair")
+
+
+class Round(NamedTuple):
+    """A round of swaps, by pairs of neighbouring rungs."""
+
+    tried: jax.Array  # bool[num_rungs - 1]
+    probability: jax.Array  # float32[num_rungs - 1], of acceptance
+    accepted: jax.Array  # bool[num_rungs - 1]
+
+
+def pairs_to_try(scheme: str, rounds: jax.Array, key: jax.Array, num_pairs: int) -> jax.Array:
+    """bool[num_pairs]: every second pair, in turn the even and the odd ones; or one at random."""
+    pairs = jnp.arange(num_pairs)
+    if scheme == "even-odd":
+        return pairs % 2 == rounds % 2
+    return pairs == jax.random.randint(key, (), 0, num_pairs)
+
+
+def replica_at(rung: jax.Array) -> jax.Array:
+    """int32[num_rungs], the replica on each rung: the inverse of the permutation `rung`."""
+    replicas = jnp.arange(len(rung), dtype=rung.dtype)
+    return jnp.zeros_like(rung).at[rung].set(replicas)
+
+
+def log_acceptance(betas: jax.Array, energies: jax.Array, noise: jax.Array) -> jax.Array:
+    r"""The logarithm of Metropolis' ratio of each pair of neighbouring rungs.
+
+    (beta_k - beta_l) (E_k - E_l), minus half its variance where the energies are noisy: then the
+    ratio itself, not its logarithm, is right on average. All by rung.
+    """
+    step = betas[:-1] - betas[1:]
+    return step * (energies[:-1] - energies[1:]) - step**2 * noise / 2
+
+
+def decide(tried: jax.Array, log_ratio: jax.Array, key: jax.Array) -> Round:
+    """Accepts with probability min(1, ratio); what is not a number is not accepted."""
+    probability = jnp.where(jnp.isnan(log_ratio), 0, jnp.exp(jnp.minimum(log_ratio, 0)))
+    uniform = jax.random.uniform(key, log_ratio.shape)
+    accepted = tried & (uniform < probability)
+    return Round(tried, probability.astype(jnp.float32), accepted)
+
+
+def swapped(rung: jax.Array, accepted: jax.Array) -> jax.Array:
+    """The rungs of the replicas after the swaps of the accepted pairs, no two of which touch."""
+    none = jnp.zeros(1, bool)
+    up, down = jnp.concatenate([accepted, none]), jnp.concatenate([none, accepted])
+    return rung + up[rung].astype(rung.dtype) - down[rung].astype(rung.dtype)
+
+
+def recorded(record: SwapRecord, done: Round, rung: jax.Array) -> SwapRecord:
+    """The record after a round that led to these rungs."""
+    home = (rung == 0) & (record.last_end == HOT)
+    length = len(record.path)
+    path = record.path.at[record.rounds % length].set(rung) if length else record.path
+    return SwapRecord(
+        rounds=record.rounds + 1,
+        attempts=record.attempts + done.tried,
+        acceptances=record.acceptances + done.accepted,
+        probability=record.probability + jnp.where(done.tried, done.probability, 0),
+        last_end=ends_visited(rung, record.last_end),
+        round_trips=record.round_trips + home,
+        path=path,
+    )
