@@ -46,12 +46,6 @@ def stages(sizes: Sequence[int]) -> list[Stage]:
     return [_stage(number, modules) for number in range(len(pairs))]
 
 
-def corrupt(key: jax.Array, inputs: jax.Array, rate: float = DROPOUT) -> jax.Array:
-    """Dropout: a share of the entries is zero, the others grow so that the mean stays."""
-    kept = jax.random.bernoulli(key, 1 - rate, inputs.shape)
-    return jnp.where(kept, inputs / (1 - rate), 0)
-
-
 def _stage(number: int, modules) -> Stage:
     init, module = modules[number]
 
@@ -64,7 +58,7 @@ def _stage(number: int, modules) -> Stage:
         """Squared error of what the layer restores: summed over units, averaged over images."""
         clean = encode_below(frozen, images)
         # The pixels, the first layer of units, are not corrupted; the code, the last one, neither.
-        given = corrupt(key, clean) if number else clean
+        given = networks.dropout(key, clean, DROPOUT) if number else clean
         coder = module(params)
         restored = coder.decode(coder.encode(given))
         return jnp.mean(jnp.sum(jnp.square(restored - clean), axis=-1))

@@ -22,8 +22,8 @@ class Perceptron(nnx.Module):
                 nnx.Linear(
                     fan_in,
                     fan_out,
-                    kernel_init=_uniform(fan_in),
-                    bias_init=_uniform(fan_in),
+                    kernel_init=uniform(fan_in),
+                    bias_init=uniform(fan_in),
                     rngs=rngs,
                 )
                 for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True)
@@ -38,7 +38,8 @@ class Perceptron(nnx.Module):
         return output(inputs)
 
 
-def _uniform(fan_in: int) -> nnx.Initializer:
+def uniform(fan_in: int) -> nnx.Initializer:
+    """PyTorch's start of weights and biases: U(+-1/sqrt(fan_in))."""
     bound = fan_in**-0.5
 
     def initialize(key, shape, dtype=jnp.float32, out_sharding=None):
@@ -65,6 +66,12 @@ def pure(build: Callable[[nnx.Rngs], nnx.Module]) -> tuple[Callable, Callable]:
 
     graph, _ = nnx.eval_shape(lambda: split(jax.random.key(0)))
     return lambda key: split(key)[1], lambda params: nnx.merge(graph, params)
+
+
+def dropout(key: jax.Array, inputs: jax.Array, rate: float) -> jax.Array:
+    """A share of the entries is zero, the others grow so that the mean stays."""
+    kept = jax.random.bernoulli(key, 1 - rate, inputs.shape)
+    return jnp.where(kept, inputs / (1 - rate), 0)
 
 
 def binary_loss(logits: jax.Array, labels: jax.Array) -> jax.Array:

@@ -43,15 +43,15 @@ def add_seed_options(parser: argparse.ArgumentParser, seeds: int, meaning: str) 
 
 
 def add_training_options(
-    parser: argparse.ArgumentParser, *, seeds: int, chunks: int, methods: str, output: str
+    parser: argparse.ArgumentParser, *, seeds: int, chunks: int | None, methods: str, output: str
 ) -> None:
-    """The options of every benchmark that trains networks."""
+    """The options of every benchmark that trains networks; None for chunks that vary."""
     add_seed_options(parser, seeds, "networks per setting")
     parser.add_argument(
         "--chunks",
         type=at_least(1),
         default=chunks,
-        help="points of the curves (default: %(default)s)",
+        help=f"points of the curves (default: {chunks or 'the problem' + chr(39) + 's own'})",
     )
     parser.add_argument(
         "--methods", nargs="+", metavar="METHOD", help=f"some of: {methods} (default: all)"

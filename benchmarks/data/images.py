@@ -1,8 +1,10 @@
-"""Image classification data in the IDX format of MNIST."""
+"""Image classification data: the IDX format of MNIST, and the records of CIFAR-10."""
 
+import io
 import math
 import pathlib
 import struct
+import tarfile
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +24,7 @@ _ELEMENT_TYPES = {
 class ImageData(NamedTuple):
     """Images and their classes, as distributed: pixels are bytes, 0 is black."""
 
-    train_images: np.ndarray  # uint8[examples, height, width]
+    train_images: np.ndarray  # uint8[examples, height, width], and channels if there are several
     train_labels: np.ndarray  # uint8[examples]
     test_images: np.ndarray
     test_labels: np.ndarray
@@ -31,6 +33,25 @@ class ImageData(NamedTuple):
 def load_images(name: str) -> ImageData:
     """The data set called `name`, found or downloaded as `benchmarks.data.locate` says."""
     return ImageData(**{part: read_idx(path) for part, path in locate(name).items()})
+
+
+def load_cifar10() -> ImageData:
+    """CIFAR-10, found or downloaded as the archive of its binary version."""
+    (path,) = locate("cifar10").values()
+    with tarfile.open(fileobj=io.BytesIO(read(path))) as archive:
+        train = [_records(archive, f"data_batch_{number}.bin") for number in range(1, 6)]
+        images, labels = (np.concatenate(parts) for parts in zip(*train, strict=True))
+        return ImageData(images, labels, *_records(archive, "test_batch.bin"))
+
+
+def _records(archive: tarfile.TarFile, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels of one file: a byte for the class, then red, green and blue by rows."""
+    file = archive.extractfile(f"cifar-10-batches-bin/{name}")
+    if file is None:
+        raise ValueError(f"{name} is not a file of the archive of CIFAR-10.")
+    records = np.frombuffer(file.read(), np.uint8).reshape(-1, 1 + 3 * 32 * 32)
+    images = records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(images), records[:, 0]
 
 
 def read_idx(path: pathlib.Path) -> np.ndarray:

@@ -69,6 +69,16 @@ DATA_SETS = {
                 "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
             ),
         ),
+        DataSet(
+            "cifar10",
+            {
+                "archive": File(
+                    "cifar-10-binary.tar.gz",
+                    "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+                )
+            },
+            ("https://www.cs.toronto.edu/~kriz/",),
+        ),
         # Its 3,258,246 bytes have a byte order mark and CRLF line ends. No checksum by its
         # publisher is known: this one is of the text with line ends that give that length.
         DataSet(

@@ -106,7 +106,9 @@ class Result:
             measured = self.milestones.get(column.milestone)
         else:
             measured = self.stage_ends[-1] if self.finished(problem) else None
-        return measured and column.transform(measured[column.split][column.metric])
+        if measured is None:
+            return None
+        return column.transform(measured[column.split][column.metric])
 
 
 def compare(

@@ -151,7 +151,10 @@ class Meter:
         """Nothing is compiled yet."""
         self._problem = problem
         self._programs = [jax.jit(self._measure(stage)) for stage in problem.stages]
-        self._settle = [stage.settle and jax.jit(self._settled(stage)) for stage in problem.stages]
+        self._settle = [
+            jax.jit(self._settled(stage.settle)) if stage.settle else None
+            for stage in problem.stages
+        ]
 
     def __call__(
         self, params: Sequence[Any], splits: Sequence[str], *, blocks: int | None = None
@@ -179,8 +182,8 @@ class Meter:
 
         return measure
 
-    def _settled(self, stage: Stage):
-        def settle(params, calibration):
-            return self._problem.over_runs(lambda one: stage.settle(one, calibration))(params)
+    def _settled(self, settle):
+        def settled(params, calibration):
+            return self._problem.over_runs(lambda one: settle(one, calibration))(params)
 
-        return settle
+        return settled

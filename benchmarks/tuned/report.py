@@ -29,14 +29,11 @@ def save(
         return False
     output.mkdir(parents=True, exist_ok=True)
     seeds = results[0].chunks[-1].loss.shape[1]
-    command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
     spread = "standard deviation" if problem.deviations else "standard error"
     text = "\n\n".join(
         part
         for part in (
-            f"## {problem.title}",
-            f"`{command}`, {seeds} seeds (mean ± {spread}), "
-            f"{runtime.versions()}, {runtime.machine()}",
+            heading(problem.title, seeds, spread),
             notes,
             table(problem, results),
             *(stage_table(problem, results) if len(problem.stages) > 1 else ()),
@@ -47,7 +44,7 @@ def save(
     (output / "table.md").write_text(f"{text}\n", encoding="utf-8")
     summary = {
         "title": problem.title,
-        "command": command,
+        "command": command(),
         "versions": runtime.versions(),
         "machine": runtime.machine(),
         "methods": {result.label: _summary(result) for result in results},
@@ -58,6 +55,19 @@ def save(
     )
     print(f"\n{text}\n\nsaved in {output}/", flush=True)
     return True
+
+
+def heading(title: str, seeds: int, spread: str) -> str:
+    """The title, and what says how the numbers below it came about."""
+    return (
+        f"## {title}\n\n`{command()}`, {seeds} seeds (mean ± {spread}), "
+        f"{runtime.versions()}, {runtime.machine()}"
+    )
+
+
+def command() -> str:
+    """The command that is running."""
+    return shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
 
 
 def table(problem: Problem, results: Sequence[Result]) -> str:
@@ -80,7 +90,11 @@ def stage_table(problem: Problem, results: Sequence[Result]) -> tuple[str, str]:
         (
             result.label,
             *(
-                mean_and_spread(problem, result.stage_ends[stage]["test"][problem.score], decimals)
+                with_spread(
+                    result.stage_ends[stage]["test"][problem.score],
+                    decimals,
+                    deviation=problem.deviations,
+                )
                 if stage < len(result.stage_ends)
                 else "-"
                 for stage in stages
@@ -117,19 +131,21 @@ def setting(result: Result, row: Mapping[str, float]) -> str:
     return f"{row['learning_rate']:g}{''.join(others)}"
 
 
-def mean_and_spread(problem: Problem, values: np.ndarray, decimals: int) -> str:
+def with_spread(values: np.ndarray, decimals: int, *, deviation: bool) -> str:
     """Mean and standard error, or deviation, over seeds; of one seed only the value."""
     mean = f"{np.mean(values):.{decimals}f}"
     if len(values) == 1:
         return mean
-    spread = np.std(values, ddof=1) / (1 if problem.deviations else np.sqrt(len(values)))
+    spread = np.std(values, ddof=1) / (1 if deviation else np.sqrt(len(values)))
     return f"{mean} ± {spread:.{decimals}f}"
 
 
 def _row(problem: Problem, result: Result) -> tuple[str, ...]:
     def cell(column: Column) -> str:
         values = result.values(problem, column)
-        return "-" if values is None else mean_and_spread(problem, values, column.decimals)
+        if values is None:
+            return "-"
+        return with_spread(values, column.decimals, deviation=problem.deviations)
 
     search = result.search
     chosen = result.row == search.rows[search.best]

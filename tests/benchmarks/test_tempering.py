@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("tqdm")
 pytest.importorskip("matplotlib")
 
-from benchmarks import autoencoder, charlm, cli, data, recurrent, runtime, sda
+from benchmarks import charlm, cli, data, networks, recurrent, runtime, sda
 from benchmarks.data import images, text
 from benchmarks.tempering import methods
 from benchmarks.tuned import comparison, problem
@@ -115,10 +115,10 @@ def test_a_layer_of_the_stack_restores_the_clean_code_of_those_below():
             assert measured["layer MSE"] == measured["pixel MSE"]
 
 
-def test_corruption_keeps_the_mean():
-    corrupted = autoencoder.corrupt(jax.random.key(0), jnp.ones(100_000))
-    assert set(np.unique(corrupted)) == {0, np.float32(1.25)}
-    assert np.mean(corrupted) == pytest.approx(1, abs=5 * 1.25 * 0.4 / 100_000**0.5)
+def test_dropout_keeps_the_mean():
+    dropped = networks.dropout(jax.random.key(0), jnp.ones(100_000), 0.2)
+    assert set(np.unique(dropped)) == {0, np.float32(1.25)}
+    assert np.mean(dropped) == pytest.approx(1, abs=5 * 1.25 * 0.4 / 100_000**0.5)
 
 
 def test_the_greedy_schedule_switches_layers():

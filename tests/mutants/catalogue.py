@@ -1,13 +1,25 @@
 """All known defects."""
 
-from tests.mutants import curvature, entropy, linear, randomness, santa, tempering, thermostats
+from tests.mutants import (
+    curvature,
+    entropy,
+    ladder,
+    linear,
+    randomness,
+    samples,
+    santa,
+    tempering,
+    thermostats,
+)
 
 MUTANTS = [
     *curvature.MUTANTS,
     *entropy.MUTANTS,
+    *ladder.MUTANTS,
     *linear.MUTANTS,
     *thermostats.MUTANTS,
     *randomness.MUTANTS,
+    *samples.MUTANTS,
     *santa.MUTANTS,
     *tempering.MUTANTS,
 ]

@@ -22,7 +22,16 @@ from ._ladders import Ladders
 from ._momenta import rescaled
 from ._records import ReplicaExchangeState, no_energies, no_swaps, with_energies, with_noise
 from ._replicate import replicate
-from ._swaps import SCHEMES, decide, log_acceptance, pairs_to_try, recorded, replica_at, swapped
+from ._swaps import (
+    SCHEMES,
+    decide,
+    log_acceptance,
+    pairs_to_try,
+    recorded,
+    replica_at,
+    swapped,
+    with_path,
+)
 
 _ENERGIES = ("value", "value_fn")
 _FIRST_MOVE = 32  # rounds of swaps before the ladder moves for the first time
@@ -197,16 +206,20 @@ def replica_exchange(
             if noisy:
                 energies = with_noise(energies, losses, noise_decay)
             energies = with_energies(energies, losses, state.count)
-        parts = state.rung, state.ladder, state.swaps, energies
+        # Without the path: all that goes through `cond` is copied in every step.
+        path, swaps = state.swaps.path, state.swaps._replace(path=state.swaps.path[:0])
+        parts = state.rung, state.ladder, swaps, energies
         inner_state = state.inner_state
         if swap_period is not None:
             elapsed = state.count - warmup_steps
             due = (elapsed > 0) & (elapsed % swap_period == 0)
             parts = jax.lax.cond(due, swap, lambda *same: same, *parts)
+            path = with_path(path, parts[0], state.swaps.rounds, due)
             after = ladders.temperatures(parts[1], parts[0])
             factors = {label: jnp.sqrt(after[label] / before[label]) for label in before}
             inner_state = rescaled(inner_state, factors, due)
         rung, values, swaps, energies = parts
+        swaps = swaps._replace(path=path)
 
         inner_state = ladders.applied(inner_state, values, rung)
         given = {"value": value, "value_fn": value_fn}

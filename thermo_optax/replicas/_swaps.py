@@ -60,14 +60,19 @@ def swapped(rung: jax.Array, accepted: jax.Array) -> jax.Array:
 def recorded(record: SwapRecord, done: Round, rung: jax.Array) -> SwapRecord:
     """The record after a round that led to these rungs."""
     home = (rung == 0) & (record.last_end == HOT)
-    length = len(record.path)
-    path = record.path.at[record.rounds % length].set(rung) if length else record.path
-    return SwapRecord(
+    return record._replace(
         rounds=record.rounds + 1,
         attempts=record.attempts + done.tried,
         acceptances=record.acceptances + done.accepted,
         probability=record.probability + jnp.where(done.tried, done.probability, 0),
         last_end=ends_visited(rung, record.last_end),
         round_trips=record.round_trips + home,
-        path=path,
     )
+
+
+def with_path(path: jax.Array, rung: jax.Array, rounds: jax.Array, due: jax.Array) -> jax.Array:
+    """The rungs after the latest rounds, with one round more if due: a row written in place."""
+    if not len(path):
+        return path
+    place = rounds % len(path)
+    return path.at[place].set(jnp.where(due, rung, path[place]))
