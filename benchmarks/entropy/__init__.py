@@ -1,0 +1,70 @@
+"""`python -m benchmarks entropy`: local entropy against plain optimizers, at equal gradients.
+
+Problems of P. Chaudhari et al., `Entropy-SGD: biasing gradient descent into wide valleys
+<https://arxiv.org/abs/1611.01838>`_, 2017: those of Table 1 that fit two cores, the small ones of
+Figure 1 with the spectra of their Hessians, and a sweep of the inner learning rate.
+
+Every inner step of Entropy-SGD is a gradient evaluation like any other: all methods have the same
+number of them, in the search for their settings and in the runs that are reported.
+"""
+
+import argparse
+import pathlib
+
+from benchmarks.options import add_training_options, at_least
+
+SEARCH_SHARE = 0.2  # of the steps of the training that is reported
+PROBLEMS = ("mnistfc", "sweep", "lenet", "charlm", "small-mnistfc", "small-lenet")
+FOR_A_GPU = ("allcnn",)
+METHODS = ("sgd", "adam", "sgld", "entropy-sgd", "entropy-adam")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this benchmark."""
+    known = (*PROBLEMS, *FOR_A_GPU)
+    parser.add_argument(
+        "--problems",
+        nargs="+",
+        choices=known,
+        default=PROBLEMS,
+        metavar="PROBLEM",
+        help=f"some of: {', '.join(known)} (default: all but {FOR_A_GPU[0]}, which is meant for a "
+        "GPU; the others take about an hour on two cores)",
+    )
+    parser.add_argument(
+        "--steps",
+        type=at_least(1),
+        help="gradients per network, rounded up to whole chunks (default: the problem's own)",
+    )
+    parser.add_argument(
+        "--search",
+        type=at_least(1),
+        default=4,
+        help="settings to choose from, for every method, each on one run of "
+        f"{SEARCH_SHARE:g} of the steps (default: %(default)s)",
+    )
+    add_training_options(
+        parser,
+        seeds=3,
+        chunks=None,
+        methods=", ".join(METHODS),
+        output="results/entropy, with a folder for each problem",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Runs the problems one after the other; each leaves its results when it is done."""
+    from benchmarks import runtime
+    from benchmarks.data import MissingDataError
+    from benchmarks.entropy import command
+
+    runtime.configure()
+    output = options.output or pathlib.Path("results") / "entropy"
+    for name in options.problems:
+        try:
+            if name == "sweep":
+                command.sweep(options, output / name)
+            else:
+                command.compare(name, options, output / name)
+        except MissingDataError as error:
+            raise SystemExit(f"error: {error}") from error

@@ -1,0 +1,139 @@
+"""One learning rate for the steps with a gradient, of SGD and of the inner loop of Entropy-SGD.
+
+Every rate of the sweep is used by both, with all else as in the comparison (the decay of SGD's rate
+too, which lets it recover), and none is chosen.
+"""
+
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks import markdown
+from benchmarks.entropy.methods import ENTROPY_SGD, SGD, make_methods
+from benchmarks.entropy.problems import ERROR, EXPERIMENTS, LOSS
+from benchmarks.interruption import Interruption
+from benchmarks.tuned import report
+from benchmarks.tuned.engine import Meter, Trainer
+
+STEPS = {"small-mnistfc": 1_000, "mnistfc": 300}  # by problem, in this order
+RATES = (0.1, 0.32, 1.0, 3.2)
+CHUNKS = 5
+
+
+class Swept(NamedTuple):
+    """What one method made of all rates on one problem; arrays are [rates, seeds]."""
+
+    problem: str
+    title: str
+    method: str
+    steps: int
+    error: np.ndarray  # on test data, in percent
+    loss: np.ndarray  # on training data
+
+
+def run(
+    output: pathlib.Path,
+    seeds: Sequence[int],
+    colours: Mapping[str, str],
+    *,
+    steps: int | None = None,
+    rates: Sequence[float] = RATES,
+) -> None:
+    """Trains with every rate, then reports; after Ctrl-C, on what there is."""
+    found: list[Swept] = []
+    with Interruption() as interruption:
+        try:
+            for name, own_steps in STEPS.items():
+                _sweep(name, steps or own_steps, seeds, rates, found, interruption)
+        finally:
+            _report(output, found, len(seeds), rates, colours)
+        interruption.check()
+
+
+def _sweep(name, steps, seeds, rates, found, interruption) -> None:
+    experiment = EXPERIMENTS[name]
+    problem = experiment.build()
+    methods = make_methods(experiment.choices, 1)
+    meter, chunk_steps = Meter(problem), -(-steps // CHUNKS)
+    for method in (methods[SGD], methods[ENTROPY_SGD]):
+        trainer = Trainer(problem, method, chunk_steps)
+        rows = [{**method.settings[0], "learning_rate": rate} for rate in rates for _ in seeds]
+        runs = trainer.train(rows, [*seeds] * len(rates), chunks=CHUNKS, examples=problem.examples)
+        params = None
+        for chunk in tqdm(runs, desc=f"{name}, {method.label}", total=CHUNKS, unit="chunk"):
+            params = chunk.params
+            interruption.check()
+        assert params is not None
+        measured = meter(params, ("train", "test"))
+        shape = len(rates), len(seeds)
+        error, loss = measured["test"][ERROR], measured["train"][LOSS]
+        found.append(
+            Swept(
+                *(name, problem.title, method.label, chunk_steps * CHUNKS),
+                *(error.reshape(shape), loss.reshape(shape)),
+            )
+        )
+
+
+def _report(output, found: Sequence[Swept], seeds, rates, colours) -> None:
+    if not found:
+        print("sweep: nothing was finished")
+        return
+    output.mkdir(parents=True, exist_ok=True)
+    text = "\n\n".join(
+        (
+            report.heading("Sweep of the learning rate", seeds, "standard deviation"),
+            "SGD with Nesterov momentum and the inner loop of Entropy-SGD at the same learning "
+            "rate. Test error in percent; in brackets the worst seed. A network that knows nothing "
+            "is at 90.",
+            _table(found, rates),
+        )
+    )
+    (output / "table.md").write_text(f"{text}\n", encoding="utf-8")
+    arrays = {
+        f"{one.problem}/{one.method}/{field}": getattr(one, field)
+        for one in found
+        for field in ("error", "loss")
+    }
+    np.savez_compressed(output / "sweep.npz", allow_pickle=False, rates=rates, **arrays)
+    _picture(output / "sweep.png", found, rates, colours)
+    print(f"\n{text}\n\nsaved in {output}/", flush=True)
+
+
+def _table(found: Sequence[Swept], rates: Sequence[float]) -> str:
+    rows = [
+        (
+            *(one.title, one.method, f"{one.steps:,}"),
+            *(f"{report.with_spread(e, 2, deviation=True)} ({e.max():.2f})" for e in one.error),
+        )
+        for one in found
+    ]
+    return markdown.table(("problem", "method", "steps", *(f"{rate:g}" for rate in rates)), rows)
+
+
+def _picture(path, found: Sequence[Swept], rates, colours) -> None:
+    names = list(dict.fromkeys(one.problem for one in found))
+    figure, panels = plt.subplots(
+        1, len(names), figsize=(5.2 * len(names), 4), layout="constrained", squeeze=False
+    )
+    for axes, name in zip(panels[0], names, strict=True):
+        for one in (one for one in found if one.problem == name):
+            axes.plot(rates, one.error.mean(axis=1), "o-", color=colours[one.method], zorder=3)
+            for errors in one.error.T:
+                axes.plot(rates, errors, ".", color=colours[one.method], alpha=0.5)
+            axes.plot([], [], "o-", color=colours[one.method], label=one.method)
+            axes.set_title(f"{one.title}\nafter {one.steps:,} gradient evaluations", fontsize=10)
+        axes.axhline(90, color="0.6", linewidth=0.8, linestyle=":")
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_yticks([2, 5, 10, 20, 50, 90], labels=["2", "5", "10", "20", "50", "90"])
+        axes.set_xlabel("learning rate of the steps with a gradient")
+        axes.grid(alpha=0.3)
+    panels[0, 0].set_ylabel("test error %, mean and every seed")
+    panels[0, 0].legend(frameon=False)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
