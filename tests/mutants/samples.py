@@ -157,10 +157,10 @@ MUTANTS = [
         ("samples/test_composition.py::test_each_group_of_a_partition",),
     ),
     Mutant(
-        "arviz: the axes of chains and draws swapped",
+        "arviz: another R-hat than was asked for",
         ARVIZ,
-        "return array if has_chains else array[None]",
-        "return array.swapaxes(0, 1) if has_chains else array[None]",
-        ("diagnostics/test_arviz.py::test_chains_and_draws",),
+        "require_arviz().rhat(data, method=method)",
+        "require_arviz().rhat(data)",
+        ("diagnostics/test_arviz.py::test_rhat_of_chains_apart",),
     ),
 ]
