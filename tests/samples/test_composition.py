@@ -195,3 +195,20 @@ def test_groups_that_do_not_fit():
         to.collected_samples(state)
     with pytest.raises(ValueError, match="one mask cannot serve"):
         to.samples_and_mask(state)
+
+
+def test_readers_of_one_chain():
+    """Of several they would take the axis of chains for one of the parameters."""
+
+    def run(x):
+        return walk(to.collect_samples(to.running_moments(counting()), 3), x, 3)[:2]
+
+    params, state = jax.vmap(run)(jnp.zeros((2, 2)))
+    for reader in (to.posterior_mean, to.samples_and_mask):
+        with pytest.raises(ValueError, match="`state` is of 2 chains: `jax.vmap` the reader"):
+            reader(state, params)
+    mean = jax.vmap(to.posterior_mean)(state, params)
+    np.testing.assert_array_equal(mean, np.full((2, 2), 2.0))
+    samples, mask = jax.vmap(to.samples_and_mask)(state, params)
+    assert np.all(mask)
+    np.testing.assert_array_equal(samples, to.collected_samples(state))

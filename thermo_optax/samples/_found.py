@@ -1,9 +1,11 @@
 """The states of the collecting transformations inside any state, and their arrays by path."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
 
@@ -16,6 +18,16 @@ def states_of(state: Any, kind: type, maker: str) -> list[Any]:
             "partition with one of them."
         )
     return found
+
+
+def check_one_chain(states: Sequence[Any], reader: str) -> None:
+    """Raises for the state of a run that was vmapped, whose axis of chains would be misread."""
+    shape = jnp.shape(states[0].num_collected)
+    if shape:
+        raise ValueError(
+            f"`state` is of {math.prod(shape)} chains: `jax.vmap` the reader over them, as in "
+            f"`jax.vmap(lambda state, params: {reader}(state, params))(state, params)`."
+        )
 
 
 def merged(params: Any, trees: Sequence[Any], otherwise: Callable[[Any], Any]) -> Any:

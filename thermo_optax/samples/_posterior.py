@@ -17,7 +17,7 @@ from thermo_optax._base import (
     stream_key,
 )
 
-from ._found import merged, states_of
+from ._found import check_one_chain, merged, states_of
 from ._moments import RunningMomentsState
 
 
@@ -45,7 +45,8 @@ def posterior_mean(state: Any, params: optax.Params) -> optax.Params:
         A tree like params; NaN before the first sample.
 
     Raises:
-        ValueError: if there is no `running_moments` in the state.
+        ValueError: if there is no `running_moments` in the state; for the state of several chains
+            outside of `jax.vmap`.
 
     Examples:
         >>> import jax.numpy as jnp, optax
@@ -79,7 +80,8 @@ def posterior_variance(state: Any, params: optax.Params) -> Any:
         A tree like params, in at least float32; NaN before the second sample.
 
     Raises:
-        ValueError: if there is no `running_moments` in the state.
+        ValueError: if there is no `running_moments` in the state; for the state of several chains
+            outside of `jax.vmap`.
 
     Examples:
         >>> import jax.numpy as jnp, optax
@@ -201,7 +203,9 @@ def draw_posterior(
 
 
 def _all(state: Any) -> list[_Moments]:
-    return [_moments(s) for s in states_of(state, RunningMomentsState, "running_moments")]
+    states = states_of(state, RunningMomentsState, "running_moments")
+    check_one_chain(states, "posterior_mean")
+    return [_moments(each) for each in states]
 
 
 def _moments(state: RunningMomentsState) -> _Moments:

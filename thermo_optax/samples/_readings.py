@@ -9,7 +9,7 @@ import optax
 from jax.core import Tracer
 
 from ._collect import CollectedSamplesState
-from ._found import merged, states_of
+from ._found import check_one_chain, merged, states_of
 
 
 def collected_samples(state: Any, params: optax.Params | None = None) -> Any:
@@ -89,7 +89,7 @@ def samples_and_mask(state: Any, params: optax.Params | None = None) -> tuple[An
 
     Raises:
         ValueError: if there is no `collect_samples` in the state, or more than one: groups may have
-            collected at different steps.
+            collected at different steps; for the state of several chains outside of `jax.vmap`.
 
     Examples:
         >>> import jax.numpy as jnp, optax
@@ -110,6 +110,7 @@ def samples_and_mask(state: Any, params: optax.Params | None = None) -> tuple[An
             f"`state` has {len(states)} times `collect_samples` in it, and one mask cannot serve "
             "them all. Put one `collect_samples` around the partition."
         )
+    check_one_chain(states, "samples_and_mask")
     (only,) = states
     length = jax.tree.leaves(only.samples)[0].shape[0]
     # The oldest sample is in the next row to be written, once all are full.
