@@ -21,7 +21,8 @@ IN_312 = $(MAKE) VENV=.venv-3.12 PYTHON="$(PYTHON312)"
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # two pips at work on one environment break it
-.PHONY: help demo test test-slow test-all bench lint format mutants constraints clean peers pins have-312
+.PHONY: help demo test test-slow test-all bench docs notebooks lint format mutants constraints clean peers \
+    pins have-312
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -40,6 +41,13 @@ test-all: have-312 test  ## run the tests, then run them on Python 3.12 with the
 
 bench: $(VENV)/.installed-bench peers  ## time the updates next to those of optax, blackjax and posteriors
 	$(PY) -m benchmarks updates $(ARGS)
+
+docs: $(VENV)/.installed-docs  ## build the documentation: build/docs/index.html
+	$(PY) -m sphinx -W --keep-going -q -b html docs build/docs
+	@echo "Open build/docs/index.html"
+
+notebooks: $(VENV)/.installed-notebooks  ## make each .ipynb anew from its .py, without outputs
+	$(PY) -m jupytext --quiet --to ipynb --update notebooks/*.py
 
 lint: $(VENV)/.installed-test $(VENV)/.installed-bench $(VENV)/.installed-lint  ## check style, types and import directions
 	$(PY) -m ruff check

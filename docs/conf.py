@@ -1,0 +1,70 @@
+"""Sphinx: `make docs` builds the pages, and a warning fails the build.
+
+Nothing is fetched from other sites, so the build needs no network.
+"""
+
+import importlib.metadata
+import inspect
+import os
+import pathlib
+import re
+from typing import Any
+
+HERE = pathlib.Path(__file__).resolve().parent
+# For the kernels that execute the notebooks.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(HERE.parent / ".cache" / "jax"))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+project = "thermo_optax"
+author = "The thermo_optax authors"
+version = release = importlib.metadata.version("thermo_optax")
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+]
+exclude_patterns = ["_build"]
+# A name in single backticks is a link if it is ours, and plain code otherwise.
+default_role = "py:obj"
+add_module_names = False
+# Types would make the signatures longer than the text; the text has units and ranges.
+autodoc_typehints = "none"
+python_maximum_signature_line_length = 88
+napoleon_numpy_docstring = False
+napoleon_use_rtype = False
+napoleon_custom_sections = [("Sources", "references")]
+
+myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+# Executed once, until their code changes: `rm -r .cache/notebooks` to execute them anew.
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(HERE.parent / ".cache" / "notebooks")
+nb_execution_timeout = 600
+nb_execution_raise_on_error = True
+
+html_theme = "furo"
+html_title = "thermo_optax"
+html_copy_source = False
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+FIELD = re.compile(r"^    (\w+): [^#\n]+(?:=[^#\n]+)?# (.+)$", re.MULTILINE)
+
+
+def fields_of_named_tuples(app: Any, what: str, name: str, obj: Any, *rest: Any) -> None:
+    """Adds what the comments in its class body say of the fields of a state."""
+    if what != "class" or not issubclass(obj, tuple):
+        return
+    lines = rest[-1]
+    lines += ["", "Fields:", ""]
+    for field, comment in FIELD.findall(inspect.getsource(obj)):
+        lines.append(f"- ``{field}``: " + re.sub(r"([|*])", r"\\\1", comment))
+    lines.append("")
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", fields_of_named_tuples)
