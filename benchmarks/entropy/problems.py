@@ -175,7 +175,7 @@ EXPERIMENTS = {
     ),
     "lenet": Experiment(
         1_000,
-        mnist("LeNet 20-50-500, MNIST", LENET),
+        mnist("LeNet 20-50-500, MNIST", LENET, block=1_000),
         ON_MNIST,
         normalized=True,
     ),

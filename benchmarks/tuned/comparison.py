@@ -194,7 +194,9 @@ class _Runs(NamedTuple):
     def __call__(self, result: Result) -> None:
         """Trains and measures them; `result` is one of the results from its first chunk on."""
         problem, meter = self.trainer.problem, self.meter
-        due = {max(1, round(share * self.chunks)): share for share in problem.milestones}
+        # Those that do not fall between two chunks.
+        shares = {round(n / self.chunks, 6): n for n in range(1, self.chunks + 1)}
+        due = {shares[share]: share for share in problem.milestones if share in shares}
         rows = [result.row] * len(self.seeds)
         runs = self.trainer.train(rows, self.seeds, chunks=self.chunks, examples=problem.examples)
         total = self.chunks * len(problem.stages)

@@ -58,12 +58,14 @@ def test_a_convolution_is_what_its_name_says():
     @jax.jit
     def both(inputs):
         layer = classifiers.Convolution(3, 4, 5, rngs=classifiers.nnx.Rngs(0))
+        bias = layer.product.bias
+        assert bias is not None
         kernel = layer.product.kernel[...].reshape(5, 5, 3, 4)
         layout = ("NHWC", "HWIO", "NHWC")
         wanted = jax.lax.conv_general_dilated(
             inputs, kernel, (1, 1), "VALID", dimension_numbers=layout
         )
-        return layer(inputs), wanted + layer.product.bias[...]
+        return layer(inputs), wanted + bias[...]
 
     found, wanted = both(RNG.normal(size=(2, 9, 8, 3)).astype(np.float32))
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
@@ -109,12 +111,13 @@ def test_what_is_measured_and_what_is_descended():
     problem = tiny_problem()
     (plain,), (decayed,) = problem.stages, tiny_problem(weight_decay=0.1).stages
     block, other = problem.splits["train"][0], problem.splits["test"][1]
-    assert plain.settle is not None
+    settle = plain.settle
+    assert settle is not None
 
     @jax.jit
     def numbers():
         params = plain.init(jax.random.key(0))
-        points = [plain.settle(params, examples) for examples in (block, other)]
+        points = [settle(params, examples) for examples in (block, other)]
         losses = [stage.loss(params, (), block, None) for stage in (plain, decayed)]
         square = sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(params))
         return [plain.measure(point, (), block)["loss"] for point in points], losses, square
@@ -148,7 +151,7 @@ def trained(problem, name, steps, chunks=1, seeds=(0, 1)):
 
 
 def test_local_entropy_is_evaluated_at_the_outer_point():
-    problem = tiny_problem()
+    problem = tiny_problem(TINY_PLAIN)
     before, after = trained(problem, "entropy-sgd", methods.INNER_STEPS["entropy-sgd"] - 1, 2)
     init = jax.jit(problem.stages[0].init)
     keys = (jax.random.split(jax.random.fold_in(jax.random.key(s), 0))[0] for s in (0, 1))
@@ -162,7 +165,7 @@ def test_local_entropy_is_evaluated_at_the_outer_point():
 
 
 def test_networks_in_turn_train_as_they_do_at_once():
-    in_turn = tiny_problem()
+    in_turn = tiny_problem(TINY_PLAIN)
     (one,) = trained(in_turn, "sgd", 3)
     (other,) = trained(in_turn._replace(one_by_one=False), "sgd", 3)
     np.testing.assert_allclose(one.loss, other.loss, rtol=1e-5)
@@ -170,8 +173,9 @@ def test_networks_in_turn_train_as_they_do_at_once():
 
 
 def test_near_zero_is_counted_by_weight():
-    nodes, weights = np.array([[-1.0, 0.005, 3.0]] * 2), np.array([[0.1, 0.7, 0.2], [0, 0.9, 0.1]])
-    spectrum = to.diagnostics.HessianSpectrum(nodes, weights, np.int32(9))
+    nodes = jnp.array([[-1.0, 0.005, 3.0]] * 2)
+    weights = jnp.array([[0.1, 0.7, 0.2], [0, 0.9, 0.1]])
+    spectrum = to.diagnostics.HessianSpectrum(nodes, weights, jnp.int32(9))
     one = curvature.Solution("", "", 0, 0, 0.0, None, 0.0, spectrum, None)  # type: ignore
     assert one.near_zero == pytest.approx(0.8)
 
@@ -228,7 +232,7 @@ def test_a_comparison_leaves_tables_numbers_and_pictures(tiny_experiments, tmp_p
     for result in summary.values():
         assert result["steps"] == 40
         assert result["search"]["steps"] == 10  # a whole chunk, though a fifth is less
-        assert set(result["milestones"]) == {"0.1", "0.5"}
+        assert set(result["milestones"]) == {"0.5"}  # a tenth is not among these four
         errors = result["stage_ends"][0]["test"]["error"]
         assert len(errors) == 2
         assert all(0 <= error <= 100 for error in errors)
@@ -256,15 +260,7 @@ def test_the_sweep_shows_every_rate_to_both(tiny_experiments, tmp_path, monkeypa
     assert (tmp_path / "sweep.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_an_interrupted_run_keeps_what_is_done(tiny_experiments, tmp_path, monkeypatch):
-    train = Trainer.train
-
-    def interrupted(self, rows, seeds, **arguments):
-        yield from train(self, rows, seeds, **arguments)
-        if self.method.label == "Adam" and comparison.SEARCH_SEED not in seeds:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(Trainer, "train", interrupted)
+def test_an_interrupted_run_keeps_what_is_done(tiny_experiments, interrupt_after_adam, tmp_path):
     arguments = ["--problems", "mnistfc", "--seeds", "1", "--search", "1", "--steps", "4"]
     assert cli.main(["entropy", *arguments, "--output", str(tmp_path)]) == cli.INTERRUPTED
     summary = json.loads((tmp_path / "mnistfc" / "results.json").read_text())["methods"]

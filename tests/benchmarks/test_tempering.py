@@ -245,15 +245,7 @@ def test_a_run_leaves_tables_numbers_and_pictures(command, options, monkeypatch,
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
 
 
-def test_an_interrupted_run_keeps_what_is_done(monkeypatch, tmp_path, capsys):
-    train = Trainer.train
-
-    def interrupted(self, rows, seeds, **arguments):
-        yield from train(self, rows, seeds, **arguments)
-        if self.method.label == "Adam" and comparison.SEARCH_SEED not in seeds:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(Trainer, "train", interrupted)
+def test_an_interrupted_run_keeps_what_is_done(interrupt_after_adam, monkeypatch, tmp_path):
     options = ("--units", "4", "--batch-size", "3", "--length", "5", "--methods", "sgd", "adam")
     assert play("charlm", monkeypatch, tmp_path, *options, "ctld") == 130
     summary = json.loads((tmp_path / "results.json").read_text())["methods"]
