@@ -18,6 +18,7 @@ from thermo_optax._base import (
 )
 
 from ._energies import check_energies
+from ._hyperparams import with_hyperparams
 from ._ladders import Ladders
 from ._momenta import rescaled
 from ._records import ReplicaExchangeState, no_energies, no_swaps, with_energies, with_noise
@@ -167,7 +168,9 @@ def replica_exchange(
         rung = jnp.arange(size, dtype=jnp.int32)
         values = ladders.values()
         start = jnp.ones([], bool)
-        state = rescaled(ladders.applied(state, values, rung), ladders.heat(state, values), start)
+        heat = ladders.heat(state, values)
+        injected = ladders.placed(ladders.injected(state), values, rung)
+        state = rescaled(with_hyperparams(state, injected), heat, start)
         return ReplicaExchangeState(
             count=jnp.zeros([], jnp.int32),
             rng_key=stream_key(key, "replica exchange", params),
@@ -184,7 +187,7 @@ def replica_exchange(
         check_energies(energy, value, value_fn, params, size, swap_period is not None)
         before = ladders.temperatures(state.ladder, state.rung)
 
-        def swap(rung, values, swaps, energies):
+        def swap(rung, values, swaps, energies, injected):
             if energy == "value_fn":
                 energies = with_energies(energies, _each(value_fn, params), state.count)
             which, whether = jax.random.split(_round_key(state.rng_key, swaps.rounds))
@@ -198,7 +201,7 @@ def replica_exchange(
             if adapting:
                 soon = (state.count < adaptation_steps) & _is_power(swaps.rounds)
                 values, swaps = jax.lax.cond(soon, ladders.moved, lambda *same: same, values, swaps)
-            return rung, values, swaps, energies
+            return rung, values, swaps, energies, ladders.placed(injected, values, rung)
 
         energies = state.energies
         if value is not None and energy == "value":
@@ -208,8 +211,9 @@ def replica_exchange(
             energies = with_energies(energies, losses, state.count)
         # Without the path: all that goes through `cond` is copied in every step.
         path, swaps = state.swaps.path, state.swaps._replace(path=state.swaps.path[:0])
-        parts = state.rung, state.ladder, swaps, energies
         inner_state = state.inner_state
+        injected = ladders.injected(inner_state)
+        parts = state.rung, state.ladder, swaps, energies, injected
         if swap_period is not None:
             elapsed = state.count - warmup_steps
             due = (elapsed > 0) & (elapsed % swap_period == 0)
@@ -218,10 +222,10 @@ def replica_exchange(
             after = ladders.temperatures(parts[1], parts[0])
             factors = {label: jnp.sqrt(after[label] / before[label]) for label in before}
             inner_state = rescaled(inner_state, factors, due)
-        rung, values, swaps, energies = parts
+        rung, values, swaps, energies, injected = parts
         swaps = swaps._replace(path=path)
+        inner_state = with_hyperparams(inner_state, injected)
 
-        inner_state = ladders.applied(inner_state, values, rung)
         given = {"value": value, "value_fn": value_fn}
         extra |= {name: argument for name, argument in given.items() if argument is not None}
         extra["temperature_scale"] = ladders.scale(inner_state, values, rung, temperature_scale)

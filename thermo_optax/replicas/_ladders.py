@@ -12,7 +12,7 @@ from jax.tree_util import GetAttrKey
 from thermo_optax._base import check_nonnegative, check_positive
 
 from ._barrier import adapted_ladder
-from ._hyperparams import check_names, injected_names, injected_values, with_hyperparams
+from ._hyperparams import check_names, injected_names, injected_values
 from ._inverse import inverse_of, moved
 from ._momenta import EVERYWHERE
 from ._records import SwapRecord
@@ -81,9 +81,14 @@ class Ladders:
                 factors[label] = jnp.sqrt(values[name] / jnp.where(base > 0, base, values[name]))
         return factors
 
-    def applied(self, state: Any, values: Values, rung: jax.Array) -> Any:
-        """The state of the replicas, each with the hyperparameters of its rung."""
-        return with_hyperparams(state, {name: value[rung] for name, value in values.items()})
+    def injected(self, state: Any) -> Values:
+        """Name -> value of each replica, of those hyperparameters that are in the state."""
+        found = {name: injected_values(state, name) for name in self._values}
+        return {name: values[0] for name, values in found.items() if values}
+
+    def placed(self, injected: Values, values: Values, rung: jax.Array) -> Values:
+        """The same, where the replicas stand on these rungs."""
+        return {name: values[name][rung].astype(old.dtype) for name, old in injected.items()}
 
     def scale(self, state: Any, values: Values, rung: jax.Array, temperature_scale: Any) -> Any:
         """What multiplies the temperature of each replica's bath."""
@@ -119,7 +124,8 @@ class Ladders:
     def _check_betas(self) -> None:
         for name, inverse in self._inverse.items():
             value = self._values[name]
-            beta = inverse.beta(value)
+            with np.errstate(all="ignore"):
+                beta = inverse.beta(value)
             if isinstance(beta, Tracer):
                 continue
             if not np.all(np.isfinite(beta) & (beta > 0)):

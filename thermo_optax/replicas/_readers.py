@@ -180,5 +180,6 @@ def swap_acceptance(state: Any) -> SwapAcceptance:
         Syed et al., `Non-Reversible Parallel Tempering <https://arxiv.org/abs/1905.02939>`_, 2021.
     """
     swaps = exchange_state(state).swaps
-    tries = jnp.where(swaps.attempts > 0, swaps.attempts, jnp.nan)
-    return SwapAcceptance(swaps.attempts, swaps.acceptances / tries, swaps.probability / tries)
+    tries = swaps.attempts.astype(jnp.float32)
+    accepted = swaps.acceptances.astype(jnp.float32)
+    return SwapAcceptance(swaps.attempts, accepted / tries, swaps.probability / tries)

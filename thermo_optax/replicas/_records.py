@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-COLD, HOT = 1, 2  # the end of the ladder that a replica has visited last; 0 is neither
+COLD, HOT = 1, 2  # has visited the first rung last, or since then the last one; 0: neither yet
 
 
 class SwapRecord(NamedTuple):
@@ -16,7 +16,9 @@ class SwapRecord(NamedTuple):
     attempts: jax.Array  # int32[num_rungs - 1], of rung k with k + 1, since the ladder moved last
     acceptances: jax.Array  # int32[num_rungs - 1], swaps made among them
     probability: jax.Array  # float32[num_rungs - 1], sum over them of min(1, exp(...))
-    last_end: jax.Array  # int32[num_replicas], 1: was at the first rung last, 2: at the last one
+    last_end: (
+        jax.Array
+    )  # int32[num_replicas], 1: from the first rung, 2: on the way back; 0: neither
     round_trips: jax.Array  # int32[num_replicas], from the first rung to the last and back
     path: jax.Array  # int32[path_length, num_replicas], rungs after the latest rounds; -1: none
 
@@ -46,30 +48,36 @@ class ReplicaExchangeState(NamedTuple):
 
 def no_swaps(num_replicas: int, path_length: int) -> SwapRecord:
     """The record before the first round."""
-    pairs, each = jnp.zeros(num_replicas - 1, jnp.int32), jnp.zeros(num_replicas, jnp.int32)
+    # Each array in memory of its own, so that a state can be donated.
     return SwapRecord(
         rounds=jnp.zeros([], jnp.int32),
-        attempts=pairs,
-        acceptances=pairs,
-        probability=pairs.astype(jnp.float32),
-        last_end=ends_visited(jnp.arange(num_replicas), each),
-        round_trips=each,
+        attempts=jnp.zeros(num_replicas - 1, jnp.int32),
+        acceptances=jnp.zeros(num_replicas - 1, jnp.int32),
+        probability=jnp.zeros(num_replicas - 1, jnp.float32),
+        last_end=ends_visited(
+            jnp.arange(num_replicas, dtype=jnp.int32), jnp.zeros(num_replicas, jnp.int32)
+        ),
+        round_trips=jnp.zeros(num_replicas, jnp.int32),
         path=jnp.full((path_length, num_replicas), -1, jnp.int32),
     )
 
 
 def no_energies(num_replicas: int) -> EnergyRecord:
     """The record before the first loss."""
-    count = jnp.zeros(num_replicas, jnp.int32)
-    never = jnp.full(num_replicas, jnp.inf, jnp.float32)
-    none = jnp.zeros((num_replicas, num_replicas), jnp.float32)
-    return EnergyRecord(never, never, count, count, none, jnp.zeros([], jnp.float32))
+    return EnergyRecord(
+        latest=jnp.full(num_replicas, jnp.inf, jnp.float32),
+        lowest=jnp.full(num_replicas, jnp.inf, jnp.float32),
+        lowest_step=jnp.zeros(num_replicas, jnp.int32),
+        faults=jnp.zeros(num_replicas, jnp.int32),
+        noise=jnp.zeros((num_replicas, num_replicas), jnp.float32),
+        noise_weight=jnp.zeros([], jnp.float32),
+    )
 
 
 def ends_visited(rung: jax.Array, last_end: jax.Array) -> jax.Array:
     """The end of the ladder that each replica has visited last, after it came to a rung."""
-    last_end = jnp.where(rung == 0, COLD, last_end)
-    return jnp.where(rung == len(rung) - 1, HOT, last_end).astype(jnp.int32)
+    warmed = (rung == len(rung) - 1) & (last_end == COLD)
+    return jnp.where(rung == 0, COLD, jnp.where(warmed, HOT, last_end)).astype(jnp.int32)
 
 
 def with_energies(record: EnergyRecord, energies: jax.Array, count: jax.Array) -> EnergyRecord:
@@ -80,7 +88,7 @@ def with_energies(record: EnergyRecord, energies: jax.Array, count: jax.Array) -
         latest=energies,
         lowest=jnp.where(better, energies, record.lowest),
         lowest_step=jnp.where(better, count, record.lowest_step),
-        faults=record.faults + ~finite,
+        faults=record.faults + (~finite).astype(jnp.int32),
     )
 
 
@@ -94,7 +102,8 @@ def with_noise(record: EnergyRecord, energies: jax.Array, decay: Any) -> EnergyR
     sound = jnp.isfinite(step)
     both = sound[:, None] & sound[None, :]
     step = jnp.where(sound, step, 0)
-    weight = jnp.where(both, 1 - jnp.asarray(decay, jnp.float32), 0)
+    share = 1 - jnp.asarray(decay, jnp.float32)
+    weight = jnp.where(both, share, 0)
     noise = (1 - weight) * record.noise + weight * step[:, None] * step[None, :] / 2
-    total = record.noise_weight * decay + jnp.where(jnp.any(sound), 1 - decay, 0)
-    return record._replace(noise=noise, noise_weight=jnp.asarray(total, jnp.float32))
+    total = (1 - share) * record.noise_weight + jnp.where(jnp.any(sound), share, 0)
+    return record._replace(noise=noise, noise_weight=total)

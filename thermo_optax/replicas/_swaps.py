@@ -20,10 +20,10 @@ class Round(NamedTuple):
 
 def pairs_to_try(scheme: str, rounds: jax.Array, key: jax.Array, num_pairs: int) -> jax.Array:
     """bool[num_pairs]: every second pair, in turn the even and the odd ones; or one at random."""
-    pairs = jnp.arange(num_pairs)
+    pairs = jnp.arange(num_pairs, dtype=rounds.dtype)
     if scheme == "even-odd":
         return pairs % 2 == rounds % 2
-    return pairs == jax.random.randint(key, (), 0, num_pairs)
+    return pairs == jax.random.randint(key, (), 0, num_pairs, rounds.dtype)
 
 
 def replica_at(rung: jax.Array) -> jax.Array:
@@ -45,7 +45,7 @@ def log_acceptance(betas: jax.Array, energies: jax.Array, noise: jax.Array) -> j
 def decide(tried: jax.Array, log_ratio: jax.Array, key: jax.Array) -> Round:
     """Accepts with probability min(1, ratio); what is not a number is not accepted."""
     probability = jnp.where(jnp.isnan(log_ratio), 0, jnp.exp(jnp.minimum(log_ratio, 0)))
-    uniform = jax.random.uniform(key, log_ratio.shape)
+    uniform = jax.random.uniform(key, log_ratio.shape, log_ratio.dtype)
     accepted = tried & (uniform < probability)
     return Round(tried, probability.astype(jnp.float32), accepted)
 
@@ -62,11 +62,11 @@ def recorded(record: SwapRecord, done: Round, rung: jax.Array) -> SwapRecord:
     home = (rung == 0) & (record.last_end == HOT)
     return record._replace(
         rounds=record.rounds + 1,
-        attempts=record.attempts + done.tried,
-        acceptances=record.acceptances + done.accepted,
+        attempts=record.attempts + done.tried.astype(jnp.int32),
+        acceptances=record.acceptances + done.accepted.astype(jnp.int32),
         probability=record.probability + jnp.where(done.tried, done.probability, 0),
         last_end=ends_visited(rung, record.last_end),
-        round_trips=record.round_trips + home,
+        round_trips=record.round_trips + home.astype(jnp.int32),
     )
 
 

@@ -1,0 +1,137 @@
+"""Replicas are independent, and each is what the transformation alone would be."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import thermo_optax as to
+from tests.statistics import assert_uncorrelated, assert_variance
+
+SIZE = 4
+
+
+def stacked(tree, size=SIZE):
+    return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (size, *leaf.shape)), tree)
+
+
+def one_step(tx, params, **extra_args):
+    return jax.jit(tx.update)(params, tx.init(params), params, **extra_args)
+
+
+def test_replicas_share_no_noise_and_no_first_momenta():
+    tx = to.replicate(to.langevin(0.5, 1.0, friction=1.0, key=0), 2)
+    params = jnp.zeros((2, 20_000))
+    momenta = tx.init(params).momentum
+    updates, state = one_step(tx, params)
+    for pair in (momenta, updates):
+        assert_variance(pair[0], float(np.var(pair)), name="the same law")
+        assert_uncorrelated(*pair, name="two replicas")
+    assert len(np.unique(state.rng_key, axis=0)) == 2
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda tx: optax.chain(optax.clip(1e9), tx),
+        lambda tx: optax.masked(tx, True),
+        lambda tx: optax.MultiSteps(tx, 1),
+        lambda tx: optax.partition({"a": tx}, "a"),
+        lambda tx: to.local_entropy(tx, optax.sgd(1.0)),
+        lambda tx: to.replicate(tx, 1),
+    ],
+    ids=["chain", "masked", "MultiSteps", "partition", "local_entropy", "replicate"],
+)
+@pytest.mark.usefixtures("standard_promotion")
+def test_keys_reach_through_wrappers(wrap):
+    tx = to.replicate(wrap(to.sgld(0.1, 1.0, key=0)), 2)
+    updates, _ = one_step(tx, jnp.zeros((2, 1, 3)))
+    assert not np.any(updates[0] == updates[1])
+
+
+@pytest.mark.usefixtures("standard_promotion")
+def test_noise_of_optax_gets_keys_too():
+    updates, _ = one_step(to.replicate(optax.noisy_sgd(0.1, key=3), 2), jnp.zeros((2, 3)))
+    assert not np.any(updates[0] == updates[1])
+
+
+@pytest.mark.usefixtures("standard_promotion")
+def test_each_replica_is_the_transformation_alone():
+    """Deterministic ones, to the bit; with hyperparameters of its own for each."""
+    make = optax.inject_hyperparams(optax.adam)
+    rates = jnp.array([0.1, 0.2, 0.3, 0.4])
+    tx = to.replicate(make(0.5), SIZE, hyperparams={"learning_rate": rates})
+    params = jax.random.normal(jax.random.key(0), (SIZE, 5))
+    state = tx.init(params)
+    updates, state = jax.jit(tx.update)(params, state, params)
+    for replica, rate in enumerate(rates):
+        alone = make(rate)
+        own = params[replica]
+        expected, _ = jax.jit(alone.update)(own, alone.init(own), own)
+        np.testing.assert_array_equal(updates[replica], expected)
+
+
+def test_extra_arguments_are_given_out():
+    def update(updates, state, params=None, *, value, scale, value_fn, **extra_args):
+        del params, extra_args
+        return jax.tree.map(lambda u: u * value * scale + value_fn(u), updates), state
+
+    tx = optax.GradientTransformationExtraArgs(lambda params: (), update)
+    values = jnp.arange(1.0, SIZE + 1)
+    params = jnp.ones((SIZE, 2))
+    extra = {"value": values, "scale": 2.0, "value_fn": lambda u: jnp.sum(u)}
+    updates, _ = to.replicate(tx, SIZE).update(params, (), params, **extra)
+    np.testing.assert_array_equal(updates[:, 0], 2 * values + 2)
+
+
+def test_shapes_alone_will_do():
+    tx = to.replicate(to.langevin(0.5, 1.0, friction=1.0, key=0), SIZE)
+    shape = jax.ShapeDtypeStruct((SIZE, 3), jnp.bfloat16)
+    expected = jax.eval_shape(tx.init, jnp.zeros((SIZE, 3), jnp.bfloat16))
+    given = tx.init(shape)
+    assert jax.tree.structure(given) == jax.tree.structure(expected)
+    assert [x.shape for x in jax.tree.leaves(given)] == [x.shape for x in jax.tree.leaves(expected)]
+
+
+def test_init_replicas_for_every_kind_of_model():
+    flax = pytest.importorskip("flax", reason="flax is in the extra `bench`")
+    equinox = pytest.importorskip("equinox", reason="equinox is in the extra `test`")
+    from flax import nnx
+
+    x = jnp.ones((1, 2))
+    linen = flax.linen.Dense(3)
+    models = {
+        "linen": lambda key: linen.init(key, x),
+        "nnx": lambda key: nnx.state(nnx.Linear(2, 3, rngs=nnx.Rngs(key)), nnx.Param),
+        "equinox": lambda key: equinox.nn.MLP(2, 3, 4, 1, key=key),
+        "plain": lambda key: {"w": jax.random.normal(key, (2, 3))},
+    }
+    for name, init_fn in models.items():
+        params = to.init_replicas(init_fn, 0, SIZE)
+        one = init_fn(jax.random.key(0))
+        assert jax.tree.structure(params) == jax.tree.structure(one), name
+        matrices = [x for x in jax.tree.leaves(params) if getattr(x, "ndim", 0) == 3]
+        assert matrices, name
+        for matrix in matrices:
+            assert len(np.unique(matrix)) == matrix.size, f"{name}: replicas are alike"
+    outputs = equinox.filter_vmap(lambda model: model(x[0]))(
+        to.init_replicas(models["equinox"], 0, 2)
+    )
+    assert outputs.shape == (2, 3)
+
+
+def test_bad_input():
+    sgd = optax.inject_hyperparams(optax.sgd)(0.1)
+    with pytest.raises(ValueError, match="`num_replicas` must be an integer of at least 1, got 0"):
+        to.replicate(sgd, 0)
+    with pytest.raises(ValueError, match=r"`params\['w'\]` must have a first axis of 4.*\(3, 2\)"):
+        to.replicate(sgd, 4).init({"w": jnp.ones((3, 2))})
+    with pytest.raises(ValueError, match=r"`hyperparams\['learning_rate'\]` must have 4 values"):
+        to.replicate(sgd, 4, hyperparams={"learning_rate": [0.1, 0.2]})
+    with pytest.raises(ValueError, match=r"no hyperparameter 'momentum'.*\['learning_rate'\]"):
+        to.replicate(sgd, 2, hyperparams={"momentum": [0.1, 0.2]}).init(jnp.ones((2, 1)))
+    scheduled = optax.inject_hyperparams(optax.sgd)(optax.constant_schedule(0.1))
+    with pytest.raises(ValueError, match="not a schedule"):
+        values = {"learning_rate": [0.1, 0.2]}
+        to.replicate(scheduled, 2, hyperparams=values).init(jnp.ones((2, 1)))
