@@ -143,7 +143,7 @@ def _report(solutions: Solutions, found: Sequence[Solution], output) -> None:
     if not found:
         print("Hessians: nothing was finished")
         return
-    images = len(solutions.problem.splits["train"][0][1])
+    images, tested = (len(solutions.problem.splits[split][0][1]) for split in ("train", "test"))
     seeds = len({one.seed for one in found})
     text = "\n\n".join(
         (
@@ -151,7 +151,8 @@ def _report(solutions: Solutions, found: Sequence[Solution], output) -> None:
             f"Hessians of the loss on {images:,} training images, by {PROBES} x {LANCZOS} steps of "
             "Lanczos; matched: the first measurement of each run at which its loss on these images "
             f"was at most {solutions.level():.3g}, which all runs reached. Near zero: within "
-            f"±{NEAR_ZERO:g}. Rises of the loss are under Gaussian noise on all weights.",
+            f"±{NEAR_ZERO:g}. Rises of the loss are under Gaussian noise on all weights. Test "
+            f"errors here are those of the first {tested:,} test images.",
             *(table(found, place) for place in (MATCHED, LAST)),
         )
     )

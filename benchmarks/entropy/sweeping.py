@@ -19,9 +19,20 @@ from benchmarks.interruption import Interruption
 from benchmarks.tuned import report
 from benchmarks.tuned.engine import Meter, Trainer
 
-STEPS = {"small-mnistfc": 1_000, "mnistfc": 300}  # by problem, in this order
-RATES = (0.1, 0.32, 1.0, 3.2)
 CHUNKS = 5
+
+
+class Sweep(NamedTuple):
+    """What is tried on one problem."""
+
+    steps: int
+    rates: Sequence[float]
+
+
+SWEEPS = {  # by problem, in this order
+    "small-mnistfc": Sweep(1_000, (0.1, 0.2, 0.32, 0.45, 0.6, 0.8, 1.0)),
+    "mnistfc": Sweep(300, (0.1, 0.32, 1.0, 3.2)),
+}
 
 
 class Swept(NamedTuple):
@@ -31,6 +42,7 @@ class Swept(NamedTuple):
     title: str
     method: str
     steps: int
+    rates: Sequence[float]
     error: np.ndarray  # on test data, in percent
     loss: np.ndarray  # on training data
 
@@ -41,16 +53,15 @@ def run(
     colours: Mapping[str, str],
     *,
     steps: int | None = None,
-    rates: Sequence[float] = RATES,
 ) -> None:
     """Trains with every rate, then reports; after Ctrl-C, on what there is."""
     found: list[Swept] = []
     with Interruption() as interruption:
         try:
-            for name, own_steps in STEPS.items():
-                _sweep(name, steps or own_steps, seeds, rates, found, interruption)
+            for name, sweep in SWEEPS.items():
+                _sweep(name, steps or sweep.steps, seeds, sweep.rates, found, interruption)
         finally:
-            _report(output, found, len(seeds), rates, colours)
+            _report(output, found, len(seeds), colours)
         interruption.check()
 
 
@@ -73,13 +84,13 @@ def _sweep(name, steps, seeds, rates, found, interruption) -> None:
         error, loss = measured["test"][ERROR], measured["train"][LOSS]
         found.append(
             Swept(
-                *(name, problem.title, method.label, chunk_steps * CHUNKS),
+                *(name, problem.title, method.label, chunk_steps * CHUNKS, rates),
                 *(error.reshape(shape), loss.reshape(shape)),
             )
         )
 
 
-def _report(output, found: Sequence[Swept], seeds, rates, colours) -> None:
+def _report(output, found: Sequence[Swept], seeds, colours) -> None:
     if not found:
         print("sweep: nothing was finished")
         return
@@ -90,41 +101,43 @@ def _report(output, found: Sequence[Swept], seeds, rates, colours) -> None:
             "SGD with Nesterov momentum and the inner loop of Entropy-SGD at the same learning "
             "rate. Test error in percent; in brackets the worst seed. A network that knows nothing "
             "is at 90.",
-            _table(found, rates),
+            *(_table([one for one in found if one.problem == name]) for name in SWEEPS),
         )
     )
     (output / "table.md").write_text(f"{text}\n", encoding="utf-8")
     arrays = {
         f"{one.problem}/{one.method}/{field}": getattr(one, field)
         for one in found
-        for field in ("error", "loss")
+        for field in ("rates", "error", "loss")
     }
-    np.savez_compressed(output / "sweep.npz", allow_pickle=False, rates=rates, **arrays)
-    _picture(output / "sweep.png", found, rates, colours)
+    np.savez_compressed(output / "sweep.npz", allow_pickle=False, **arrays)
+    _picture(output / "sweep.png", found, colours)
     print(f"\n{text}\n\nsaved in {output}/", flush=True)
 
 
-def _table(found: Sequence[Swept], rates: Sequence[float]) -> str:
-    rows = [
-        (
-            *(one.title, one.method, f"{one.steps:,}"),
-            *(f"{report.with_spread(e, 2, deviation=True)} ({e.max():.2f})" for e in one.error),
-        )
-        for one in found
-    ]
-    return markdown.table(("problem", "method", "steps", *(f"{rate:g}" for rate in rates)), rows)
+def _table(found: Sequence[Swept]) -> str:
+    """Of one problem, one line per rate; empty if it was not begun."""
+    if not found:
+        return ""
+    rows = []
+    for number, rate in enumerate(found[0].rates):
+        errors = [one.error[number] for one in found]
+        cells = (f"{report.with_spread(e, 2, deviation=True)} ({e.max():.2f})" for e in errors)
+        rows.append((f"{rate:g}", *cells))
+    title = f"{found[0].title}, after {found[0].steps:,} steps"
+    return f"{title}:\n\n{markdown.table(('rate', *(one.method for one in found)), rows)}"
 
 
-def _picture(path, found: Sequence[Swept], rates, colours) -> None:
+def _picture(path, found: Sequence[Swept], colours) -> None:
     names = list(dict.fromkeys(one.problem for one in found))
     figure, panels = plt.subplots(
         1, len(names), figsize=(5.2 * len(names), 4), layout="constrained", squeeze=False
     )
     for axes, name in zip(panels[0], names, strict=True):
         for one in (one for one in found if one.problem == name):
-            axes.plot(rates, one.error.mean(axis=1), "o-", color=colours[one.method], zorder=3)
+            axes.plot(one.rates, one.error.mean(axis=1), "o-", color=colours[one.method], zorder=3)
             for errors in one.error.T:
-                axes.plot(rates, errors, ".", color=colours[one.method], alpha=0.5)
+                axes.plot(one.rates, errors, ".", color=colours[one.method], alpha=0.5)
             axes.plot([], [], "o-", color=colours[one.method], label=one.method)
             axes.set_title(f"{one.title}\nafter {one.steps:,} gradient evaluations", fontsize=10)
         axes.axhline(90, color="0.6", linewidth=0.8, linestyle=":")

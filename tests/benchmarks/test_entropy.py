@@ -247,12 +247,13 @@ def test_a_comparison_leaves_tables_numbers_and_pictures(tiny_experiments, tmp_p
 
 
 def test_the_sweep_shows_every_rate_to_both(tiny_experiments, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(sweeping, "STEPS", {"mnistfc": 40})
-    sweeping.run(tmp_path, (0, 1), command.METHOD_COLOURS, rates=(0.1, 1e6))
+    monkeypatch.setattr(sweeping, "SWEEPS", {"mnistfc": sweeping.Sweep(40, (0.1, 1e6))})
+    sweeping.run(tmp_path, (0, 1), command.METHOD_COLOURS)
     found = np.load(tmp_path / "sweep.npz")
     table = (tmp_path / "table.md").read_text()
     assert table.strip() in capsys.readouterr().out
-    assert "| 0.1 " in table and "| 1e+06" in table
+    assert "\n| 0.1 " in table
+    assert "\n| 1e+06 " in table
     for label in ("SGD, Nesterov", "Entropy-SGD"):
         assert f"| {label} " in table
         assert found[f"mnistfc/{label}/error"].shape == (2, 2)
