@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import optax
 
 import thermo_optax as to
+from tests.replicated import exchanged, replicated
 
 TEMPERATURE = 0.1  # at which noise and gradients of order 1 are alike in size
 COLD = 1e-6  # at which optax's targets are reached to within their tolerance of 3e-2
@@ -26,6 +27,7 @@ class Method:
     settings: Mapping[str, Any]  # beside temperature and key; stable where the curvature is 1
     cold: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # changes, to reach minima
     copies: int = 1  # of the parameters, in the state
+    replicas: int = 1  # that each of these copies holds
     layers: int = 1  # that the parameters must have
     extra: int = 40  # numbers in the state, at most, beside these copies
     needs_loss: bool = False
@@ -241,6 +243,10 @@ METHODS: dict[str, Method] = {
         {"learning_rate": 1.0, "inner_learning_rate": 0.1, "scope": 0.1, "momentum": 0.5},
         {"inner_learning_rate": 1e-3},
         copies=3,
+    ),
+    "replicate": Method(replicated, _INERTIA, _SLOW_INERTIA, replicas=2, needs_loss=True),
+    "replica_exchange": Method(
+        exchanged, _INERTIA, _SLOW_INERTIA, replicas=2, extra=80, needs_loss=True
     ),
     "ctld": Method(
         _with_loss(to.ctld),

@@ -27,7 +27,8 @@ def with_key(state, key):
     """The state with another key for the noise to come."""
 
     def replace(path, leaf):
-        return key if jax.tree_util.keystr(path).endswith("rng_key") else leaf
+        is_key = jax.tree_util.keystr(path).endswith("rng_key")
+        return jnp.broadcast_to(key, leaf.shape) if is_key else leaf
 
     return jax.tree_util.tree_map_with_path(replace, state)
 

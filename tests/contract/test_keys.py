@@ -99,7 +99,7 @@ def test_the_key_is_constant_and_the_count_moves(name):
     _, new_state = update(name, tree, state, tree)
     assert_equal(rng_keys(new_state), rng_keys(state))
     counts = optax.tree.get_all_with_path(new_state, "count")
-    assert counts and all(count == 1 for _, count in counts)
+    assert counts and all(np.all(count == 1) for _, count in counts)
 
 
 SIZE = 1 << 14

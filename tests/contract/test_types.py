@@ -74,8 +74,9 @@ def test_init_of_one_abstract_array(name):
 @pytest.mark.parametrize("name", METHODS)
 def test_state_holds_the_promised_copies_of_the_parameters(name):
     small, large = (_held(name, {"hidden": jnp.ones(n), "output": jnp.ones(n)}) for n in (100, 400))
-    assert large - small == METHODS[name].copies * 600
-    few = small - METHODS[name].copies * 200
+    copies = METHODS[name].copies * METHODS[name].replicas
+    assert large - small == copies * 600
+    few = small - copies * 200
     assert few < METHODS[name].extra, "counters, keys and grids take a few numbers"
 
 

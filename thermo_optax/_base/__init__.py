@@ -1,5 +1,6 @@
 """Ground floor: what every other module may use. Imports nothing of the package."""
 
+from ._checks import check_array as check_array
 from ._checks import check_choice as check_choice
 from ._checks import check_finite as check_finite
 from ._checks import check_fraction as check_fraction

@@ -115,18 +115,23 @@ def check_leaves(name: str, tree: Any) -> None:
     for path, leaf in leaves:
         if _is_masked(leaf):
             continue
-        dtype = getattr(leaf, "dtype", None)
-        if dtype is None:
+        place = name + jax.tree_util.keystr(path)
+        check_array(place, leaf)
+        if not jnp.issubdtype(leaf.dtype, jnp.floating):
             raise TypeError(
-                f"`{name}{jax.tree_util.keystr(path)}` must be an array, got {leaf!r} of type "
-                f"{type(leaf).__name__}: turn numbers into arrays with `jnp.asarray`."
-            )
-        if not jnp.issubdtype(dtype, jnp.floating):
-            raise TypeError(
-                f"`{name}{jax.tree_util.keystr(path)}` has dtype {dtype}, but heat moves only real "
+                f"`{place}` has dtype {leaf.dtype}, but heat moves only real "
                 "floating-point arrays. Leave the other leaves out with `optax.masked` or "
                 "`optax.partition`; split a complex array into its real and imaginary part."
             )
+
+
+def check_array(place: str, leaf: Any) -> None:
+    """A leaf must be an array, or have the shape and dtype of one."""
+    if not hasattr(leaf, "dtype"):
+        raise TypeError(
+            f"`{place}` must be an array, got {leaf!r} of type {type(leaf).__name__}: turn numbers "
+            "into arrays with `jnp.asarray`."
+        )
 
 
 def check_structure(updates: Any, reference: Any, name: str) -> None:

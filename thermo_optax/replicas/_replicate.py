@@ -6,8 +6,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jax.core import Tracer
 
-from thermo_optax._base import KeyLike, as_replica, check_integer, replica_key, single_key
+from thermo_optax._base import (
+    KeyLike,
+    as_replica,
+    check_array,
+    check_integer,
+    replica_key,
+    single_key,
+)
 
 from ._hyperparams import check_names, with_hyperparams
 
@@ -56,6 +64,11 @@ def replicate(
         >>> updates, state = tx.update(params, state, params)
         >>> print(updates[:, 0])
         [-0.1 -0.2 -0.4]
+
+    References:
+        Pushkarov et al., `Training Deep Neural Networks by optimizing over nonlocal paths in
+        hyperparameter space <https://arxiv.org/abs/1909.04013>`_, 2019, whose comparison is the
+        same replicas without swaps.
     """
     check_integer(1, _TWO, num_replicas=num_replicas)
     tx = optax.with_extra_args_support(tx)
@@ -77,18 +90,17 @@ def replicate(
         else:
             state = jax.vmap(one)(replicas, params)
         check_names(values, state)
-        return with_hyperparams(state, values)
+        return with_hyperparams(_placed_like(tx, state, params), values)
 
     def update(updates, state, params=None, **extra_args):
         check_replica_axis("updates", updates, num_replicas)
-        functions = {name: arg for name, arg in extra_args.items() if callable(arg)}
-        arrays = {name: arg for name, arg in extra_args.items() if name not in functions}
-        axes = jax.tree.map(lambda x: 0 if jnp.shape(x)[:1] == (num_replicas,) else None, arrays)
+        each = {name: arg for name, arg in extra_args.items() if _is_given_out(arg, num_replicas)}
+        same = {name: arg for name, arg in extra_args.items() if name not in each}
 
-        def one(updates, state, params, arrays):
-            return tx.update(updates, state, params, **arrays, **functions)
+        def one(updates, state, params, each):
+            return tx.update(updates, state, params, **each, **same)
 
-        return jax.vmap(one, in_axes=(0, 0, 0, axes))(updates, state, params, arrays)
+        return jax.vmap(one)(updates, state, params, each)
 
     return optax.GradientTransformationExtraArgs(init, update)
 
@@ -120,6 +132,9 @@ def init_replicas(init_fn: Callable[[jax.Array], Any], key: KeyLike, num_replica
         >>> params = to.init_replicas(lambda key: {"w": jax.random.normal(key, (3, 2))}, 0, 8)
         >>> print(params["w"].shape)
         (8, 3, 2)
+
+    References:
+        Pushkarov et al., 2019: replicas start from different weights.
     """
     check_integer(1, _TWO, num_replicas=num_replicas)
     rest: list[Any] = []
@@ -138,9 +153,11 @@ def init_replicas(init_fn: Callable[[jax.Array], Any], key: KeyLike, num_replica
 def check_replica_axis(name: str, tree: Any, num_replicas: int) -> None:
     """Every leaf must have a first axis of one entry for each replica."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        place = name + jax.tree_util.keystr(path)
+        check_array(place, leaf)
         if jnp.shape(leaf)[:1] != (num_replicas,):
             raise ValueError(
-                f"`{name}{jax.tree_util.keystr(path)}` must have a first axis of "
+                f"`{place}` must have a first axis of "
                 f"{num_replicas}, one entry for each replica, but has shape {jnp.shape(leaf)}. "
                 "`init_replicas` makes such parameters; `jax.vmap` the loss over them."
             )
@@ -168,6 +185,27 @@ def _with_own_keys(state: Any, index: jax.Array) -> Any:
         return replica_key(leaf, index) if leaf.shape == (2,) else leaf ^ index
 
     return jax.tree_util.tree_map_with_path(own, state)
+
+
+def _is_given_out(argument: Any, num_replicas: int) -> bool:
+    """Whether all arrays of an argument have an entry for each replica."""
+    leaves = jax.tree.leaves(argument)
+    return bool(leaves) and all(
+        _is_array(leaf) and leaf.shape[:1] == (num_replicas,) for leaf in leaves
+    )
+
+
+def _placed_like(tx, state: Any, params: Any) -> Any:
+    """The state with its copies of parameters on the devices of these: `vmap` forgets them."""
+    leaves = jax.tree.leaves(params)
+    known = [isinstance(leaf, jax.Array) and not isinstance(leaf, Tracer) for leaf in leaves]
+    if not all(known) or all(len(leaf.sharding.device_set) == 1 for leaf in leaves):
+        return state  # under jit the compiler places them
+
+    def place(copy, param):
+        return jax.device_put(copy, param.sharding) if copy.shape == param.shape else copy
+
+    return optax.tree.map_params(tx, place, state, params)
 
 
 def _without_axis(leaf: Any) -> jax.ShapeDtypeStruct:
