@@ -98,9 +98,8 @@ class Ladders:
 
     def moved(self, values: Values, swaps: SwapRecord) -> tuple[Values, SwapRecord]:
         """Rungs that reject equally often by what is recorded; the record of pairs begins anew."""
-        rejected = (
-            1 - swaps.probability / swaps.attempts
-        )  # NaN, which counts as the mean: not tried
+        # A pair that was not tried gives NaN, which counts as the mean of the others.
+        rejected = 1 - swaps.probability / swaps.attempts.astype(jnp.float32)
         old = self.beta(values, 1.0)
         new = jnp.exp(adapted_ladder(jnp.log(old), jnp.clip(rejected, 0, 1)))
         values = {
