@@ -75,6 +75,20 @@ def test_heat_through_the_bath_is_heat_by_hand():
     np.testing.assert_allclose(cooled["w"], still["w"])
 
 
+def test_heat_is_relative_to_the_reference():
+    """A sampler built at 2, rungs at 2 and 4: factors 1 and 2; or at what the user says."""
+    params = jnp.zeros((2, 4))
+    inner = to.sgld(0.1, 2.0, key=0)
+    for reference, factors in [(None, [1.0, 2.0]), (4.0, [0.5, 1.0])]:
+        settings = {"swap_period": None, "reference_temperature": reference}
+        tx = exchange(inner, {"temperature": [2.0, 4.0]}, **settings)
+        alone = to.replicate(inner, 2)
+        found, _ = tx.update(params, tx.init(params), params)
+        scale = jnp.array(factors)
+        expected, _ = alone.update(params, alone.init(params), params, temperature_scale=scale)
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
 def test_rungs_are_a_permutation_that_moves_between_neighbours():
     for scheme in ("even-odd", "random pair"):
         _, state, rungs = run(exchange(scheme=scheme), start(), 200)
