@@ -16,6 +16,7 @@ BENCHMARKS = {
     "sda": ("benchmarks.sda", "stacked denoising autoencoder, MNIST: CTLD, Santa, 4 optimizers"),
     "charlm": ("benchmarks.charlm", "character LSTM, War and Peace: CTLD, Santa, 4 optimizers"),
     "entropy": ("benchmarks.entropy", "local entropy: MNIST, War and Peace, spectra of Hessians"),
+    "exchange": ("benchmarks.exchange", "swaps of dropout and learning rates, LeNets, ResNet-20"),
     "gaussians": ("benchmarks.gaussians", "25 Gaussians in the plane, continuous tempering"),
     "dimensions": ("benchmarks.dimensions", "tempering of up to 10,000,000 parameters"),
     "demo": ("benchmarks.demo", "spiral, trig and mnist at small scale, in a few minutes"),

@@ -35,6 +35,17 @@ def load_images(name: str) -> ImageData:
     return ImageData(**{part: read_idx(path) for part, path in locate(name).items()})
 
 
+def load_emnist_letters() -> ImageData:
+    """EMNIST's letters, upright and with the classes 0 to 25: its files have them otherwise."""
+    found = load_images("emnist-letters")
+    return ImageData(
+        found.train_images.transpose(0, 2, 1),
+        found.train_labels - 1,
+        found.test_images.transpose(0, 2, 1),
+        found.test_labels - 1,
+    )
+
+
 def load_cifar10() -> ImageData:
     """CIFAR-10, found or downloaded as the archive of its binary version."""
     (path,) = locate("cifar10").values()

@@ -25,13 +25,20 @@ class DataSet:
     mirrors: tuple[str, ...]  # base addresses, tried in this order
 
 
-def _idx_images(name: str, mirrors: tuple[str, ...], checksums: tuple[str, ...]) -> DataSet:
+def _idx_images(
+    name: str,
+    mirrors: tuple[str, ...],
+    checksums: tuple[str, ...],
+    *,
+    prefix: str = "",
+    test: str = "t10k",
+) -> DataSet:
     """A data set in the four files that MNIST established."""
     parts = {
-        "train_images": "train-images-idx3-ubyte.gz",
-        "train_labels": "train-labels-idx1-ubyte.gz",
-        "test_images": "t10k-images-idx3-ubyte.gz",
-        "test_labels": "t10k-labels-idx1-ubyte.gz",
+        "train_images": f"{prefix}train-images-idx3-ubyte.gz",
+        "train_labels": f"{prefix}train-labels-idx1-ubyte.gz",
+        "test_images": f"{prefix}{test}-images-idx3-ubyte.gz",
+        "test_labels": f"{prefix}{test}-labels-idx1-ubyte.gz",
     }
     files = {
         part: File(file, sha256)
@@ -69,6 +76,19 @@ DATA_SETS = {
                 "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
             ),
         ),
+        # No mirror: the publisher has them in one archive with five other data sets.
+        _idx_images(
+            "emnist-letters",
+            (),
+            (
+                "6288f418a917e007bf5fddb823a2dc7a5c6a35031401b93292a539cb12bd881f",
+                "9759af91ea6bccdf07a6040fd085861f2ec88e37f7c3f5760f6feb57106fbe5c",
+                "50f0e93d75b99b463e9760b8345866f22587fa2c2fba472730a5ba09c693412d",
+                "924955c31fe7fd809b7303b5c0141282955f4b8390c74cdfd5d80435e0f4b4cb",
+            ),
+            prefix="emnist-letters-",
+            test="test",
+        ),
         DataSet(
             "cifar10",
             {
@@ -78,6 +98,17 @@ DATA_SETS = {
                 )
             },
             ("https://www.cs.toronto.edu/~kriz/",),
+        ),
+        # Lossy copies, where the archive above cannot be had; see `benchmarks.data.jpeg`.
+        DataSet(
+            "cifar10-jpeg",
+            {
+                "coefficients": File(
+                    "cifar10_jpeg_dct.npz",
+                    "5cfa965b8d3c597c38893832844780ad1aedefea2ef7408cd81e21d708de9f2c",
+                )
+            },
+            (),
         ),
         # Its 3,258,246 bytes have a byte order mark and CRLF line ends. No checksum by its
         # publisher is known: this one is of the text with line ends that give that length.

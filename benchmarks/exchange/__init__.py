@@ -1,0 +1,80 @@
+"""`python -m benchmarks exchange`: replicas that swap hyperparameters, against the same without.
+
+The problems of V. Pushkarov et al., `Training Deep Neural Networks by optimizing over nonlocal
+paths in hyperparameter space <https://arxiv.org/abs/1909.04013>`_, 2019: eight replicas of a
+LeNet-5 on a ladder of dropout rates or learning rates, on EMNIST's letters and on CIFAR-10, and
+ResNet-20 for a GPU. Two cores cannot train as long as they did (350,000 steps), so there are fewer
+images, wider ladders and momentum; benchmarks/exchange.md has what came of it.
+"""
+
+import argparse
+import math
+import pathlib
+
+from benchmarks.options import add_seed_options, at_least, between
+
+PROBLEMS = ("emnist-dropout", "emnist-lr", "cifar-dropout", "cifar-lr")
+FOR_A_GPU = ("resnet20-lr",)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this benchmark."""
+    known = (*PROBLEMS, *FOR_A_GPU)
+    parser.add_argument(
+        "--problems",
+        nargs="+",
+        choices=known,
+        default=PROBLEMS,
+        metavar="PROBLEM",
+        help=f"some of: {', '.join(known)} (default: all but {FOR_A_GPU[0]}, which is meant for a "
+        "GPU)",
+    )
+    numbers = {
+        "--replicas": (3, 8, "rungs of the ladder"),
+        "--train": (1, 4_000, "training images"),
+        "--validation": (1, 1_000, "images whose loss decides on swaps and on the best replica"),
+        "--test": (1, 4_000, "test images"),
+        "--warmup": (1, 400, "gradients per replica before anything is swapped"),
+        "--steps": (1, 600, "gradients per replica after that, rounded up to whole chunks"),
+        "--chunks": (1, 6, "points of the curves"),
+        "--swap-period": (1, 25, "gradients per replica between two rounds of swaps"),
+    }
+    for option, (minimum, default, meaning) in numbers.items():
+        parser.add_argument(
+            option, type=at_least(minimum), default=default, help=f"{meaning} (default: {default})"
+        )
+    parser.add_argument(
+        "--ladder",
+        choices=("wide", "paper"),
+        default="wide",
+        help="the range of the hyperparameter: the paper's is too narrow to tell rungs apart in so "
+        "few steps (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--normalization",
+        type=between(0, math.inf),
+        help="C, in units of inverse temperature per loss (default: 1 for the median pair of rungs "
+        "and a difference of losses that the problem sets)",
+    )
+    add_seed_options(parser, 3, "runs of all replicas")
+    parser.add_argument(
+        "--output",
+        type=pathlib.Path,
+        help="folder (default: results/exchange, with a folder for each problem)",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Runs the problems one after the other; each leaves its results when it is done."""
+    from benchmarks import runtime
+    from benchmarks.data import MissingDataError
+    from benchmarks.exchange import command
+    from benchmarks.exchange.problems import UnfitOptionsError
+
+    runtime.configure()
+    output = options.output or pathlib.Path("results") / "exchange"
+    for name in options.problems:
+        try:
+            command.compare(name, options, output / name)
+        except (MissingDataError, UnfitOptionsError) as error:
+            raise SystemExit(f"error: {error}") from error
