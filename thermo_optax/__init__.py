@@ -7,11 +7,14 @@ from . import diagnostics as diagnostics
 from . import plot as plot
 from . import units as units
 from ._base import noise_generators as noise_generators
+from .geometry import ElasticState as ElasticState
 from .geometry import LocalEntropyState as LocalEntropyState
+from .geometry import elastic_coupling as elastic_coupling
 from .geometry import entropy_adam as entropy_adam
 from .geometry import entropy_sgd as entropy_sgd
 from .geometry import local_entropy as local_entropy
 from .geometry import local_entropy_params as local_entropy_params
+from .geometry import parle as parle
 from .geometry import scoping as scoping
 from .integrators import AdaptiveLangevinState as AdaptiveLangevinState
 from .integrators import CovarianceControlledState as CovarianceControlledState

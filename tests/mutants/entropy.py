@@ -95,4 +95,18 @@ MUTANTS = [
         "at(initial, 0) * (1 + at(growth, 0) * steps)",
         CODE,
     ),
+    Mutant(
+        "entropy: springs pull to the sum of the replicas",
+        "geometry/_elastic.py",
+        "jnp.mean(x, axis=0, keepdims=True)",
+        "jnp.sum(x, axis=0, keepdims=True)",
+        ("geometry/test_elastic.py::test_springs_leave_the_mean_alone_and_draw_replicas_together",),
+    ),
+    Mutant(
+        "entropy: Parle averages its inner iterates",
+        "geometry/_elastic.py",
+        "new_sample_weight=1.0,",
+        "new_sample_weight=0.75,",
+        ("geometry/test_elastic.py::test_parle_by_hand",),
+    ),
 ]
