@@ -112,10 +112,10 @@ MUTANTS = [
         (f"{USES}::test_heat_is_relative_to_the_reference",),
     ),
     Mutant(
-        "exchange: dropout as printed, 1 / p",
+        "exchange: more dropout is colder",
         INVERSE,
         "_DROPOUT = Inverse(lambda rate: (1 - rate) / rate,",
-        "_DROPOUT = Inverse(lambda rate: 1 / rate,",
+        "_DROPOUT = Inverse(lambda rate: rate / (1 - rate),",
         BETAS,
     ),
     Mutant(

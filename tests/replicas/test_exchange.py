@@ -273,7 +273,8 @@ def test_one_replica_that_is_not_finite_does_not_poison_the_others():
 def test_states_by_rung():
     tx = exchange(normalization=0.0)
     params = start()
-    _, state, _ = run(tx, params, 4)
+    _, state, _ = run(tx, params, 3)
+    np.testing.assert_array_equal(state.rung, [2, 0, 3, 1])  # not its own inverse
     ordered = to.by_rung(state, jnp.arange(SIZE))
     np.testing.assert_array_equal(np.asarray(state.rung)[np.asarray(ordered)], np.arange(SIZE))
 
