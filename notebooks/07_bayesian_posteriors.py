@@ -1,0 +1,187 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Bayesian posteriors
+#
+# A small network on data with a gap: what it predicts, and how sure it is. Samples and running moments are kept in the state of the
+# optimizer, chains are run by `vmap`, and ArviZ judges whether they have converged.
+
+# %%
+import os
+
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import optax
+
+import thermo_optax as to
+
+FAST = bool(os.environ.get("THERMO_OPTAX_FAST"))  # few steps, for the tests
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
+
+# %% [markdown]
+# ## A regression, and its posterior
+#
+# $y = \sin(3 x) + \text{noise}$ of standard deviation $\sigma = 0.1$, seen on two intervals. With a Gaussian likelihood and a Gaussian prior
+# of standard deviation 1 on each weight, the posterior is
+#
+# $$ p(w \mid D) \propto \exp\Big( -\sum_{i=1}^N \frac{(y_i - f_w(x_i))^2}{2 \sigma^2} - \frac{|w|^2}{2} \Big) = e^{-L(w) / T}, \qquad T = \frac1N, $$
+#
+# where $L$ is the *mean* over examples, as in training, and the prior a weight decay of $1 / N$.
+
+# %%
+N, SIGMA = 60, 0.1
+key = jax.random.key(0)
+x = jnp.concatenate([jnp.linspace(-1.5, -0.5, N // 2), jnp.linspace(0.5, 1.5, N // 2)])
+y = jnp.sin(3 * x) + SIGMA * jax.random.normal(key, x.shape)
+
+
+def init(key):
+    keys = jax.random.split(key, 3)
+    return {
+        "hidden": {
+            "w": jax.random.normal(keys[0], (1, 20)),
+            "b": jax.random.normal(keys[1], (20,)),
+        },
+        "output": {"w": jax.random.normal(keys[2], (20,)) / 4, "b": jnp.zeros(())},
+    }
+
+
+def predict(params, x):
+    hidden = jnp.tanh(2 * x[:, None] @ params["hidden"]["w"] + params["hidden"]["b"])
+    return hidden @ params["output"]["w"] + params["output"]["b"]
+
+
+def loss(params):
+    return jnp.mean((y - predict(params, x)) ** 2) / (2 * SIGMA**2)
+
+
+# %% [markdown]
+# ## Chains that keep samples
+#
+# `collect_samples` stores the parameters of every `thinning`-th step, `running_moments` their mean and variance in the memory of two
+# copies. Both wrap the whole chain of transformations, so that what they keep is what the step leads to. Four chains
+# start from different networks, each with a key of its own.
+
+# %%
+SAMPLES, THINNING = (100, 5) if FAST else (400, 50)
+BURN_IN = SAMPLES * THINNING // 2
+
+
+def make(key):
+    sampler = to.langevin(
+        0.02, to.units.posterior_temperature(N), friction=1.0, key=key, initial_momentum="zero"
+    )
+    chain = optax.chain(optax.add_decayed_weights(1 / N), sampler)
+    moments = to.running_moments(chain, burn_in=BURN_IN)
+    return to.collect_samples(moments, SAMPLES, burn_in=BURN_IN, thinning=THINNING)
+
+
+@jax.jit
+@jax.vmap
+def run(key):
+    tx = make(key)
+    params = init(jax.random.fold_in(key, 1))
+
+    def step(carry, _):
+        params, state = carry
+        updates, state = tx.update(jax.grad(loss)(params), state, params)
+        kinetic = to.diagnostics.kinetic_temperature(state).value
+        return (optax.apply_updates(params, updates), state), kinetic
+
+    carry, heats = jax.lax.scan(
+        step, (params, tx.init(params)), length=BURN_IN + SAMPLES * THINNING
+    )
+    return *carry, heats[BURN_IN:].mean()
+
+
+params, states, heats = run(jax.random.split(jax.random.key(1), 4))
+print("measured / set temperature of each chain:", (heats * N).round(3))
+assert jnp.all(jnp.abs(heats * N - 1) < (0.2 if FAST else 0.03))
+
+# %% [markdown]
+# ## Predictions
+#
+# The mean over samples of the network's output, and its spread: what the data leave open. The noise of the data comes on top.
+
+# %%
+samples = to.collected_samples(states)  # chains, samples, ...
+merged = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), samples)
+grid = jnp.linspace(-2.2, 2.2, 200)
+ensemble = to.ensemble_predict(predict, merged, grid, batch_size=100)
+
+fig, ax = plt.subplots(figsize=(7, 3.8), layout="constrained")
+for width, alpha in [(2, 0.2), (1, 0.3)]:
+    spread = width * ensemble.standard_deviation
+    ax.fill_between(
+        grid,
+        ensemble.mean - spread,
+        ensemble.mean + spread,
+        color=BLUE,
+        alpha=alpha,
+        lw=0,
+        label=f"{width} standard deviations",
+    )
+ax.plot(grid, ensemble.mean, color=BLUE, label="mean")
+ax.plot(grid, jnp.sin(3 * grid), color=GREY, ls="--", label="truth")
+ax.plot(x, y, ".", color=ORANGE, label="data")
+ax.set(xlabel="$x$", ylabel="$y$", ylim=(-4, 5.5))
+ax.legend(loc="upper center", ncols=3, fontsize="small")
+
+inside = ensemble.standard_deviation[(jnp.abs(grid) > 0.6) & (jnp.abs(grid) < 1.4)].mean()
+outside = ensemble.standard_deviation[jnp.abs(grid) > 1.9].mean()
+print(f"spread where there are data {inside:.3f}, beyond them {outside:.3f}")
+assert outside > 3 * inside
+plt.show()
+
+# %% [markdown]
+# ## Have the chains converged?
+#
+# Judge functions, not weights: exchanging two hidden units leaves the network as it is, so weights of different chains need not agree. ArviZ's
+# effective sample size and $\hat R$ are computed for the predictions at a few points.
+
+# %%
+places = jnp.array([-1.0, 0.0, 1.0, 2.0])
+predictions = jax.vmap(jax.vmap(lambda one: predict(one, places)))(samples)
+print("at x =      ", places)
+print("R-hat       ", to.diagnostics.rhat(predictions).round(3))
+ess = to.diagnostics.effective_sample_size(predictions, has_chains=True)
+print("ESS of", 4 * SAMPLES, "  ", ess.round(0))
+
+# %% [markdown]
+# Where the data are the chains agree. In the gap and beyond the data $\hat R$ is above the usual 1.01: there the posterior is wide and
+# has several modes, and these chains are too short for the tails of the shaded band.
+
+# %% [markdown]
+# `to_arviz` hands everything to ArviZ's own plots and tables, with names from the tree.
+
+# %%
+data = to.diagnostics.to_arviz({"prediction": predictions}, has_chains=True)
+draws = data.posterior["prediction"]
+fig, axes = plt.subplots(1, 4, figsize=(10, 2.8), layout="constrained")
+for i, ax in enumerate(axes):
+    for chain in range(4):
+        ax.hist(draws[chain, :, i], bins=25, density=True, histtype="step", color=BLUE, alpha=0.7)
+    ax.set(title=f"$x = {places[i]:g}$", xlabel="prediction $y$")
+axes[0].set_ylabel("density, one line a chain")
+plt.show()
+
+# %% [markdown]
+# ## Without storing samples
+#
+# `running_moments` gives mean and variance of each weight. With `rank=K` it keeps K deviations as well, and `draw_posterior` draws from the
+# Gaussian they define, as in SWAG. A Gaussian in weight space is an approximation: fine around one mode, no substitute for samples here.
+
+# %%
+state = jax.tree.map(lambda leaf: leaf[0], states)
+one = jax.tree.map(lambda leaf: leaf[0], params)
+deviation = jax.tree.map(jnp.sqrt, to.posterior_variance(state, one))
+print("posterior standard deviation of the output weights", deviation["output"]["w"][:5].round(2))
