@@ -30,7 +30,7 @@ def load_cifar10_jpeg() -> ImageData:
 
 def decode(file: Mapping[str, np.ndarray]) -> np.ndarray:
     """The images; in places a grey level off those of libjpeg, whose arithmetic is of integers."""
-    coefficients = file["coef"].astype(np.int16)
+    coefficients = np.array(file["coef"], np.int16, order="C")  # for the indices below
     coefficients.reshape(-1)[file["exc_index"]] = file["exc_value"]
     tables = np.repeat([file["qtable_luma"], file["qtable_chroma"]], [16, 8], axis=0)
     count = coefficients.shape[-1]

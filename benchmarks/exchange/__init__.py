@@ -33,11 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--replicas": (3, 8, "rungs of the ladder"),
         "--train": (1, 4_000, "training images"),
         "--validation": (1, 1_000, "images whose loss decides on swaps and on the best replica"),
-        "--test": (1, 4_000, "test images"),
-        "--warmup": (1, 400, "gradients per replica before anything is swapped"),
-        "--steps": (1, 600, "gradients per replica after that, rounded up to whole chunks"),
-        "--chunks": (1, 6, "points of the curves"),
-        "--swap-period": (1, 25, "gradients per replica between two rounds of swaps"),
+        "--test": (1, 3_000, "test images"),
+        "--warmup": (1, 300, "gradients per replica before anything is swapped"),
+        "--steps": (1, 400, "gradients per replica after that, rounded up to whole chunks"),
+        "--chunks": (1, 4, "points of the curves"),
+        "--swap-period": (1, 20, "gradients per replica between two rounds of swaps"),
     }
     for option, (minimum, default, meaning) in numbers.items():
         parser.add_argument(

@@ -60,7 +60,7 @@ class Plan(NamedTuple):
     chunk: int
     chunks: int  # of the second phase
     swap_period: int
-    diffusion_chunks: int = 2
+    diffusion_chunks: int = 1
 
 
 class Trainer:
