@@ -5,15 +5,24 @@ Nothing is fetched from other sites, so the build needs no network.
 
 import importlib.metadata
 import inspect
+import logging
 import os
 import pathlib
 import re
+import shutil
 from typing import Any
 
 HERE = pathlib.Path(__file__).resolve().parent
 # For the kernels that execute the notebooks.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(HERE.parent / ".cache" / "jax"))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# Sphinx wants its sources in one folder; links between notebooks do not survive a symbolic one.
+shutil.rmtree(HERE / "notebooks", ignore_errors=True)
+(HERE / "notebooks").mkdir()
+for notebook in (HERE.parent / "notebooks").glob("*.ipynb"):
+    shutil.copy2(notebook, HERE / "notebooks")
+logging.getLogger("traitlets").setLevel(logging.WARNING)
 
 project = "thermo_optax"
 author = "The thermo_optax authors"
