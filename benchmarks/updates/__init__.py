@@ -10,7 +10,7 @@ import pathlib
 
 from benchmarks.options import at_least
 
-PARTS = ("updates", "noise", "training", "efficiency")
+PARTS = ("updates", "noise", "training", "replicas", "efficiency")
 TREES = ("mlp1.7M", "flat10M", "tfm10M")
 PROBLEMS = ("mlp", "logistic", "gaussian")
 

@@ -105,6 +105,11 @@ def _ctld(**options):
     return lambda rate, heat: _optax(to.ctld(rate, heat, **phase, **options))
 
 
+def _local_entropy(inner):
+    """An outer step, of SGD, after every 20 inner ones."""
+    return lambda rate, heat: _optax(to.local_entropy(inner(rate, heat), optax.sgd(1.0)))
+
+
 FINE_BIAS = (to.adaptive_biasing_force(num_bins=750), to.metadynamics(num_bins=600))
 
 # name -> make(learning rate, temperature). A name without a dot is ours.
@@ -128,6 +133,13 @@ CONTENDERS: dict[str, Callable[[float, float], Contender]] = {
     "ctld": _ctld(),
     "ctld-exact": _ctld(mode="exact"),
     "ctld-10x bins": _ctld(bias=FINE_BIAS),
+    "local_entropy": _local_entropy(lambda rate, heat: to.sgld(rate, heat, key=0)),
+    "local_entropy-sghmc": _local_entropy(
+        lambda rate, heat: to.sghmc(rate, heat, momentum=0.9, key=0)
+    ),
+    "entropy_sgd": lambda rate, heat: _optax(
+        to.entropy_sgd(1.0, heat, inner_learning_rate=rate, key=0)
+    ),
     "blackjax.sgld": _blackjax("overdamped_langevin", False, False),
     "blackjax.sghmc": _blackjax("sghmc", True, False),
     "blackjax.sgnht": _blackjax("sgnht", True, True),

@@ -32,6 +32,11 @@ def step(problem: str, name: str, base: str) -> Lookup:
     return lambda results: _ratio(results.trainings.get(problem, {}), name, base)
 
 
+def of_replicas(name: str, base: str) -> Lookup:
+    """Time of a step of all replicas over another way to run them."""
+    return lambda results: _ratio(results.replicas, name, base)
+
+
 def lead_over_posteriors(problem: str) -> Lookup:
     """The smallest lead among the methods that both have, each at its best number of threads."""
     pairs = {"sgld": "sgld", "sghmc": "sghmc", "baoa": "baoab"}

@@ -7,7 +7,7 @@ import shlex
 import sys
 
 from benchmarks.interruption import Interruption
-from benchmarks.updates import clock, cost, efficiency, noise, tables, training
+from benchmarks.updates import clock, cost, efficiency, noise, replicas, tables, training
 from benchmarks.updates.contenders import CONTENDERS, installed, library
 from benchmarks.updates.results import Efficiency, Results, save_json
 from benchmarks.updates.targets import TARGETS
@@ -43,6 +43,8 @@ def _measure(
     if "training" in options.parts:
         for problem in options.problems:
             results.trainings[problem] = training.measure(problem, rounds, interruption)
+    if "replicas" in options.parts:
+        results.replicas = replicas.measure(rounds, interruption)
     if "efficiency" in options.parts:
         for name, sampler in efficiency.SAMPLERS.items():
             interruption.check()

@@ -30,6 +30,7 @@ class Results:
     costs: dict[str, UpdateCosts] = dataclasses.field(default_factory=dict)
     noise: clock.Times = dataclasses.field(default_factory=dict)
     trainings: dict[str, clock.Times] = dataclasses.field(default_factory=dict)
+    replicas: clock.Times = dataclasses.field(default_factory=dict)
     efficiency: dict[str, Efficiency] = dataclasses.field(default_factory=dict)
 
 
@@ -71,6 +72,7 @@ def save_json(results: Results, targets: Sequence, command: str, path: pathlib.P
         ],
         "updates": {name: _costs(costs) for name, costs in results.costs.items()},
         "seconds per number of noise": _lists(results.noise),
+        "seconds per step of replicas": _lists(results.replicas),
         "seconds per training step": {
             name: _lists(times) for name, times in results.trainings.items()
         },

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks import markdown
-from benchmarks.updates import clock, lookups, noise
+from benchmarks.updates import clock, lookups, noise, replicas
 from benchmarks.updates.cost import COPY, UpdateCosts
 from benchmarks.updates.results import Results, environment
 from benchmarks.updates.targets import TARGETS
@@ -20,6 +20,7 @@ def document(results: Results, command: str) -> str:
     parts = [head, _targets(results), *map(_costs, results.costs.values())]
     parts += [_noise(results)] if results.noise else []
     parts += [_training(title, times) for title, times in results.trainings.items()]
+    parts += [_replicas(results.replicas)] if results.replicas else []
     parts += [_efficiency(results)] if results.efficiency else []
     return "\n".join(parts)
 
@@ -104,6 +105,19 @@ def _training(title: str, times: clock.Times) -> str:
         for name, seconds in times.items()
     ]
     return _section(f"Whole steps: {title}", "", ("method", "steps/s", "time over our SGLD"), rows)
+
+
+def _replicas(times: clock.Times) -> str:
+    rows = [
+        (
+            name,
+            f"{1e3 * np.median(seconds):.1f}",
+            _cell(clock.ratio(seconds, times[replicas.ALONE])),
+        )
+        for name, seconds in times.items()
+    ]
+    columns = ("all replicas by", "ms/step of all", f"time over {replicas.ALONE}")
+    return _section(f"Replicas: {replicas.TITLE}", "", columns, rows)
 
 
 def _efficiency(results: Results) -> str:

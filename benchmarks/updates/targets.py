@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from benchmarks.updates import lookups as of
 from benchmarks.updates.clock import Quartiles
+from benchmarks.updates.replicas import ALONE, EXCHANGED, REPLICATED
 from benchmarks.updates.results import Results
 
 MOST, LEAST = "<=", ">="
@@ -68,6 +69,22 @@ TARGETS = [
     Target(
         *("CTLD", f"10 times the bins, {MLP}"),
         *(of.update(MLP, "ctld-10x bins", "ctld"), MOST, 1.05),
+    ),
+    *(
+        Target("local entropy", f"{tree}, over {name}", of.update(tree, method, inner), MOST, 1.6)
+        for tree in (MLP, TFM)
+        for method, name, inner in (
+            ("local_entropy", "SGLD", "sgld"),
+            ("local_entropy-sghmc", "SGHMC", "sghmc"),
+        )
+    ),
+    Target(
+        *("replicas", "LeNet, exchange over none"),
+        *(of.of_replicas(EXCHANGED, REPLICATED), MOST, 1.03),
+    ),
+    Target(
+        *("replicas", "LeNet, 8 at once over 8 runs"),
+        *(of.of_replicas(REPLICATED, ALONE), MOST, 1.15),
     ),
     Target("compiling", f"CTLD, {TFM}, over adam", of.build(TFM, "ctld", ADAM), MOST, 4.0),
     Target("compiling", f"SGLD, {TFM}, over adam", of.build(TFM, "sgld", ADAM), MOST, 3.0),

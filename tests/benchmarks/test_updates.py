@@ -8,7 +8,16 @@ import pytest
 pytest.importorskip("tqdm")
 
 from benchmarks import cli
-from benchmarks.updates import clock, contenders, cost, efficiency, measurement, results, training
+from benchmarks.updates import (
+    clock,
+    contenders,
+    cost,
+    efficiency,
+    measurement,
+    replicas,
+    results,
+    training,
+)
 from benchmarks.updates.targets import LEAST, TARGETS, Target
 
 
@@ -94,6 +103,7 @@ def test_targets_name_methods_that_exist():
         },
         noise={name: np.ones(3) for name in generators},
         trainings=dict.fromkeys(("mlp", "logistic", "gaussian"), times),
+        replicas=dict.fromkeys((replicas.ALONE, *replicas.WAYS), np.ones(3)),
         efficiency=dict.fromkeys(efficiency.SAMPLERS, law),
     )
     assert "not measured" not in {target.verdict(full) for target in TARGETS}
@@ -108,6 +118,8 @@ def test_a_small_run(monkeypatch, tmp_path, capsys):
         monkeypatch.setattr(module, "installed", installed)
     monkeypatch.setattr(cost, "COPY_SIZE", 1000)
     monkeypatch.setattr(measurement, "REPLICAS", 64)
+    for name in ("BATCH", "STEPS", "REPLICAS"):
+        monkeypatch.setattr(replicas, name, 2)
     monkeypatch.setattr(training, "NAMES", ("sgld", "baoab", "blackjax.sgld"))
     sampler = efficiency.SAMPLERS["sgld"]._replace(grid={"learning_rate": np.array([1e-4])})
     monkeypatch.setattr(efficiency, "SAMPLERS", {"sgld": sampler})
@@ -119,7 +131,14 @@ def test_a_small_run(monkeypatch, tmp_path, capsys):
     assert printed.count("is not installed") == 2  # blackjax and posteriors, in a line each
     table = (tmp_path / "table.md").read_text(encoding="utf-8")
     assert table in printed
-    for section in ("Targets", "Updates of tiny", "Noise", "Whole steps", "Sampling efficiency"):
+    for section in (
+        "Targets",
+        "Updates of tiny",
+        "Noise",
+        "Whole steps",
+        "Replicas",
+        "Sampling efficiency",
+    ):
         assert f"## {section}" in table
     saved = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert set(saved["updates"]["tiny"]["builds"]) == {"sgld", "optax.adam"}

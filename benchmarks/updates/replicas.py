@@ -1,0 +1,74 @@
+"""What replicas cost, and what their exchange adds: LeNet-5, whole training steps."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import thermo_optax as to
+from benchmarks.exchange import lenet
+from benchmarks.interruption import Interruption
+from benchmarks.networks import class_loss
+from benchmarks.updates import clock
+
+REPLICAS, BATCH, STEPS, PERIOD = 8, 128, 20, 10
+ALONE = "8 separate runs"
+WAYS = REPLICATED, EXCHANGED = "replicate", "replica_exchange"
+TITLE = f"{REPLICAS} replicas of LeNet-5, batch {BATCH}, exchange every {PERIOD} steps"
+
+
+def measure(rounds: int, interruption: Interruption) -> clock.Times:
+    """Seconds per step of all replicas together; `ALONE` runs them one after the other."""
+    draw = np.random.default_rng(0)
+    images = jnp.asarray(draw.normal(size=(STEPS, BATCH, 28, 28, 1)), jnp.float32)
+    batches = images, jnp.asarray(draw.integers(0, 10, (STEPS, BATCH)), jnp.int32)
+    params = to.init_replicas(_init, 0, REPLICAS)
+    sgd = optax.inject_hyperparams(optax.sgd)(0.01, 0.9)
+    ladder = {"learning_rate": to.geometric_ladder(0.01, 0.02, REPLICAS)}
+    transformations = {
+        REPLICATED: to.replicate(sgd, REPLICAS, hyperparams=ladder),
+        EXCHANGED: to.replica_exchange(sgd, ladder, swap_period=PERIOD, key=0),
+    }
+    turns = {}
+    for name, tx in transformations.items():
+        interruption.check()
+        carry = jax.tree.map(jnp.copy, (params, tx.init(params)))
+        program = clock.build(_epoch(tx, jax.vmap), *carry, batches)
+        turns[name] = clock.advancing(program.run, carry, (batches,), units=STEPS)
+    one = jax.tree.map(lambda leaf: jnp.copy(leaf[0]), params)
+    program = clock.build(_epoch(sgd, lambda fn: fn), one, sgd.init(one), batches)
+
+    def all_alone(*carries):
+        return tuple(program.run(*carry, batches) for carry in carries)
+
+    carries = tuple(jax.tree.map(jnp.copy, (one, sgd.init(one))) for _ in range(REPLICAS))
+    turns[ALONE] = clock.advancing(all_alone, carries, units=STEPS)
+    return clock.interleave(turns, rounds, TITLE, interruption)
+
+
+def _init(key: jax.Array) -> Any:
+    return lenet.init(key, channels=1, classes=10)
+
+
+def _loss(params, batch):
+    images, labels = batch
+    return class_loss(lenet.logits(params, images, smooth=True), labels)
+
+
+def _epoch(tx: optax.GradientTransformation, over_replicas: Callable) -> Callable:
+    tx = optax.with_extra_args_support(tx)
+
+    def epoch(params, state, batches):
+        def step(carry, batch):
+            params, state = carry
+            gradients = over_replicas(lambda params: jax.value_and_grad(_loss)(params, batch))
+            losses, grads = gradients(params)
+            updates, state = tx.update(grads, state, params, value=losses)
+            return (optax.apply_updates(params, updates), state), None
+
+        return jax.lax.scan(step, (params, state), batches)[0]
+
+    return epoch
