@@ -1,5 +1,5 @@
 # Each target sets up what it needs in .venv, once; a later run starts at once.
-#   make test JOBS=2              the tests in two processes
+#   make test JOBS=1              the tests in one process (two is the default; needs 6 GB)
 #   make test ARGS="-k langevin"  arguments for pytest, or for the benchmark
 #   make test PYTHON=/path/to/python3.11
 
@@ -16,7 +16,9 @@ VENV ?= .venv
 PY = $(VENV)/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check
 PINS = constraints/python-$$($(PY) -c 'import sys; print("3.11" if sys.version_info < (3, 12) else "3.12")').txt
-PYTEST = $(PY) -m pytest $(if $(JOBS),-n $(JOBS)) $(ARGS)
+JOBS ?= 2
+# A file's tests share programs and fixtures, so they stay in one process.
+PYTEST = $(PY) -m pytest $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadfile) $(ARGS)
 IN_312 = $(MAKE) VENV=.venv-3.12 PYTHON="$(PYTHON312)"
 
 .DEFAULT_GOAL := help
