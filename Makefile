@@ -51,11 +51,12 @@ docs: $(VENV)/.installed-docs  ## build the documentation: build/docs/index.html
 notebooks: $(VENV)/.installed-notebooks  ## make each .ipynb anew from its .py, without outputs
 	$(PY) -m jupytext --quiet --to ipynb --update notebooks/*.py
 
-lint: $(VENV)/.installed-test $(VENV)/.installed-bench $(VENV)/.installed-lint  ## check style, types and import directions
+lint: $(addprefix $(VENV)/.installed-,test bench docs lint)  ## check style, types, import directions and the pages' markup
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m pyright --pythonpath $(PY)
 	$(PY) -m pytest -q tests/test_architecture.py
+	$(PY) -m sphinx -W --keep-going -q -b dummy -D nb_execution_mode=off docs build/docs-markup
 
 format: $(VENV)/.installed-lint  ## sort the imports and lay out the code
 	$(PY) -m ruff check --select I --fix
@@ -68,7 +69,7 @@ constraints: have-312 pins  ## resolve the pinned versions anew, for Python 3.11
 	$(IN_312) pins
 
 clean:  ## remove the environments and caches; results/ stays
-	rm -rf .venv .venv-3.12 .cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv .venv-3.12 .cache .pytest_cache .ruff_cache build dist docs/notebooks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 pins: $(PY)
