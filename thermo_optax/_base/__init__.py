@@ -26,6 +26,7 @@ from ._momenta import finite_or_zero as finite_or_zero
 from ._momenta import initial_momenta as initial_momenta
 from ._noise import GENERATORS as GENERATORS
 from ._noise import map_with_noise as map_with_noise
+from ._once import for_any as for_any
 from ._once import once as once
 from ._paths import Path as Path
 from ._paths import layer_name as layer_name
@@ -36,5 +37,7 @@ from ._scalars import at as at
 from ._scalars import bath_temperature as bath_temperature
 from ._scalars import like as like
 from ._scalars import next_count as next_count
+from ._states import merged as merged
+from ._states import states_of as states_of
 from ._sums import inner_product as inner_product
 from ._sums import sum_of_squares as sum_of_squares

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.custom_batching import custom_vmap
 
 
 def once(
@@ -19,10 +20,24 @@ def once(
     """
 
     def body(carry):
-        return (jnp.zeros_like(carry[0]), *fn(*carry[1:]))
+        _, *old = carry
+        new = jax.tree.map(functools.partial(jnp.where, due), fn(*old), tuple(old))
+        return (jnp.zeros_like(carry[0]), *new)
 
-    still_due, *result = jax.lax.while_loop(lambda carry: carry[0], body, (due, *parts))
+    still_due, *result = jax.lax.while_loop(lambda carry: carry[0], body, (for_any(due), *parts))
     return tuple(result), jax.tree.map(functools.partial(_unless, still_due), later)
+
+
+@custom_vmap
+def for_any(due: jax.Array) -> jax.Array:
+    """One answer for all members of a `vmap`: a loop with many would copy all that it carries."""
+    return due
+
+
+@for_any.def_vmap
+def _(axis_size, in_batched, due):
+    del axis_size, in_batched
+    return for_any(jnp.any(due, axis=0)), False
 
 
 def _unless(never: jax.Array, leaf: Any) -> Any:

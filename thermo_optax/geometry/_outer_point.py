@@ -5,11 +5,9 @@ from typing import Any
 import jax
 import optax
 
+from thermo_optax._base import merged, states_of
+
 from ._local_entropy import LocalEntropyState
-
-
-def _is_masked(node: Any) -> bool:
-    return isinstance(node, optax.MaskedNode)
 
 
 def local_entropy_params(state: Any, params: optax.Params) -> optax.Params:
@@ -44,15 +42,6 @@ def local_entropy_params(state: Any, params: optax.Params) -> optax.Params:
     References:
         Chaudhari et al., 2017, Algorithm 1, which returns x and not x'.
     """
-    found = [node for _, node in optax.tree.get_all_with_path(state, LocalEntropyState.__name__)]
-    if not found:
-        raise ValueError(
-            "`state` has no `local_entropy` in it: pass the state of `local_entropy`, "
-            "`entropy_sgd` or `entropy_adam`, or of a chain or partition with one of them."
-        )
-
-    def chosen(param, *points):
-        moved = [x for x in points if not _is_masked(x)]
-        return moved[0].astype(param.dtype) if moved else param
-
-    return jax.tree.map(chosen, params, *(node.outer_params for node in found))
+    states = states_of(state, LocalEntropyState, "local_entropy")
+    points = merged(params, [node.outer_params for node in states], lambda param: param)
+    return jax.tree.map(lambda x, param: x.astype(param.dtype), points, params)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from thermo_optax._base import check_choice
+from thermo_optax._base import check_choice, states_of
 
 from ._records import ReplicaExchangeState
 from ._swaps import replica_at
@@ -22,15 +22,7 @@ class SwapAcceptance(NamedTuple):
 
 def exchange_state(state: Any) -> ReplicaExchangeState:
     """The state of `replica_exchange` within the state of a chain or another wrapper."""
-    found = [node for _, node in optax.tree.get_all_with_path(state, ReplicaExchangeState.__name__)]
-    if isinstance(state, ReplicaExchangeState):
-        return state
-    if not found:
-        raise ValueError(
-            "`state` has no `replica_exchange` in it: pass the state of `replica_exchange`, or of "
-            "a chain with it."
-        )
-    return found[0]
+    return states_of(state, ReplicaExchangeState, "replica_exchange")[0]
 
 
 def replica_hyperparams(state: Any) -> dict[str, jax.Array]:

@@ -14,10 +14,12 @@ from thermo_optax._base import (
     compute_dtype,
     like,
     map_with_noise,
+    merged,
+    states_of,
     stream_key,
 )
 
-from ._found import check_one_chain, merged, states_of
+from ._found import check_one_chain
 from ._moments import RunningMomentsState
 
 

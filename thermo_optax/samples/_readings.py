@@ -8,8 +8,10 @@ import numpy as np
 import optax
 from jax.core import Tracer
 
+from thermo_optax._base import merged, states_of
+
 from ._collect import CollectedSamplesState
-from ._found import check_one_chain, merged, states_of
+from ._found import check_one_chain
 
 
 def collected_samples(state: Any, params: optax.Params | None = None) -> Any:

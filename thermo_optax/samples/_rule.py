@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 from jax.core import Tracer
-from jax.custom_batching import custom_vmap
 
 from thermo_optax._base import (
     ScalarOrSchedule,
@@ -18,6 +17,7 @@ from thermo_optax._base import (
     check_integer,
     check_leaves,
     check_structure,
+    for_any,
 )
 
 Rule = Callable[[jax.Array, Any], jax.Array]
@@ -84,19 +84,7 @@ def keep(
     def body(carry):
         return jnp.zeros_like(carry[0]), store(due & _all_finite(new), carry[1])
 
-    return lax.while_loop(lambda carry: carry[0], body, (_in_any_chain(due), kept))[1]
-
-
-@custom_vmap
-def _in_any_chain(due: jax.Array) -> jax.Array:
-    """One answer for all chains of a `vmap`: a loop with many would copy all that it carries."""
-    return due
-
-
-@_in_any_chain.def_vmap
-def _(axis_size, in_batched, due):
-    del axis_size, in_batched
-    return _in_any_chain(jnp.any(due, axis=0)), False
+    return lax.while_loop(lambda carry: carry[0], body, (for_any(due), kept))[1]
 
 
 def _all_finite(tree: Any) -> jax.Array:
