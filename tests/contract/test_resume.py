@@ -105,8 +105,11 @@ def test_killed_training_resumes_to_the_same_bits(trainings, tmp_path):
     run = functools.partial(subprocess.Popen, command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     with run() as first:
         for line in first.stdout:
+            if line == "trained 1\n":
+                began = time.monotonic()
             if line == "trained 2\n":  # the first save is complete once the second has begun
-                time.sleep(random.Random(seed).uniform(0, 2))
+                step = time.monotonic() - began
+                time.sleep(random.Random(seed).uniform(0, (TRAINING_STEPS - 4) * step))
                 first.kill()
                 break
         steps = [line for line in first.stdout if line.startswith("trained")]
