@@ -7,13 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.fft import dctn
 
 pytest.importorskip("tqdm")
 pytest.importorskip("matplotlib")
 
 from benchmarks import cli, data, runtime
-from benchmarks.data import ImageData, images, jpeg
+from benchmarks.data import ImageData
 from benchmarks.exchange import engine, lenet, problems, report, resnet
 from benchmarks.exchange.engine import ARMS, Plan, Trainer
 
@@ -283,41 +282,3 @@ def test_cifar10_falls_back_on_lossy_copies_and_says_so(monkeypatch):
     monkeypatch.setattr(data, "load_cifar10_jpeg", missing)
     with pytest.raises(data.MissingDataError, match="not here"):
         problems.EXPERIMENTS["cifar-lr"].load()
-
-
-def test_letters_are_upright_and_counted_from_0(monkeypatch):
-    stored = ImageData(
-        PICTURES.transpose(0, 2, 1), LABELS + 1, PICTURES[:5].transpose(0, 2, 1), LABELS[:5] + 1
-    )
-    monkeypatch.setattr(images, "load_images", lambda name: {"emnist-letters": stored}[name])
-    found = data.load_emnist_letters()
-    for given, wanted in zip(found, (PICTURES, LABELS, PICTURES[:5], LABELS[:5]), strict=True):
-        np.testing.assert_array_equal(given, wanted)
-
-
-def test_jpeg_coefficients_are_decoded():
-    """A smooth picture, by the steps of an encoder."""
-    row, column = np.mgrid[:32, :32] / 31
-    rgb = np.stack([60 + 120 * row, 90 + 100 * column, 200 - 120 * row * column], axis=-1)
-    luma = rgb @ [0.299, 0.587, 0.114]
-    planes = [luma, 128 + (rgb[..., 2] - luma) / 1.772, 128 + (rgb[..., 0] - luma) / 1.402]
-    planes[1:] = [p.reshape(16, 2, 16, 2).mean((1, 3)) for p in planes[1:]]
-    blocks = np.concatenate(
-        [p.reshape(len(p) // 8, 8, -1, 8).swapaxes(1, 2).reshape(-1, 8, 8) - 128 for p in planes]
-    )
-    cosines = np.rint(dctn(blocks, axes=(1, 2), norm="ortho") / 2).astype(int)  # tables of 2
-    coefficients = np.stack([cosines.reshape(24, 64).T] * 2, axis=-1)
-    exceptions = np.flatnonzero(np.abs(coefficients) > 127)
-    assert exceptions.size
-    tables = np.full((8, 8), 2)
-    file = {
-        "coef": np.where(np.abs(coefficients) > 127, 0, coefficients).astype(np.int8),
-        "exc_index": exceptions,
-        "exc_value": coefficients.reshape(-1)[exceptions].astype(np.int16),
-        "qtable_luma": tables,
-        "qtable_chroma": tables,
-    }
-    found = jpeg.decode(file)
-    assert found.shape == (2, 32, 32, 3) and found.dtype == np.uint8
-    np.testing.assert_allclose(found[1], rgb, atol=6)
-    assert np.mean(np.abs(found[1] - rgb)) < 1

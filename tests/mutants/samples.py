@@ -8,7 +8,7 @@ MOMENTS = "samples/_moments.py"
 READINGS = "samples/_readings.py"
 POSTERIOR = "samples/_posterior.py"
 ENSEMBLE = "samples/_ensemble.py"
-FOUND = "samples/_found.py"
+FOUND = "_base/_states.py"
 ARVIZ = "diagnostics/_arviz.py"
 
 STEPS = ("samples/test_collect.py::test_which_steps",)
@@ -68,7 +68,7 @@ MUTANTS = [
     Mutant(
         "samples: through a loop of its own for each chain, which copies all samples",
         RULE,
-        "(_in_any_chain(due), kept)",
+        "(for_any(due), kept)",
         "(due, kept)",
         ("samples/test_collect.py::test_vmapped_updates_copy_no_buffer",),
     ),
