@@ -23,7 +23,7 @@ PICTURES = (RNG.integers(0, 99, (120, 2, 2)) + 150 * np.eye(4)[LABELS].reshape(-
     np.uint8
 )
 TINY = ImageData(PICTURES, LABELS, PICTURES[:40], LABELS[:40])
-PLAN = Plan(warmup=5, chunk=6, chunks=2, swap_period=2, diffusion_chunks=1)
+PLAN = Plan(warmup=5, chunk=6, chunks=2, swap_period=2, swap_images=40)
 
 
 @pytest.fixture(autouse=True)

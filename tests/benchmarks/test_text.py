@@ -47,6 +47,7 @@ def test_a_text_comes_back_from_its_numbers(folder, gzipped):
         (gzip.compress(DISTRIBUTED + b"!"), "is not the original file"),
         (gzip.compress(DISTRIBUTED)[:-9], "cannot be unpacked"),
     ],
+    ids=["another text", "cut short"],  # the bytes hold the time of packing
 )
 def test_a_damaged_copy_is_not_taken(folder, content, complaint):
     (folder / "novel.txt.gz").write_bytes(content)

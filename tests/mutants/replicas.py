@@ -107,8 +107,8 @@ MUTANTS = [
     Mutant(
         "exchange: the heat of a rung in other units than the sampler's",
         LADDERS,
-        "values[TEMPERATURE][rung] / self._base(values)",
-        "values[TEMPERATURE][rung] * self._base(values)",
+        "return temperature_scale * heat / exchange.reference_temperature",
+        "return temperature_scale * heat * exchange.reference_temperature",
         (f"{USES}::test_heat_is_relative_to_the_reference",),
     ),
     Mutant(

@@ -64,6 +64,17 @@ def test_names_that_the_inner_transformation_does_not_have():
         to.replica_exchange(SGD, HEAT, key=1).init(PARAMS)
 
 
+@pytest.mark.parametrize("temperatures", [(1.0, 2.0), (0.0, 0.0), (optax.constant_schedule(1.0),)])
+def test_a_bath_of_several_temperatures_needs_a_reference(temperatures):
+    groups = {str(n): to.sgld(0.1, T, key=0) for n, T in enumerate(temperatures)}
+    params = {name: PARAMS for name in groups}
+    inner = optax.partition(groups, {name: name for name in groups})
+    with pytest.raises(ValueError, match="must have one temperature above 0.*`reference_temp"):
+        to.replica_exchange(inner, HEAT, key=1).init(params)
+    state = to.replica_exchange(inner, HEAT, reference_temperature=2.0, key=1).init(params)
+    assert state.reference_temperature == 2
+
+
 def test_parameters_and_losses():
     tx = to.replica_exchange(SGLD, HEAT, key=1)
     state = tx.init(PARAMS)

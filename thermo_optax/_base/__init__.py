@@ -1,5 +1,7 @@
 """Ground floor: what every other module may use. Imports nothing of the package."""
 
+from ._bath import baths as baths
+from ._bath import declare_bath as declare_bath
 from ._checks import check_array as check_array
 from ._checks import check_choice as check_choice
 from ._checks import check_finite as check_finite

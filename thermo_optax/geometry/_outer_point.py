@@ -1,16 +1,17 @@
 """The outer point, which is what an evaluation should see."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
-import optax
 
 from thermo_optax._base import merged, states_of
 
 from ._local_entropy import LocalEntropyState
 
+Params = TypeVar("Params")  # any tree of arrays
 
-def local_entropy_params(state: Any, params: optax.Params) -> optax.Params:
+
+def local_entropy_params(state: Any, params: Params) -> Params:
     r"""The outer point x of `local_entropy`: the parameters to evaluate, and to keep.
 
     .. math::

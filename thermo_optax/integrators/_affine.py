@@ -21,6 +21,7 @@ from thermo_optax._base import (
     check_nonnegative,
     check_structure,
     compute_dtype,
+    declare_bath,
     finite_or_zero,
     initial_momenta,
     like,
@@ -65,6 +66,7 @@ def affine_sampler(
 
     def init(params):
         check_leaves("params", params)
+        declare_bath(temperature)
         rng_key = stream_key(key, options.name, params)
         variance = at(options.mass, 0) * at(temperature, 0)
         start = (variance, options.initial_momentum, momentum_dtype, generator)

@@ -17,6 +17,7 @@ from thermo_optax._base import (
     check_positive,
     check_structure,
     compute_dtype,
+    declare_bath,
     like,
     map_with_noise,
     next_count,
@@ -93,6 +94,7 @@ def sgld(
 
     def init(params):
         check_leaves("params", params)
+        declare_bath(temperature)
         return SGLDState(jnp.zeros([], jnp.int32), stream_key(key, "sgld", params))
 
     def update(updates, state, params=None, *, temperature_scale=1.0, **extra_args):

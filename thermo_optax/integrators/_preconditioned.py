@@ -18,6 +18,7 @@ from thermo_optax._base import (
     check_positive,
     check_structure,
     compute_dtype,
+    declare_bath,
     finite_or_zero,
     like,
     map_with_noise,
@@ -112,6 +113,7 @@ def psgld(
     def init(params):
         check_leaves("params", params)
         zeros = jax.tree.map(lambda p: jnp.zeros_like(p, compute_dtype(p.dtype)), params)
+        declare_bath(temperature)
         return PSGLDState(jnp.zeros([], jnp.int32), stream_key(key, "psgld", params), zeros)
 
     def update(updates, state, params=None, *, temperature_scale=1.0, **extra_args):

@@ -20,6 +20,7 @@ from thermo_optax._base import (
     check_positive,
     check_structure,
     compute_dtype,
+    declare_bath,
     initial_momenta,
     like,
     map_with_noise,
@@ -180,6 +181,7 @@ def santa(
 
     def init(params):
         check_leaves("params", params)
+        declare_bath(temperature)
         rng_key = stream_key(key, "santa", params)
         law = (at(temperature, 0), initial_momentum, None, generator)
         start = at(friction, 0) if initial_friction is None else initial_friction

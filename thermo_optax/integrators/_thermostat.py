@@ -19,6 +19,7 @@ from thermo_optax._base import (
     check_nonnegative,
     check_positive,
     check_structure,
+    declare_bath,
     initial_momenta,
     like,
     map_with_noise,
@@ -84,6 +85,7 @@ def start(options: Thermostat, temperature, key, params) -> AdaptiveLangevinStat
             "`params` has a thermostat without coordinates (a zero-size array). Leave that array "
             "out with `optax.masked`, or choose `thermostat='group'`."
         )
+    declare_bath(temperature)
     rng_key = stream_key(key, options.name, params)
     law = (at(temperature, 0), options.initial_momentum, options.momentum_dtype, options.generator)
     momentum = initial_momenta(params, rng_key, *law)

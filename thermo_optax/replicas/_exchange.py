@@ -8,6 +8,7 @@ import optax
 
 from thermo_optax._base import (
     KeyLike,
+    baths,
     check_choice,
     check_integer,
     check_key,
@@ -103,8 +104,9 @@ def replica_exchange(
             training step reads them with `replica_hyperparams`.
         heated_groups: name -> label of the group of a partition whose temperature that name is
             ("temperature" is that of all): its momenta are rescaled.
-        reference_temperature: T > 0 with which `inner` was built, where it is not injected; None
-            means that of the first rung.
+        reference_temperature: T > 0 that a rung of "temperature" is compared with, where it heats
+            through ``temperature_scale``. None takes the temperature with which the sampler in
+            `inner` was built, so that rungs are absolute; groups with several need it.
         path_length: rounds of swaps whose rungs the state remembers, >= 0.
         key: of the swaps: an int, a typed key or a raw uint32 key. Required.
 
@@ -163,12 +165,14 @@ def replica_exchange(
     adapting = not isinstance(adaptation_steps, int) or adaptation_steps > 0
 
     def init(params):
-        state = replicas.init(params)
+        with baths() as temperatures:
+            state = replicas.init(params)
         ladders.check(state)
+        reference = ladders.reference(state, temperatures)
         rung = jnp.arange(size, dtype=jnp.int32)
         values = ladders.values()
         start = jnp.ones([], bool)
-        heat = ladders.heat(state, values)
+        heat = ladders.heat(state, values, reference)
         injected = ladders.placed(ladders.injected(state), values, rung)
         state = rescaled(with_hyperparams(state, injected), heat, start)
         return ReplicaExchangeState(
@@ -176,6 +180,7 @@ def replica_exchange(
             rng_key=stream_key(key, "replica exchange", params),
             rung=rung,
             ladder=values,
+            reference_temperature=reference,
             swaps=no_swaps(size, path_length),
             energies=no_energies(size),
             inner_state=state,
@@ -227,13 +232,14 @@ def replica_exchange(
         swaps = swaps._replace(path=path)
         inner_state = with_hyperparams(inner_state, injected)
 
+        state = state._replace(
+            rung=rung, ladder=values, swaps=swaps, energies=energies, inner_state=inner_state
+        )
         given = {"value": value, "value_fn": value_fn}
         extra |= {name: argument for name, argument in given.items() if argument is not None}
-        extra["temperature_scale"] = ladders.scale(inner_state, values, rung, temperature_scale)
+        extra["temperature_scale"] = ladders.scale(state, temperature_scale)
         updates, inner_state = replicas.update(updates, inner_state, params, **extra)
-        return updates, ReplicaExchangeState(
-            next_count(state.count), state.rng_key, rung, values, swaps, energies, inner_state
-        )
+        return updates, state._replace(count=next_count(state.count), inner_state=inner_state)
 
     return optax.GradientTransformationExtraArgs(init, update)
 

@@ -7,15 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jax.tree_util import GetAttrKey
 
-from thermo_optax._base import check_nonnegative, check_positive
+from thermo_optax._base import check_nonnegative, check_positive, known
 
 from ._barrier import adapted_ladder
 from ._hyperparams import check_names, injected_names, injected_values
 from ._inverse import inverse_of, moved
 from ._momenta import EVERYWHERE
-from ._records import SwapRecord
+from ._records import ReplicaExchangeState, SwapRecord
 
 TEMPERATURE = "temperature"
 Values = dict[str, jax.Array]  # name -> float32[num_rungs]
@@ -48,16 +47,32 @@ class Ladders:
 
     def check(self, state: Any) -> None:
         """Raises if the transformation does not have what the ladder names."""
-        names = injected_names(state)
         heated = self._by_bath(state)
         there = [TEMPERATURE] if heated else []
         check_names([name for name in self._values if name not in (*self._of_model, *there)], state)
-        if heated and not _has_bath(state):
+
+    def reference(self, state: Any, found: list[Any]) -> jax.Array:
+        """float32[], the temperature that `temperature_scale` multiplies; 1 if it is not used."""
+        if not self._by_bath(state):
+            return jnp.ones([], jnp.float32)
+        if self._reference is not None:
+            return jnp.asarray(self._reference, jnp.float32)
+        names = injected_names(state)
+        if not found:
             raise ValueError(
-                "the ladder has a 'temperature', but `inner` has no bath to be heated: its state "
-                f"has no random key. It has the hyperparameters {names}; exchange one of those, "
-                "or let `inner` be a sampler."
+                "the ladder has a 'temperature', but `inner` has no bath to be heated: it is none "
+                f"of our samplers. It has the hyperparameters {names}; exchange one of those, or "
+                "give a `reference_temperature` if it reads `temperature_scale`."
             )
+        same = {_identity(temperature): temperature for temperature in found}
+        one = next(iter(same.values()))
+        if len(same) > 1 or callable(one) or known(one) == 0:
+            raise ValueError(
+                "the rungs of 'temperature' are absolute, so `inner` must have one temperature "
+                f"above 0, but it has {list(same.values())}. Pass `reference_temperature`: a rung "
+                "then multiplies all of them by its value over that."
+            )
+        return jnp.asarray(one, jnp.float32)
 
     def beta(self, values: Values, temperature_scale: Any) -> jax.Array:
         """float32[num_rungs], C beta summed over the names; hotter if all baths are scaled."""
@@ -71,13 +86,13 @@ class Ladders:
         """Group (or all) -> temperature of each replica, for the names that are temperatures."""
         return {label: values[name][rung] for name, label in self._groups.items() if name in values}
 
-    def heat(self, state: Any, values: Values) -> dict[str | None, jax.Array]:
+    def heat(self, state: Any, values: Values, reference: jax.Array) -> dict[str | None, jax.Array]:
         """Group -> factor of the momenta that `init` drew at the temperature of `inner`."""
         factors = {}
         for name, label in self._groups.items():
             if name in values:
                 drawn = injected_values(state, name)
-                base = drawn[0].astype(jnp.float32) if drawn else self._base(values)
+                base = drawn[0].astype(jnp.float32) if drawn else reference
                 factors[label] = jnp.sqrt(values[name] / jnp.where(base > 0, base, values[name]))
         return factors
 
@@ -90,11 +105,12 @@ class Ladders:
         """The same, where the replicas stand on these rungs."""
         return {name: values[name][rung].astype(old.dtype) for name, old in injected.items()}
 
-    def scale(self, state: Any, values: Values, rung: jax.Array, temperature_scale: Any) -> Any:
+    def scale(self, exchange: ReplicaExchangeState, temperature_scale: Any) -> Any:
         """What multiplies the temperature of each replica's bath."""
-        if not self._by_bath(state):
+        if not self._by_bath(exchange.inner_state):
             return temperature_scale
-        return temperature_scale * values[TEMPERATURE][rung] / self._base(values)
+        heat = exchange.ladder[TEMPERATURE][exchange.rung]
+        return temperature_scale * heat / exchange.reference_temperature
 
     def moved(self, values: Values, swaps: SwapRecord) -> tuple[Values, SwapRecord]:
         """Rungs that reject equally often by what is recorded; the record of pairs begins anew."""
@@ -116,9 +132,6 @@ class Ladders:
         """Whether rungs heat by `temperature_scale`: where the temperature is not in the state."""
         elsewhere = (*self._of_model, *injected_names(state))
         return TEMPERATURE in self._values and TEMPERATURE not in elsewhere
-
-    def _base(self, values: Values) -> Any:
-        return values[TEMPERATURE][0] if self._reference is None else self._reference
 
     def _check_betas(self) -> None:
         for name, inverse in self._inverse.items():
@@ -184,6 +197,7 @@ def _check_known(argument: str, names: Any, values: Mapping[str, Any]) -> None:
         raise ValueError(f"`{argument}` names {unknown}, but the ladder has {list(values)} only.")
 
 
-def _has_bath(state: Any) -> bool:
-    paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(state)]
-    return any(GetAttrKey("rng_key") in path for path in paths)
+def _identity(temperature: Any) -> Any:
+    """Equal for equal numbers; traced values and schedules are equal to themselves only."""
+    number = None if callable(temperature) else known(temperature)
+    return id(temperature) if number is None else number

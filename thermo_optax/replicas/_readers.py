@@ -1,15 +1,16 @@
 """What a state of replica exchange says."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from thermo_optax._base import check_choice, states_of
 
 from ._records import ReplicaExchangeState
 from ._swaps import replica_at
+
+Params = TypeVar("Params")  # any tree of arrays
 
 
 class SwapAcceptance(NamedTuple):
@@ -100,7 +101,7 @@ def by_rung(state: Any, tree: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf[order], tree)
 
 
-def best_replica(state: Any, params: optax.Params, *, by: str = "lowest") -> optax.Params:
+def best_replica(state: Any, params: Params, *, by: str = "lowest") -> Params:
     r"""The parameters of the best replica.
 
     .. math::

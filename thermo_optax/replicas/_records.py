@@ -41,6 +41,7 @@ class ReplicaExchangeState(NamedTuple):
     rng_key: jax.Array  # uint32[2], raw key of the swaps, constant over the run
     rung: jax.Array  # int32[num_replicas], the rung of each replica: always a permutation
     ladder: dict[str, jax.Array]  # name -> float32[num_rungs], the value at each rung
+    reference_temperature: jax.Array  # float32[], that of `inner`; 1 where rungs do not scale it
     swaps: SwapRecord
     energies: EnergyRecord
     inner_state: optax.OptState  # of `replicate`: a leading axis of replicas everywhere
