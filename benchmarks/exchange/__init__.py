@@ -32,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     numbers = {
         "--replicas": (3, 8, "rungs of the ladder"),
         "--train": (1, 4_000, "training images"),
-        "--validation": (1, 1_000, "images whose loss decides on swaps and on the best replica"),
+        "--validation": (1, 1_000, "images whose loss decides on the best replica"),
+        "--swap-images": (1, 250, "of these, images whose loss decides on swaps"),
         "--test": (1, 3_000, "test images"),
         "--warmup": (1, 300, "gradients per replica before anything is swapped"),
         "--steps": (1, 400, "gradients per replica after that, rounded up to whole chunks"),

@@ -22,7 +22,7 @@ def compare(name: str, options: argparse.Namespace, output: pathlib.Path) -> Non
     c = options.normalization
     c = experiment.normalization(ladder) if c is None else c
     chunk = -(-options.steps // options.chunks)
-    plan = Plan(options.warmup, chunk, options.chunks, options.swap_period)
+    plan = Plan(options.warmup, chunk, options.chunks, options.swap_period, options.swap_images)
     trainer = Trainer(experiment, splits, ladder, c, plan)
     runs: dict[str, list[Arm]] = {arm: [] for arm in ARMS}
     walks: list[np.ndarray] = []

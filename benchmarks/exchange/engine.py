@@ -54,12 +54,13 @@ class Arm(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How long everything takes, in steps."""
+    """How long everything takes, in steps, and what swaps may cost."""
 
     warmup: int
     chunk: int
     chunks: int  # of the second phase
     swap_period: int
+    swap_images: int  # validation images whose loss decides on swaps
     diffusion_chunks: int = 1
 
 
@@ -192,8 +193,10 @@ class Trainer:
         """A chunk of the second phase, and the distances from the fork after each step."""
         tx = self._transformation(period, key)
 
+        few = jax.tree.map(lambda x: x[: self.plan.swap_images], validation)
+
         def value_fn(params):
-            return self._score(params, validation)[0]
+            return self._score(params, few)[0]
 
         def step(carry, batch):
             params, state = carry

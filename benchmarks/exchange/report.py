@@ -166,9 +166,18 @@ def _notes(outcome: Outcome) -> str:
         f"{counts[0]} training, {counts[1]} validation and {counts[2]} test images; batches of "
         f"{experiment.batch_size}; SGD with momentum {MOMENTUM:g}, {rate}. {plan.warmup:,} steps "
         f"without swaps, then {plan.chunk * plan.chunks:,} with a round of swaps every "
-        f"{plan.swap_period}, or without; C = {outcome.normalization:.3g}. The best replica is "
-        "the one with the lowest validation loss."
+        f"{plan.swap_period}, or without; C = {outcome.normalization:.3g}. Swaps are decided by "
+        f"{plan.swap_images:,} of the validation images, which makes {_surplus(outcome):.0%} more "
+        "passes through the networks (a gradient counted as three); the best replica is the one "
+        "with the lowest loss on all of them."
     )
+
+
+def _surplus(outcome: Outcome) -> float:
+    """The cost of swaps next to that of the gradients."""
+    plan = outcome.plan
+    gradients = plan.swap_period * outcome.experiment.batch_size
+    return min(plan.swap_images, len(outcome.splits.validation[1])) / (3 * gradients)
 
 
 def _summary(run: Arm) -> dict:
