@@ -61,9 +61,9 @@ def readings(params: Params, state: optax.OptState) -> dict[str, float]:
     kinetic = to.diagnostics.kinetic_temperature(state)
     assert isinstance(kinetic, to.diagnostics.Temperature)
     tempering = to.tempering_state(state)
-    outer = cast(Params, to.local_entropy_params(state, params))
+    outer = to.local_entropy_params(state, params)
     report = to.validate(lambda key: to.sgld(0.1, temperature=1.0, key=key))
-    best = cast(Params, to.best_replica(state, params))
+    best = to.best_replica(state, params)
     return {
         "temperature": float(kinetic.value),
         "alpha": float(tempering.alpha),
