@@ -11,7 +11,13 @@ from tests.contract.programs import params, types
 from tests.registry import METHODS, PRIMARY, TEMPERATURE
 from thermo_optax.temperature._coupling import momenta, rescaled
 
-WITHOUT_MOMENTA = ("sgld", "psgld", "local_entropy")  # of these settings
+WITHOUT_MOMENTA = (
+    "sgld",
+    "psgld",
+    "local_entropy",
+    "collect_samples",
+    "running_moments",
+)  # of these settings
 SAMPLERS = [name for name in PRIMARY if not METHODS[name].needs_loss]
 
 

@@ -23,7 +23,7 @@ from ._hyperparams import with_hyperparams
 from ._ladders import Ladders
 from ._momenta import rescaled
 from ._records import ReplicaExchangeState, no_energies, no_swaps, with_energies, with_noise
-from ._replicate import check_replica_axis, replicate
+from ._replicate import check_replica_axis, check_scale, replicate
 from ._swaps import (
     SCHEMES,
     decide,
@@ -190,6 +190,7 @@ def replica_exchange(
         updates, state, params=None, *, value=None, value_fn=None, temperature_scale=1.0, **extra
     ):
         check_replica_axis("updates", updates, size)
+        check_scale(temperature_scale)
         check_energies(energy, value, value_fn, params, size, swap_period is not None)
         before = ladders.temperatures(state.ladder, state.rung)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.core import Tracer
 
@@ -13,6 +14,7 @@ from thermo_optax._base import (
     as_replica,
     check_array,
     check_integer,
+    check_nonnegative,
     replica_key,
     single_key,
 )
@@ -94,6 +96,7 @@ def replicate(
 
     def update(updates, state, params=None, **extra_args):
         check_replica_axis("updates", updates, num_replicas)
+        check_scale(extra_args.get("temperature_scale", 1.0))
         each = {name: arg for name, arg in extra_args.items() if _is_given_out(arg, num_replicas)}
         same = {name: arg for name, arg in extra_args.items() if name not in each}
 
@@ -161,6 +164,14 @@ def check_replica_axis(name: str, tree: Any, num_replicas: int) -> None:
                 f"{num_replicas}, one entry for each replica, but has shape {jnp.shape(leaf)}. "
                 "`init_replicas` makes such parameters; `jax.vmap` the loss over them."
             )
+
+
+def check_scale(scale: Any) -> None:
+    """A factor of temperatures, one for all replicas or for each, where it is known."""
+    if isinstance(scale, Tracer):
+        return  # within the map a number becomes one, which the samplers cannot check
+    for one in np.ravel(scale).tolist():
+        check_nonnegative(temperature_scale=one)
 
 
 def _per_replica(hyperparams, num_replicas: int) -> dict[str, jax.Array]:
