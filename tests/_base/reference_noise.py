@@ -34,13 +34,26 @@ def box_muller(w0, w1):
     return radius * np.cos(angle), radius * np.sin(angle)
 
 
-def words(key, tick, shapes, rounds=20):
-    """For leaves of some shapes: both words of each coordinate's counter, and the leaf's lane."""
+def words(key, tick, shapes, rounds=20, digits=1):
+    """For leaves of some shapes: both words of each coordinate's counter, and the leaf's lane.
+
+    With several digits, the words end where a leaf has all its numbers: they are not in its shape.
+    """
     result: dict[int, tuple] = {}
-    for group in plan([math.prod(shape) for shape in shapes]):
+    for group in plan([math.prod(shape) for shape in shapes], digits):
         for leaf, lane, offset in group.places:
-            shape = shapes[leaf]
-            index = np.arange(math.prod(shape), dtype=np.uint64).reshape(shape)
+            size = math.prod(shapes[leaf])
+            index = np.arange(math.ceil(size / digits), dtype=np.uint64)
             counter = np.uint64(group.start + offset) + index
-            result[leaf] = (*threefry2x32(key, (np.uint64(tick), counter), rounds), lane)
+            both = threefry2x32(key, (np.uint64(tick), counter), rounds)
+            if digits == 1:
+                both = (word.reshape(shapes[leaf]) for word in both)
+            result[leaf] = (*both, lane)
     return [result[leaf] for leaf in range(len(shapes))]
+
+
+def ternary(word, shape, digits=4):
+    """Digits 2 and 3 in base 6 are a step up and a step down; by digits, then by words."""
+    rows = [(word.astype(object) * 6 ** (i + 1) >> 32) % 6 for i in range(digits)]
+    digit = np.concatenate(rows)[: math.prod(shape)].reshape(shape).astype(int)
+    return math.sqrt(3) * ((digit == 2).astype(int) - (digit == 3))

@@ -40,14 +40,16 @@ def raw_words(monkeypatch):
     def law(w0, w1):
         return [(word >> np.uint32(8)).astype(jnp.float32) for word in (w0, w1)]
 
-    monkeypatch.setitem(_noise._THREEFRY, "words", (20, law))
+    monkeypatch.setitem(_noise._THREEFRY, "words", (20, law, 1))
     monkeypatch.setattr(_noise, "GENERATORS", (*GENERATORS, "words"))
 
 
-def test_places_do_not_overlap(small_groups):
+@pytest.mark.parametrize("digits", [1, 4])
+def test_places_do_not_overlap(digits, small_groups):
     sizes = [int(np.prod(shape)) for shape in SHAPES]
-    groups = _layout.plan(sizes)
-    assert [group.even for group in groups] == [False, True, True]
+    groups = _layout.plan(sizes, digits)
+    assert digits > 1 or [group.even for group in groups] == [False, True, True]
+    sizes = [-(-size // digits) for size in sizes]
     assert sorted(place.leaf for group in groups for place in group.places) == [*range(len(sizes))]
     seen = set()
     for group in groups:
@@ -73,6 +75,16 @@ def test_normals_are_those_of_the_reference(layout, small_groups):
     drawn = jax.jit(functools.partial(draw, layout=layout))(KEY, 7, leaves())
     for noise, (w0, w1, lane) in zip(drawn, reference.words(KEY, 7, SHAPES), strict=True):
         np.testing.assert_allclose(noise, reference.box_muller(w0, w1)[lane], atol=1e-6)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_ternary_numbers_are_the_digits_of_the_words(layout, small_groups):
+    drawn = jax.jit(functools.partial(draw, generator="ternary", layout=layout))(KEY, 7, leaves())
+    words = reference.words(KEY, 7, SHAPES, rounds=13, digits=4)
+    for noise, (*both, lane), shape in zip(drawn, words, SHAPES, strict=True):
+        assert noise.shape == shape
+        expected = reference.ternary(both[lane], shape)
+        np.testing.assert_array_equal(noise, expected.astype(np.float32))
 
 
 @pytest.mark.parametrize("generator", [name for name in GENERATORS if name != "jax"])
@@ -168,10 +180,11 @@ def test_unknown_generator():
         draw(KEY, 0, leaves(), "philox")
 
 
-def test_more_coordinates_than_counters():
+@pytest.mark.parametrize("generator", ["threefry", "ternary"])
+def test_more_coordinates_than_counters(generator):
     huge = jax.ShapeDtypeStruct((2**31, 3), jnp.float32)
     with pytest.raises(ValueError, match=r"need 6442450944 counters .*optax\.partition"):
-        jax.eval_shape(functools.partial(draw, KEY, 0), huge)
+        jax.eval_shape(functools.partial(draw, KEY, 0, generator=generator), huge)
 
 
 def test_fold_makes_keys_of_words():

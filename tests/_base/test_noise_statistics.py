@@ -66,7 +66,7 @@ def test_independence(generator):
         "keys": (base["cos"], noise(generator, stream=1)["cos"]),
         "streams": (noise(generator, stream=1)["sin"], noise(generator, stream=2)["sin"]),
     }
-    for step in (1, 2, 32, 512, 1024):
+    for step in (1, 2, 32, 512, 1024, SIZE // 4, SIZE // 2):  # the last: digits of a word
         others[f"neighbours {step} apart"] = (base["cos"][:-step], base["cos"][step:])
     for name, (one, other) in others.items():
         # Squares and products too: a radius in common, say, shows in the squares alone.

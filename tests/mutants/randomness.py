@@ -5,6 +5,7 @@ from tests.mutants.mutant import Mutant
 NOISE = "_base/_noise.py"
 KEYS = "_base/_keys.py"
 LAWS = "_base/_threefry.py"
+TERNARY = "_base/_ternary.py"
 SCALARS = "_base/_scalars.py"
 WORDS = "integrators/_words.py"
 
@@ -48,22 +49,22 @@ MUTANTS = [
     Mutant(
         "noise: the step is not hashed (fused)",
         NOISE,
-        "return law(*threefry2x32(key, (tick, counters), rounds))[lane]",
-        "return law(*threefry2x32(key, (0 * tick, counters), rounds))[lane]",
+        "return law(*threefry2x32(key, (tick, start + index), rounds))[lane]",
+        "return law(*threefry2x32(key, (0 * tick, start + index), rounds))[lane]",
         ("_base/test_noise.py::test_layouts_agree",),
     ),
     Mutant(
         "noise: the step is not hashed (paired)",
         NOISE,
-        "threefry2x32(key, (tick, start + ",
-        "threefry2x32(key, (0 * tick, start + ",
+        "pair = threefry2x32(key, (tick, start + ",
+        "pair = threefry2x32(key, (0 * tick, start + ",
         ("_base/test_noise.py::test_layouts_agree",),
     ),
     Mutant(
         "noise: 13 rounds for 20",
         NOISE,
-        '"threefry": (20, box_muller)',
-        '"threefry": (13, box_muller)',
+        '"threefry": (20, box_muller, 1)',
+        '"threefry": (13, box_muller, 1)',
         ("_base/test_noise.py::test_normals_are_those_of_the_reference",),
     ),
     Mutant(
@@ -117,10 +118,17 @@ MUTANTS = [
     ),
     Mutant(
         "ternary: probability 1/4 for 1/6",
-        LAWS,
-        "sixth = 2**32 // 6",
+        TERNARY,
+        "sixth = 2**32 // _BASE",
         "sixth = 2**32 // 4",
         (f"{GENERATORS}::test_stationary_law_in_a_harmonic_well[ternary]",),
+    ),
+    Mutant(
+        "ternary: the first digit of a word, four times",
+        TERNARY,
+        "word = word * np.uint32(_BASE)",
+        "word = word * np.uint32(1)",
+        ("_base/test_noise_statistics.py::test_independence[ternary]",),
     ),
     Mutant(
         "bath: temperature_scale ignored",

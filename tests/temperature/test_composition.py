@@ -9,7 +9,8 @@ import pytest
 import thermo_optax as to
 from tests.contract.programs import params, types
 from tests.registry import METHODS, PRIMARY, TEMPERATURE
-from thermo_optax.temperature._coupling import momenta, rescaled
+from thermo_optax._base import momenta
+from thermo_optax.temperature._coupling import rescaled
 
 WITHOUT_MOMENTA = (
     "sgld",
@@ -45,10 +46,10 @@ def test_all_momenta_are_found(name):
     """As many numbers as parameters, or none; and rescaling reaches each of them."""
     tree = params()
     state = METHODS[name]().init(tree)
-    found = momenta(state)
+    found = [p for _, p in momenta(state)]
     size = sum(x.size for x in jax.tree.leaves(tree))
     assert sum(p.size for p in found) == (0 if name in WITHOUT_MOMENTA else size)
-    doubled = momenta(rescaled(state, jnp.float32(2.0)))
+    doubled = [p for _, p in momenta(rescaled(state, jnp.float32(2.0)))]
     jax.tree.map(lambda p, q: np.testing.assert_array_equal(2 * p, q), found, doubled)
 
 

@@ -26,6 +26,8 @@ from ._momenta import check_momentum_options as check_momentum_options
 from ._momenta import compute_dtype as compute_dtype
 from ._momenta import finite_or_zero as finite_or_zero
 from ._momenta import initial_momenta as initial_momenta
+from ._momenta import map_momenta as map_momenta
+from ._momenta import momenta as momenta
 from ._noise import GENERATORS as GENERATORS
 from ._noise import map_with_noise as map_with_noise
 from ._once import for_any as for_any

@@ -1,7 +1,9 @@
 """Which counter, and which of its two numbers, belongs to each coordinate of a tree.
 
 A law makes two numbers of one counter, as if every counter had two lanes. Leaves lie whole in a
-lane, one after the other, and a group of leaves shares a stretch of counters. The plan follows
+lane, one after the other, and a group of leaves shares a stretch of counters. Where a law makes
+several numbers (digits) of each word, a leaf takes all of its words' first digits for its first
+coordinates, then all second ones, and so on: it needs as many words less. The plan follows
 from the sizes of the leaves alone. Hence the numbers are the same however they are computed: group
 by group or leaf by leaf, on one device or on many.
 """
@@ -32,8 +34,10 @@ class Group(NamedTuple):
     places: tuple[Place, ...]
 
 
-def plan(sizes: Sequence[int]) -> list[Group]:
+def plan(sizes: Sequence[int], digits: int = 1) -> list[Group]:
     """Groups for leaves of the given sizes. A leaf above the size of a group has one for itself."""
+    largest = max(sizes, default=0)
+    sizes = [words(size, digits) for size in sizes]
     # The largest first: that fills the groups, and puts leaves of equal size together, so that
     # many groups have equal length and share one compiled kernel.
     order = sorted(range(len(sizes)), key=lambda leaf: -sizes[leaf])
@@ -43,12 +47,17 @@ def plan(sizes: Sequence[int]) -> list[Group]:
         group, order = _group(start, order, sizes)
         groups.append(group)
     used = groups[-1].start + groups[-1].length if groups else 0
-    if used > COUNTERS:
+    if (needed := max(used, largest)) > COUNTERS:
         raise ValueError(
-            f"The parameters need {used} counters of noise, and one key has only {COUNTERS}. Give "
-            "each part of them a transformation of its own with `optax.partition`."
+            f"The parameters need {needed} counters of noise, and one key has only {COUNTERS}. "
+            "Give each part of them a transformation of its own with `optax.partition`."
         )
     return groups
+
+
+def words(size: int, digits: int) -> int:
+    """How many words a leaf needs that takes so many numbers of each."""
+    return -(-size // digits)
 
 
 def _group(start: int, order: list[int], sizes: Sequence[int]) -> tuple[Group, list[int]]:

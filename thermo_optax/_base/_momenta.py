@@ -1,11 +1,13 @@
 """Momenta: how they are drawn, and what a non-finite gradient may do to them."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.tree_util import GetAttrKey
 
 from ._checks import check_choice
 from ._noise import fold, map_with_noise
@@ -55,3 +57,24 @@ def finite_or_zero(gradient: jax.Array) -> jax.Array:
     optimizer; but the state survives it, and a run can go on from the last good parameters.
     """
     return jnp.where(jnp.isfinite(gradient), gradient, 0)
+
+
+def momenta(state: Any) -> list[tuple[tuple, jax.Array]]:
+    """All momenta in the state of a sampler, chain or partition: paths and arrays."""
+    return [leaf for leaf in jax.tree_util.tree_leaves_with_path(state) if _is_momentum(leaf[0])]
+
+
+def map_momenta(fn: Callable[[list[jax.Array]], Any], state: Any) -> Any:
+    """The state with the arrays that `fn` makes of all its momenta, in the order of `momenta`."""
+    leaves, structure = jax.tree_util.tree_flatten_with_path(state)
+    arrays = [array for _, array in leaves]
+    places = [place for place, (path, _) in enumerate(leaves) if _is_momentum(path)]
+    if places:
+        new = fn([arrays[place] for place in places])
+        for place, momentum in zip(places, new, strict=True):
+            arrays[place] = momentum
+    return jax.tree.unflatten(structure, arrays)
+
+
+def _is_momentum(path: tuple) -> bool:
+    return GetAttrKey("momentum") in path

@@ -25,23 +25,18 @@ from jax import lax
 from jax.core import Tracer
 from jax.experimental.xla_metadata import set_xla_metadata
 
+from . import _ternary
 from ._backend import on_one_cpu
-from ._layout import Group, Place, plan
-from ._threefry import (
-    box_muller,
-    inverse_cdf,
-    pack_ternary,
-    ternary,
-    threefry2x32,
-    unpack_ternary,
-)
+from ._layout import Group, Place, plan, words
+from ._threefry import box_muller, inverse_cdf, threefry2x32
 
-# The rounds of Threefry and the law of each generator but "jax", which is `jax.random.normal`.
+# Of each generator but "jax", which is `jax.random.normal`: the rounds of Threefry, the law, and
+# how many numbers it makes of a word, one after the other.
 _THREEFRY = {
-    "threefry": (20, box_muller),
-    "threefry13": (13, box_muller),
-    "inverse_cdf": (20, inverse_cdf),
-    "ternary": (13, ternary),
+    "threefry": (20, box_muller, 1),
+    "threefry13": (13, box_muller, 1),
+    "inverse_cdf": (20, inverse_cdf, 1),
+    "ternary": (13, _ternary.ternary, _ternary.DIGITS),
 }
 GENERATORS = (*_THREEFRY, "jax")
 
@@ -134,8 +129,10 @@ def _map_jax(fn, key, ticks, rows, implementation):
 def _map_threefry(fn, key, ticks, rows, generator, layout, rereads):
     results: list[Any] = [None] * len(rows)
     last = None  # of the groups drawn in pairs: one number of a fused leaf costs all of its noise
-    for group in plan([math.prod(_shape(row[0])) for row in rows]):
-        paired = layout == "paired" and group.even
+    digits = _THREEFRY[generator][2]
+    for group in plan([math.prod(_shape(row[0])) for row in rows], digits):
+        # A buffer of bytes pays even for one lane: without it every digit costs a hash.
+        paired = layout == "paired" and (group.even or digits > 1)
         if paired:
             noises_of = _paired(key, ticks, group, generator, last)
         else:
@@ -165,9 +162,15 @@ def _fused(key, ticks, group: Group, generator):
 @functools.partial(jax.jit, static_argnames=("shape", "sharding", "lane", "generator"))
 def _draw_lane(key, tick, start, shape, sharding, lane, generator):
     """The noise of one leaf. Jitted, so that leaves of equal shape are traced once."""
-    rounds, law = _THREEFRY[generator]
-    counters = _revealed(start, tick) + _flat_index(shape, sharding)
-    return law(*threefry2x32(key, (tick, counters), rounds))[lane]
+    rounds, law, digits = _THREEFRY[generator]
+    index, start = _flat_index(shape, sharding), _revealed(start, tick)
+    if digits == 1:
+        return law(*threefry2x32(key, (tick, start + index), rounds))[lane]
+    length = words(math.prod(shape), digits)
+    digit = sum((index >= np.uint32(i * length)).astype(jnp.uint32) for i in range(1, digits))
+    counters = start + index - digit * np.uint32(length)
+    pair = threefry2x32(key, (tick, counters), rounds)
+    return law(*(_ternary.advance(word, digit) for word in pair))[lane]
 
 
 def _flat_index(shape, sharding=None):
@@ -194,22 +197,23 @@ def _paired(key, ticks, group: Group, generator, last):
     def noises_of(place: Place, leaf):
         offset = _revealed(_hidden(place.offset, np.int32), ticks[0])
         size = math.prod(_shape(leaf))
-        pieces = [lax.dynamic_slice(buffer, (offset,), (size,)) for buffer in buffers]
-        return [_lane(piece, place.lane).reshape(_shape(leaf)) for piece in pieces]
+        length = words(size, _THREEFRY[generator][2])
+        pieces = [lax.dynamic_slice(buffer, (offset,), (length,)) for buffer in buffers]
+        return [_lane(piece, place.lane, size).reshape(_shape(leaf)) for piece in pieces]
 
     return noises_of
 
 
 @functools.partial(jax.jit, static_argnames=("length", "generator"))
 def _draw_both_lanes(key, tick, start, length, generator):
-    rounds, law = _THREEFRY[generator]
-    lanes = law(*threefry2x32(key, (tick, start + _flat_index((length,))), rounds))
-    return pack_ternary(*lanes) if generator == "ternary" else lax.complex(*lanes)
+    rounds, law, digits = _THREEFRY[generator]
+    pair = threefry2x32(key, (tick, start + _flat_index((length,))), rounds)
+    return _ternary.pack(*pair) if digits > 1 else lax.complex(*law(*pair))
 
 
-def _lane(pairs, lane):
-    if pairs.dtype == jnp.uint8:
-        return unpack_ternary(pairs, lane)
+def _lane(pairs, lane, size):
+    if pairs.dtype == jnp.uint16:
+        return _ternary.unpack(pairs, lane, size)
     return jnp.imag(pairs) if lane else jnp.real(pairs)
 
 

@@ -57,28 +57,6 @@ def inverse_cdf(w0, w1):
     return _normal_quantile(w0), _normal_quantile(w1)
 
 
-def ternary(w0, w1):
-    """Variates of one word each: +-sqrt(3) with probability 1/6 (up to 2^-32) each, else 0.
-
-    Their moments 1 to 5 are those of a normal, which is what an integrator of weak order 2 needs
-    of its noise (Kloeden and Platen, "Numerical solution of stochastic differential equations",
-    section 14.2).
-    """
-    return _ternary(w0), _ternary(w1)
-
-
-def pack_ternary(first, second):
-    """Two ternary variates in one byte: an eighth of the memory of two floats."""
-    digits = [1 + (x > 0).astype(jnp.uint8) - (x < 0).astype(jnp.uint8) for x in (first, second)]
-    return digits[0] + (digits[1] << np.uint8(2))
-
-
-def unpack_ternary(pairs, lane):
-    """The first (lane 0) or second (lane 1) variates of `pack_ternary`."""
-    digits = (pairs >> np.uint8(2 * lane)) & np.uint8(3)
-    return np.float32(math.sqrt(3)) * (digits.astype(jnp.float32) - np.float32(1))
-
-
 def _log(x):
     """log(x) of a positive normal float32, with a relative error near 1e-7.
 
@@ -122,14 +100,6 @@ def _normal_quantile(word):
     unit = lax.bitcast_convert_type(bits, jnp.float32) - np.float32(1)
     uniform = jnp.maximum(low, unit * (np.float32(1) - low) + low)
     return np.float32(math.sqrt(2)) * lax.erf_inv(uniform)
-
-
-def _ternary(word):
-    signed = lax.bitcast_convert_type(word, jnp.int32)
-    sixth = 2**32 // 6
-    up = (signed >= np.int32(2**31 - sixth)).astype(jnp.float32)
-    down = (signed < np.int32(sixth - 2**31)).astype(jnp.float32)
-    return np.float32(math.sqrt(3)) * (up - down)
 
 
 def _polynomial(coefficients, x):

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.tree_util import DictKey, GetAttrKey
 
-from thermo_optax._base import once
+from thermo_optax._base import map_momenta, momenta, once
 
 EVERYWHERE = None  # in place of the label of a group
 
@@ -18,23 +18,12 @@ def rescaled(state: Any, factors: Mapping[str | None, jax.Array], due: jax.Array
     Factors are float[num_replicas], and hold for the momenta of one group of a partition, or for
     all: p -> p sqrt(T'/T) keeps the law exp(-p^2 / 2 m T) when a replica comes to another rung.
     """
-    leaves, structure = jax.tree_util.tree_flatten_with_path(state)
-    places = [place for place, (path, _) in enumerate(leaves) if _is_momentum(path)]
-    scales = [_scale(leaves[place][0], factors) for place in places]
+    scales = [_scale(path, factors) for path, _ in momenta(state)]
 
-    def multiply(*momenta):
-        return tuple(_times(p, scale) for p, scale in zip(momenta, scales, strict=True))
+    def multiply(*arrays):
+        return tuple(_times(p, scale) for p, scale in zip(arrays, scales, strict=True))
 
-    arrays = [leaf for _, leaf in leaves]
-    if places:
-        done, _ = once(due, multiply, tuple(arrays[place] for place in places))
-        for place, momentum in zip(places, done, strict=True):
-            arrays[place] = momentum
-    return jax.tree.unflatten(structure, arrays)
-
-
-def _is_momentum(path: tuple) -> bool:
-    return GetAttrKey("momentum") in path
+    return map_momenta(lambda arrays: once(due, multiply, tuple(arrays))[0], state)
 
 
 def _scale(path: tuple, factors: Mapping[str | None, jax.Array]) -> jax.Array | float:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from thermo_optax._base import compute_dtype, sum_of_squares
+from thermo_optax._base import compute_dtype, map_momenta, momenta, sum_of_squares
 
 from ._grid import Bias
 from ._mean_force import adaptive_biasing_force
@@ -48,32 +48,14 @@ def _kind(value: Any) -> str:
     return f"a value of type {type(value).__name__}{shape}"
 
 
-def _has_momentum(node: Any) -> bool:
-    return "momentum" in getattr(node, "_fields", ())
-
-
-def momenta(state: Any) -> list[jax.Array]:
-    """All arrays of momenta in the state of a sampler, a chain or a partition."""
-    nodes = jax.tree.leaves(state, is_leaf=_has_momentum)
-    return [p for node in nodes if _has_momentum(node) for p in jax.tree.leaves(node.momentum)]
-
-
 def rescaled(state: Any, factor: jax.Array) -> Any:
     """The state with all its momenta times a factor."""
-
-    def scaled(node):
-        if not _has_momentum(node):
-            return node
-        return node._replace(
-            momentum=jax.tree.map(lambda p: p * factor.astype(p.dtype), node.momentum)
-        )
-
-    return jax.tree.map(scaled, state, is_leaf=_has_momentum)
+    return map_momenta(lambda arrays: [p * factor.astype(p.dtype) for p in arrays], state)
 
 
 def kinetic_energy(state: Any, mass: jax.Array) -> jax.Array:
     """The kinetic energy of all momenta in a state."""
-    squares = [sum_of_squares(p.astype(compute_dtype(p.dtype))) for p in momenta(state)]
+    squares = [sum_of_squares(p.astype(compute_dtype(p.dtype))) for _, p in momenta(state)]
     return sum((s.astype(mass.dtype) for s in squares), jnp.zeros_like(mass)) / (2 * mass)
 
 
