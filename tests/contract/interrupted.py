@@ -1,6 +1,7 @@
-"""Trains all methods, saving every step with Orbax; started again, goes on from the newest save.
+"""Trains all methods from the newest save of a folder, and saves every step with Orbax.
 
-`test_resume.py` runs it in a process of its own, and kills it: python -m tests.contract.interrupted
+`test_resume.py` makes the first save, runs this in a process of its own, and kills it:
+python -m tests.contract.interrupted
 """
 
 import pathlib
@@ -25,6 +26,15 @@ def start() -> dict[str, Any]:
     return {"runs": runs, "key": jax.random.key(5)}
 
 
+def shapes() -> dict[str, Any]:
+    """The shapes of `start`, for which nothing is compiled."""
+
+    def runs():
+        return {name: (params(), METHODS[name]().init(params())) for name in METHODS}
+
+    return jax.eval_shape(lambda: {"runs": runs(), "key": jax.random.key(5)})
+
+
 def advance(training: dict[str, Any]) -> dict[str, Any]:
     """One step of every method."""
     runs = {}
@@ -36,12 +46,10 @@ def advance(training: dict[str, Any]) -> dict[str, Any]:
 
 def main(folder: str) -> None:
     jax.device_count = lambda: 1  # as in `conftest.py` of this folder
-    training = start()
     with ocp.CheckpointManager(pathlib.Path(folder)) as manager:
-        done = manager.latest_step() or 0
-        if done:
-            template = ocp.args.StandardRestore(jax.eval_shape(lambda: training))
-            training = manager.restore(done, args=template)
+        done = manager.latest_step()
+        template = ocp.args.StandardRestore(shapes())
+        training = manager.restore(done, args=template)
         print("from", done, flush=True)
         for step in range(done + 1, TRAINING_STEPS + 1):
             training = advance(training)

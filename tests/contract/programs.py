@@ -4,6 +4,7 @@ Gradients are those of the harmonic well x^2 / 2, that is, the parameters themse
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -14,6 +15,27 @@ import optax
 from tests.registry import METHODS, TEMPERATURE
 
 STEPS = 5
+# XLA compiles four times as fast without its newest code generator and without LLVM's passes. What
+# programs compute is tested elsewhere, with the options that users have; here, what they are.
+QUICK = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 0}
+
+
+def _supported() -> dict[str, Any]:
+    try:
+        jax.jit(lambda: jnp.zeros(1), compiler_options=QUICK)()
+    except jax.errors.JaxRuntimeError as error:
+        if "No such compile option" not in str(error):
+            raise
+        return {}  # of another version of JAX
+    return QUICK
+
+
+OPTIONS = _supported()
+
+
+def quick_jit(fn: Callable, **options: Any) -> Any:
+    """`jax.jit`, with less time for the compiler."""
+    return jax.jit(fn, compiler_options=OPTIONS, **options)
 
 
 def params(dtype: Any = jnp.float32) -> dict:
@@ -34,7 +56,7 @@ def _init(name):
     def init(tree, key, temperature, settings):
         return METHODS[name](temperature, key, **settings).init(tree)
 
-    return jax.jit(init)
+    return quick_jit(init)
 
 
 @functools.cache
@@ -43,7 +65,7 @@ def _update(name):
         tx = METHODS[name](temperature, key=0, **settings)
         return tx.update(grads, state, tree, temperature_scale=scale)
 
-    return jax.jit(update)
+    return quick_jit(update)
 
 
 def init(name: str, tree: Any = None, key: Any = 0, temperature=TEMPERATURE, **changes) -> Any:

@@ -11,7 +11,17 @@ import pytest
 
 from tests.registry import METHODS, PRIMARY, TEMPERATURE
 
-from .programs import STEPS, assert_close, init, numbers, params, trajectory, types, update
+from .programs import (
+    STEPS,
+    assert_close,
+    init,
+    numbers,
+    params,
+    quick_jit,
+    trajectory,
+    types,
+    update,
+)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -70,7 +80,7 @@ def test_scan_and_vmap_do_what_a_loop_does(name):
     def run(key, temperature, settings):
         return trajectory(name, key, temperature, settings, params())
 
-    runs = jax.jit(jax.vmap(run))(keys, temperatures, settings)
+    runs = quick_jit(jax.vmap(run))(keys, temperatures, settings)
     for i in range(3):
         tree = params()
         setting = {"temperature": temperatures[i], **{k: v[i] for k, v in settings.items()}}
@@ -91,10 +101,10 @@ def test_donated_state_takes_nothing_of_the_caller(name):
         updates, state = tx.update(tree, state, tree)
         return optax.apply_updates(tree, updates), state
 
-    for make_state in (tx.init, jax.jit(tx.init)):
+    for make_state in (tx.init, quick_jit(tx.init)):
         state = make_state(tree)
         copy = jax.tree.map(jnp.copy, tree)
-        jax.block_until_ready(jax.jit(step, donate_argnums=(0, 1))(copy, state))
+        jax.block_until_ready(quick_jit(step, donate_argnums=(0, 1))(copy, state))
         assert all(leaf.is_deleted() for leaf in jax.tree.leaves(copy))
         assert not any(leaf.is_deleted() for leaf in jax.tree.leaves((key, tree)))
 

@@ -15,7 +15,7 @@ from .programs import (
     init,
     numbers,
     params,
-    trajectory,
+    quick_jit,
     update,
 )
 
@@ -75,13 +75,15 @@ def test_schedules(name):
     if "noise_amplitude" in constants:  # whose square rises with the temperature
         amplitude = METHODS[name].numbers["noise_amplitude"]
         constants["noise_amplitude"] = lambda count: amplitude * jnp.sqrt(jnp.float32(1 + count))
-    scheduled = jax.jit(lambda key: trajectory(name, key, rising, constants, params()))
-
+    tx = METHODS[name](rising, jax.random.key(0), **constants)
+    step, scheduled = quick_jit(tx.update), (params(), tx.init(params()))
     tree, state = params(), init(name)
     for count in range(STEPS):
+        updates, own = step(scheduled[0], scheduled[1], scheduled[0])
+        scheduled = optax.apply_updates(scheduled[0], updates), own
         updates, state = update(name, tree, state, tree, scale=1 + count)
         tree = optax.apply_updates(tree, updates)
-    assert_close(scheduled(jax.random.key(0)), (tree, state), rtol=1e-4)
+    assert_close(scheduled, (tree, state), rtol=1e-4)
 
 
 WRAPPERS = {
@@ -98,13 +100,11 @@ WRAPPERS = {
 @pytest.mark.parametrize("name", ["langevin", "adlala"])
 @pytest.mark.usefixtures("standard_promotion")
 def test_scale_passes_through(name, wrapper):
-    tx = WRAPPERS[wrapper](METHODS[name])
+    tx, tree = WRAPPERS[wrapper](METHODS[name]), params()
+    step, state = quick_jit(tx.update), tx.init(tree)
 
-    @jax.jit
     def updates(scale, key):
-        tree = params()
-        state = with_key(tx.init(tree), key)
-        return tx.update(tree, state, tree, temperature_scale=scale)[0]
+        return step(tree, with_key(state, key), tree, temperature_scale=scale)[0]
 
     keys = jnp.uint32([1, 2]), jnp.uint32([3, 4])
     assert_equal(updates(0.0, keys[0]), updates(0.0, keys[1]))

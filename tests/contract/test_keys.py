@@ -11,7 +11,14 @@ import pytest
 from tests.registry import METHODS, PRIMARY
 from tests.statistics import assert_uncorrelated
 
-from .programs import assert_equal, differ, init, params, update
+from .programs import (
+    assert_equal,
+    differ,
+    init,
+    params,
+    quick_jit,
+    update,
+)
 
 SAME_KEY = {
     "typed": lambda seed: jax.random.key(seed),
@@ -107,14 +114,9 @@ SIZE = 1 << 14
 
 def noise_of(tx, tree):
     """Two updates without gradients: heat, and nothing else."""
-    grads = jax.tree.map(jnp.zeros_like, tree)
-
-    @jax.jit
-    def two_steps(tree):
-        first, state = tx.update(grads, tx.init(tree), tree)
-        return first, tx.update(grads, state, tree)[0]
-
-    return two_steps(tree)
+    grads, step = jax.tree.map(jnp.zeros_like, tree), quick_jit(tx.update)
+    first, state = step(grads, tx.init(tree), tree)
+    return first, step(grads, state, tree)[0]
 
 
 @pytest.mark.parametrize("name", [name for name in PRIMARY if METHODS[name].layers == 1])

@@ -23,7 +23,14 @@ from conftest import ROOT
 from tests.registry import METHODS
 
 from .interrupted import TRAINING_STEPS, advance, start
-from .programs import assert_close, assert_equal, params, types, update
+from .programs import (
+    assert_close,
+    assert_equal,
+    params,
+    quick_jit,
+    types,
+    update,
+)
 
 SAVED_AT = 3  # of `TRAINING_STEPS`: within an inner loop, a phase, a window of adaptation
 
@@ -101,6 +108,8 @@ def test_restored_run_continues_to_the_same_bits(name, trainings, restored):
 def test_killed_training_resumes_to_the_same_bits(trainings, tmp_path):
     seed = random.SystemRandom().randrange(10**6)
     print("seed of the moment of the kill:", seed)
+    with ocp.CheckpointManager(tmp_path) as manager:
+        manager.save(0, args=ocp.args.StandardSave(trainings[0]))
     command = [sys.executable, "-m", "tests.contract.interrupted", str(tmp_path)]
     run = functools.partial(subprocess.Popen, command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     with run() as first:
@@ -144,7 +153,7 @@ def test_sharded_state_is_restored_to_any_layout(layout, tmp_path):
     sampler = to.langevin(0.1, 0.1, friction=1.0, key=jax.random.key(2))
     tx = to.local_entropy(sampler, optax.sgd(1.0), num_inner_steps=4)
     with jax.set_mesh(mesh):
-        step = jax.jit(tx.update)
+        step = quick_jit(tx.update)
         tree = spread(tree, LAYOUTS["rows"])
         _, state = step(tree, tx.init(tree), tree)
         target = spread(tree, LAYOUTS[layout])
@@ -174,7 +183,7 @@ def test_local_entropy_is_saved_at_every_inner_step(mode, tmp_path):
     )
     extra = {"grad_fn": lambda tree, i: tree} if opaque else {}
 
-    @jax.jit
+    @quick_jit
     def step(tree, state):
         updates, state = tx.update(tree, state, tree, **extra)
         return optax.apply_updates(tree, updates), state

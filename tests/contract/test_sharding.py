@@ -13,7 +13,14 @@ from jax.sharding import AxisType, NamedSharding
 
 from tests.registry import METHODS, PRIMARY
 
-from .programs import assert_close, init, params, types, update
+from .programs import (
+    assert_close,
+    init,
+    params,
+    quick_jit,
+    types,
+    update,
+)
 
 
 @pytest.fixture(params=[AxisType.Auto, AxisType.Explicit], ids=["auto", "explicit"])
@@ -66,7 +73,7 @@ def test_numbers_do_not_depend_on_the_sharding(name, on_eight):
         tree = spread(tree)
         state = tx.init(tree)
         assert types(state) == types(jax.eval_shape(tx.init, tree))
-        updates, new_state = jax.jit(tx.update)(tree, state, tree)
+        updates, new_state = quick_jit(tx.update)(tree, state, tree)
         assert types(new_state) == types(state)
         mesh = tree["hidden"]["bias"].sharding.mesh
         for leaf in (*copies_in(state), *jax.tree.leaves(updates), *copies_in(new_state)):
