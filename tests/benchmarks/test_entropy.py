@@ -246,6 +246,7 @@ def test_a_comparison_leaves_tables_numbers_and_pictures(tiny_experiments, tmp_p
         assert (folder / picture).read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_the_sweep_shows_every_rate_to_both(tiny_experiments, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sweeping, "SWEEPS", {"mnistfc": sweeping.Sweep(40, (0.1, 1e6))})
     sweeping.run(tmp_path, (0, 1), command.METHOD_COLOURS)

@@ -180,6 +180,7 @@ def test_every_sampler_of_the_mixture_can_be_made():
         assert trace.alphas == 0
 
 
+@pytest.mark.slow
 def test_dimensions_leaves_tables_numbers_and_pictures(command, monkeypatch):
     sizes = (crossing.Size(3, 4, 400), crossing.Size(6, 4, 400, slow=True))
     monkeypatch.setattr(crossing, "SIZES", sizes)

@@ -220,7 +220,10 @@ def play(command, monkeypatch, tmp_path, *options):
 
 @pytest.mark.parametrize(
     ("command", "options"),
-    [("sda", ()), ("charlm", ("--units", "4", "--batch-size", "3", "--length", "5"))],
+    [
+        pytest.param("sda", (), marks=pytest.mark.slow),
+        ("charlm", ("--units", "4", "--batch-size", "3", "--length", "5")),
+    ],
 )
 def test_a_run_leaves_tables_numbers_and_pictures(command, options, monkeypatch, tmp_path, capsys):
     chosen = ("--methods", "sgd", "ctld")

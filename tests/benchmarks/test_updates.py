@@ -109,6 +109,7 @@ def test_targets_name_methods_that_exist():
     assert "not measured" not in {target.verdict(full) for target in TARGETS}
 
 
+@pytest.mark.slow  # it compiles every program anew, to time that too
 @pytest.mark.usefixtures("standard_promotion")
 def test_a_small_run(monkeypatch, tmp_path, capsys):
     def installed(name):
