@@ -14,7 +14,7 @@ import pathlib
 from benchmarks.options import add_training_options, at_least
 
 SEARCH_SHARE = 0.2  # of the steps of the training that is reported
-PROBLEMS = ("mnistfc", "sweep", "lenet", "charlm", "small-mnistfc", "small-lenet")
+PROBLEMS = ("mnistfc", "sweep", "lenet", "charlm", "small-mnistfc", "few-images", "small-lenet")
 FOR_A_GPU = ("allcnn",)
 METHODS = ("sgd", "adam", "sgld", "entropy-sgd", "entropy-adam")
 

@@ -40,6 +40,7 @@ def image_problem(
     *,
     block: int = 2_500,
     validation: int = VALIDATION,
+    batch_size: int = BATCH_SIZE,
     weight_decay: float = 0.0,
 ) -> Problem:
     """Classification of images; `block` of them are measured at once.
@@ -87,7 +88,7 @@ def image_problem(
         stages=[Stage(init, loss, measure, settle)],
         data=(jnp.asarray(images.train_images), jnp.asarray(images.train_labels, jnp.int32)),
         batch=lambda data, index: (data[0][index], data[1][index]),
-        batch_size=min(BATCH_SIZE, examples),
+        batch_size=min(batch_size, examples),
         examples=examples,
         search_examples=examples - validation,
         splits={
@@ -148,6 +149,33 @@ def mnist(title: str, build: Callable, **options: Any) -> Callable[[], Problem]:
     return lambda: image_problem(title, build, data.load_images("mnist"), **options)
 
 
+def pooled(images: ImageData, count: int) -> ImageData:
+    """The first training images and all test images, at half the resolution."""
+
+    def pool(pixels):
+        blocks, height, width = pixels.shape
+        windows = pixels.reshape(blocks, height // 2, 2, width // 2, 2)
+        return windows.mean((2, 4), dtype=np.float32)
+
+    return ImageData(
+        pool(images.train_images[:count]),
+        images.train_labels[:count],
+        pool(images.test_images),
+        images.test_labels,
+    )
+
+
+def _few_images() -> Problem:
+    return image_problem(
+        "196-64-64-10, 3,000 images of MNIST at 14 x 14",
+        classifiers.perceptron((196, 64, 64, 10), normalized=False, dropout=0),
+        pooled(data.load_images("mnist"), 3_000),
+        block=1_000,
+        validation=1_000,
+        batch_size=64,
+    )
+
+
 def _choices(temperature: float, entropy: Choice, **centres: float) -> dict[str, Choice]:
     """SGD and Adam choose a rate; SGLD a temperature too, the same as Entropy-SGD's or 1 / N."""
     heat = {"temperature": [temperature, 1 / 60_000]}
@@ -198,6 +226,7 @@ EXPERIMENTS = {
         curvature=True,
         chunks=40,
     ),
+    "few-images": Experiment(4_000, _few_images, ON_MNIST, curvature=True, chunks=40),
     "small-lenet": Experiment(
         2_000,
         mnist("small-LeNet 10-20-128, MNIST", SMALL_LENET, block=1_000),

@@ -128,6 +128,14 @@ def test_what_is_measured_and_what_is_descended():
     assert with_decay - loss == pytest.approx(0.05 * square, rel=1e-3)
 
 
+def test_few_images_are_means_of_four_pixels():
+    few = problems.pooled(DIGITS, 50)
+    assert few.train_images.shape == (50, 14, 14)
+    assert few.test_images.shape == (40, 14, 14)
+    assert few.train_images[7, 3, 5] == pytest.approx(np.mean(PICTURES[7, 6:8, 10:12]))
+    np.testing.assert_array_equal(few.train_labels, LABELS[:50])
+
+
 def test_every_method_has_as_many_settings():
     for experiment in problems.EXPERIMENTS.values():
         made = methods.make_methods(experiment.choices, 4)
