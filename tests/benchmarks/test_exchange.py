@@ -15,6 +15,7 @@ from benchmarks import cli, data, runtime
 from benchmarks.data import ImageData
 from benchmarks.exchange import engine, lenet, problems, report, resnet
 from benchmarks.exchange.engine import ARMS, Plan, Trainer
+from tests.compiling import quick_jit
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 3, 120).astype(np.uint8)
@@ -92,7 +93,7 @@ def test_lenet_is_what_its_name_says(smooth):
 def test_lenet_pads_and_drops_out():
     params = lenet.init(jax.random.key(0), channels=1, classes=26)
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == 63_066
-    run = jax.jit(functools.partial(lenet.logits, smooth=True))
+    run = quick_jit(functools.partial(lenet.logits, smooth=True))
     small = jax.random.normal(jax.random.key(1), (3, 28, 28, 1))
     padded = jnp.pad(small, [(0, 0), (2, 2), (2, 2), (0, 0)])
     plain = run(params, small)

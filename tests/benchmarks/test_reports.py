@@ -152,6 +152,7 @@ def test_images_that_cannot_be_had_end_the_run_with_one_line(monkeypatch, tmp_pa
         cli.main(["mnist", "--output", str(tmp_path)])
 
 
+@pytest.mark.slow
 def test_the_demonstration_goes_on_without_images(run, monkeypatch, tmp_path, capsys):
     from benchmarks import demo, mnist
     from benchmarks.data import MissingDataError

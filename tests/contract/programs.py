@@ -4,7 +4,6 @@ Gradients are those of the harmonic well x^2 / 2, that is, the parameters themse
 """
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -12,30 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from tests.compiling import quick_jit
 from tests.registry import METHODS, TEMPERATURE
 
 STEPS = 5
-# XLA compiles four times as fast without its newest code generator and without LLVM's passes. What
-# programs compute is tested elsewhere, with the options that users have; here, what they are.
-QUICK = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 0}
-
-
-def _supported() -> dict[str, Any]:
-    try:
-        jax.jit(lambda: jnp.zeros(1), compiler_options=QUICK)()
-    except jax.errors.JaxRuntimeError as error:
-        if "No such compile option" not in str(error):
-            raise
-        return {}  # of another version of JAX
-    return QUICK
-
-
-OPTIONS = _supported()
-
-
-def quick_jit(fn: Callable, **options: Any) -> Any:
-    """`jax.jit`, with less time for the compiler."""
-    return jax.jit(fn, compiler_options=OPTIONS, **options)
 
 
 def params(dtype: Any = jnp.float32) -> dict:

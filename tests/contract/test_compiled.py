@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 
+from tests.compiling import quick_jit
 from tests.registry import METHODS, PRIMARY, TEMPERATURE
 
 from .programs import (
@@ -17,7 +18,6 @@ from .programs import (
     init,
     numbers,
     params,
-    quick_jit,
     trajectory,
     types,
     update,

@@ -12,10 +12,10 @@ import optax
 import pytest
 from flax import nnx
 
+from tests.compiling import quick_jit
 from tests.registry import METHODS, PRIMARY
 
 from .programs import (
-    quick_jit,
     types,
 )
 

@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 
+from tests.compiling import quick_jit
 from tests.registry import METHODS, PRIMARY
 
 from .programs import (
@@ -13,7 +14,6 @@ from .programs import (
     assert_equal,
     init,
     params,
-    quick_jit,
     types,
     update,
 )

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import optax
 import pytest
 
+from tests.compiling import quick_jit
 from tests.registry import METHODS, PRIMARY, TEMPERATURE
 
 from .programs import (
@@ -15,7 +16,6 @@ from .programs import (
     init,
     numbers,
     params,
-    quick_jit,
     update,
 )
 

@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import pytest
 
+from tests.compiling import quick_jit
 from tests.registry import METHODS, PRIMARY
 from tests.statistics import assert_uncorrelated
 
@@ -16,7 +17,6 @@ from .programs import (
     differ,
     init,
     params,
-    quick_jit,
     update,
 )
 

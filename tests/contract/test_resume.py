@@ -20,6 +20,7 @@ import pytest
 
 import thermo_optax as to
 from conftest import ROOT
+from tests.compiling import quick_jit
 from tests.registry import METHODS
 
 from .interrupted import TRAINING_STEPS, advance, start
@@ -27,7 +28,6 @@ from .programs import (
     assert_close,
     assert_equal,
     params,
-    quick_jit,
     types,
     update,
 )

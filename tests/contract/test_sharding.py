@@ -11,13 +11,13 @@ import jax.numpy as jnp
 import pytest
 from jax.sharding import AxisType, NamedSharding
 
+from tests.compiling import quick_jit
 from tests.registry import METHODS, PRIMARY
 
 from .programs import (
     assert_close,
     init,
     params,
-    quick_jit,
     types,
     update,
 )

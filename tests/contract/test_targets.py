@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import optax
 import pytest
 
+from tests.compiling import quick_jit
 from tests.registry import COLD, METHODS
 
 from .programs import (
     assert_close,
-    quick_jit,
 )
 
 # The four targets of optax's suite, minimised as one tree: one program for each method, not four.

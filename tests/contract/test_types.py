@@ -6,11 +6,11 @@ import numpy as np
 import optax
 import pytest
 
+from tests.compiling import quick_jit
 from tests.registry import METHODS, PRIMARY
 
 from .programs import (
     params,
-    quick_jit,
     types,
 )
 

@@ -6,6 +6,7 @@ import numpy as np
 import optax
 
 import thermo_optax as to
+from tests.compiling import quick_jit
 
 
 def test_the_outer_point_of_whole_layers():
@@ -23,14 +24,14 @@ def test_the_outer_point_of_whole_layers():
 def test_replicas_take_their_outer_steps_each_in_its_time():
     """Under a vmap one loop serves all; those that are not due are left alone."""
     tx = to.local_entropy(optax.sgd(0.1), optax.sgd(0.5), num_inner_steps=3, scope=0.2)
-    update = jax.jit(tx.update)
+    update = quick_jit(tx.update)
     start = jnp.array([[1.0, 2.0], [-1.0, 0.5]])
     states = [tx.init(x) for x in start]
     _, ahead = update(start[1], states[1], start[1])  # one step further on
     alone, stacked = [states[0], ahead], jax.tree.map(lambda *x: jnp.stack(x), states[0], ahead)
     params = start
     for _ in range(5):
-        updates, stacked = jax.jit(jax.vmap(tx.update))(params, stacked, params)
+        updates, stacked = quick_jit(jax.vmap(tx.update))(params, stacked, params)
         for replica in range(2):
             expected, alone[replica] = update(params[replica], alone[replica], params[replica])
             np.testing.assert_allclose(updates[replica], expected, rtol=1e-6, atol=1e-7)

@@ -7,6 +7,7 @@ import optax
 import pytest
 
 import thermo_optax as to
+from tests.compiling import quick_jit
 
 PARAMS = {
     "hidden": {"w": jnp.ones((20, 30)), "b": jnp.ones(30)},
@@ -28,7 +29,7 @@ def assert_same(one, other):
 
 def run(tx, params, steps=3):
     state = tx.init(params)
-    update = jax.jit(tx.update)
+    update = quick_jit(tx.update)
     for _ in range(steps):
         updates, state = update(jax.tree.map(lambda x: 0.1 * x, params), state, params)
         params = optax.apply_updates(params, updates)

@@ -9,6 +9,7 @@ import optax
 import pytest
 
 import thermo_optax as to
+from tests.compiling import quick_jit
 from tests.statistics import assert_mean, assert_uncorrelated, assert_variance
 
 SIZE = 2**15
@@ -21,7 +22,7 @@ def sgld(key):
 def noise(tx, params, steps=1):
     """The updates of each step without any gradient: noise alone."""
     state, zeros, seen = tx.init(params), jax.tree.map(jnp.zeros_like, params), []
-    update = jax.jit(tx.update)
+    update = quick_jit(tx.update)
     for _ in range(steps):
         updates, state = update(zeros, state, params)
         seen.append(updates)

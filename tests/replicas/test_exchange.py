@@ -7,6 +7,7 @@ import optax
 import pytest
 
 import thermo_optax as to
+from tests.compiling import quick_jit
 
 TEMPERATURES = [1.0, 2.0, 4.0, 8.0]
 SIZE = len(TEMPERATURES)
@@ -28,7 +29,7 @@ def start():
     return {"w": jax.random.normal(jax.random.key(0), (SIZE, 6))}
 
 
-def run(tx, params, steps, values=None):
+def run(tx, params, steps, values=None, jit=quick_jit):
     """Runs in a harmonic well; returns parameters, state, and the rungs after each update."""
 
     def step(carry, _):
@@ -37,7 +38,7 @@ def run(tx, params, steps, values=None):
         updates, state = tx.update(params, state, params, value=losses)
         return (optax.apply_updates(params, updates), state), getattr(state, "rung", None)
 
-    (params, state), rungs = jax.jit(
+    (params, state), rungs = jit(
         lambda params: jax.lax.scan(step, (params, tx.init(params)), length=steps)
     )(params)
     return params, state, rungs
@@ -48,8 +49,8 @@ def test_with_swaps_off_it_is_replicate_to_the_bit():
     inner = make(0.3, 1.0, friction=1.0, key=0, initial_momentum="zero")
     ladder = {"temperature": TEMPERATURES, "step_size": [0.1, 0.2, 0.3, 0.4]}
     alone = to.replicate(inner, SIZE, hyperparams=ladder)
-    expected, state, _ = run(alone, start(), 50)
-    params, found, _ = run(exchange(inner, ladder, swap_period=None), start(), 50)
+    expected, state, _ = run(alone, start(), 50, jit=jax.jit)
+    params, found, _ = run(exchange(inner, ladder, swap_period=None), start(), 50, jit=jax.jit)
     np.testing.assert_array_equal(params["w"], expected["w"])
     momentum = found.inner_state.inner_state.momentum["w"]
     np.testing.assert_array_equal(momentum, state.inner_state.momentum["w"])
@@ -66,9 +67,9 @@ def test_heat_through_the_bath_is_heat_by_hand():
     params = start()
     tx, alone = exchange(inner, swap_period=None), to.replicate(inner, SIZE)
     scale = jnp.array(TEMPERATURES)
-    found, _ = jax.jit(tx.update)(params, tx.init(params), params)
+    found, _ = quick_jit(tx.update)(params, tx.init(params), params)
     state = alone.init(params)
-    expected, _ = jax.jit(alone.update)(params, state, params, temperature_scale=scale)
+    expected, _ = quick_jit(alone.update)(params, state, params, temperature_scale=scale)
     np.testing.assert_array_equal(found["w"], expected["w"])
     cooled, _ = tx.update(params, tx.init(params), params, temperature_scale=0.0)
     still, _ = alone.update(params, state, params, temperature_scale=0.0)

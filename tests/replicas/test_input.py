@@ -1,11 +1,11 @@
 """Bad input gets a message that names the argument, the value and the remedy."""
 
-import jax
 import jax.numpy as jnp
 import optax
 import pytest
 
 import thermo_optax as to
+from tests.compiling import quick_jit
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")  # `optax.inject_hyperparams` needs it
 
@@ -112,7 +112,7 @@ def test_states_within_chains_are_found():
 
 
 def test_traced_ladders_pass():
-    @jax.jit
+    @quick_jit
     def first(values):
         tx = to.replica_exchange(SGLD, {"temperature": values}, key=1)
         return tx.init(PARAMS).ladder["temperature"]

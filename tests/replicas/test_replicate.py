@@ -7,6 +7,7 @@ import optax
 import pytest
 
 import thermo_optax as to
+from tests.compiling import quick_jit
 from tests.statistics import assert_uncorrelated, assert_variance
 
 SIZE = 4
@@ -17,7 +18,7 @@ def stacked(tree, size=SIZE):
 
 
 def one_step(tx, params, **extra_args):
-    return jax.jit(tx.update)(params, tx.init(params), params, **extra_args)
+    return quick_jit(tx.update)(params, tx.init(params), params, **extra_args)
 
 
 def test_replicas_share_no_noise_and_no_first_momenta():
@@ -64,11 +65,11 @@ def test_each_replica_is_the_transformation_alone():
     tx = to.replicate(make(0.5), SIZE, hyperparams={"learning_rate": rates})
     params = jax.random.normal(jax.random.key(0), (SIZE, 5))
     state = tx.init(params)
-    updates, state = jax.jit(tx.update)(params, state, params)
+    updates, state = quick_jit(tx.update)(params, state, params)
     for replica, rate in enumerate(rates):
         alone = make(rate)
         own = params[replica]
-        expected, _ = jax.jit(alone.update)(own, alone.init(own), own)
+        expected, _ = quick_jit(alone.update)(own, alone.init(own), own)
         np.testing.assert_array_equal(updates[replica], expected)
 
 

@@ -7,6 +7,7 @@ import optax
 import pytest
 
 import thermo_optax as to
+from tests.compiling import quick_jit
 from tests.contract.programs import params, types
 from tests.registry import METHODS, PRIMARY, TEMPERATURE
 from thermo_optax._base import momenta
@@ -69,18 +70,12 @@ def test_the_loss_passes_through(wrapper):
     tx = to.continuous_tempering(METHODS["langevin"](), TEMPERATURE, key=1)
     outer, tree = WRAPPERS[wrapper](tx), params()
 
-    @jax.jit
-    def two_steps(values):
-        state = outer.init(tree)
-        for value in values:
-            _, state = outer.update(tree, state, tree, value=value)
-        found = to.tempering_state(state)
-        return found.alpha, found.alpha_momentum
-
-    _, alone = jax.jit(lambda v: tx.update(tree, tx.init(tree), tree, value=v))(jnp.float32(3))
-    alpha, _ = two_steps(jnp.float32([3.0]))
-    np.testing.assert_allclose(alpha, alone.alpha, rtol=1e-6)
-    assert two_steps(jnp.float32([3.0, 3.0]))[1] != 0
+    step, value = quick_jit(outer.update), jnp.float32(3)
+    _, alone = quick_jit(tx.update)(tree, tx.init(tree), tree, value=value)
+    _, state = step(tree, outer.init(tree), tree, value=value)
+    np.testing.assert_allclose(to.tempering_state(state).alpha, alone.alpha, rtol=1e-6)
+    _, state = step(tree, state, tree, value=value)
+    assert to.tempering_state(state).alpha_momentum != 0
 
 
 def test_a_group_of_a_partition_alone():
@@ -93,7 +88,7 @@ def test_a_group_of_a_partition_alone():
         },
         {"hidden": "hot", "output": "cold"},
     )
-    updates, state = jax.jit(lambda: tx.update(tree, tx.init(tree), tree, value=loss(tree)))()
+    updates, state = quick_jit(lambda: tx.update(tree, tx.init(tree), tree, value=loss(tree)))()
     assert types(updates) == types(tree)
     assert to.tempering_state(state).count == 1
 
@@ -102,7 +97,7 @@ def test_saved_and_restored_it_goes_on_with_the_same_bits(tmp_path):
     """All that a run needs is in the state: arrays, which any checkpoint can hold."""
     tx = to.ctld(0.01, TEMPERATURE, momentum=0.9, sampling_steps=60, key=0)
 
-    @jax.jit
+    @quick_jit
     def steps(tree, state):
         def step(carry, _):
             tree, state = carry
@@ -128,7 +123,7 @@ def test_replicas_have_biases_of_their_own():
     tx = to.continuous_tempering(METHODS["langevin"](), TEMPERATURE, key=0)
     states = jax.vmap(start)(jax.random.split(jax.random.key(0), 3))
 
-    @jax.jit
+    @quick_jit
     @jax.vmap
     def step(state, value):
         return tx.update(params(), state, params(), value=value)[1]

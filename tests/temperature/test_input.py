@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import thermo_optax as to
+from tests.compiling import quick_jit
 
 
 def sampler():
@@ -88,7 +89,7 @@ def test_ctld():
 def test_the_loss_is_needed(make):
     tx, x = make(), jnp.ones(3)
     state = tx.init(x)
-    for update in (tx.update, jax.jit(tx.update)):
+    for update in (tx.update, quick_jit(tx.update)):
         with pytest.raises(TypeError, match=r"`value` is required.*value_and_grad.*value=value\)"):
             update(x, state, x)
         for wrong in (x, jnp.ones((1,)), np.ones(2)):
@@ -107,7 +108,7 @@ def test_a_loss_that_is_not_finite(mode, fault):
     with pytest.warns(UserWarning, match="`value` is .*field `faults`.*`optax.apply_if_finite`"):
         tx.update(x, state, x, value=fault)
 
-    update = jax.jit(tx.update)
+    update = quick_jit(tx.update)
     _, state = update(x, state, x, value=1.0)
     updates, bad = update(x, state, x, value=fault)
     assert bad.faults == 1 and bad.count == 2

@@ -91,7 +91,10 @@ def test_joint_law_without_a_bias(mode):
     assert_mean(target, 0.0, name="Var x at the temperature of the target")
 
 
-@pytest.mark.parametrize(("mode", "size"), [("paper", 2), ("exact", 2), ("exact", 200)])
+@pytest.mark.parametrize(
+    ("mode", "size"),
+    [("paper", 2), ("exact", 2), pytest.param("exact", 200, marks=pytest.mark.slow)],
+)
 def test_bias_flattens_alpha_and_leaves_the_rest(mode, size):
     """The settings are the defaults, whatever the dimension."""
 
