@@ -143,10 +143,10 @@ def _map_threefry(fn, key, ticks, rows, generator, layout, rereads):
             if paired and rereads:
                 others = [_copied(leaf, noises[0]) for leaf in others]
             results[place.leaf] = fn(*noises, first, *others)
-        if paired:
-            # Not a result: XLA computes its one element anew, from leaves that it copies for that.
-            # Where they are copied anyway, the result makes the copies wait as well.
-            last = results[group.places[-1].leaf] if rereads else noises[0]
+            if paired:
+                # Not a result: XLA computes its one element anew, from leaves that it copies for
+                # that. Where they are copied anyway, the result makes the copies wait as well.
+                last = results[place.leaf] if rereads else noises[0]
     return results
 
 
