@@ -16,20 +16,22 @@ from benchmarks.options import add_training_options, at_least
 SEARCH_SHARE = 0.2  # of the steps of the training that is reported
 PROBLEMS = ("mnistfc", "sweep", "lenet", "charlm", "small-mnistfc", "few-images", "small-lenet")
 FOR_A_GPU = ("allcnn",)
+SWEEP = "sweep"  # of learning rates, on each of these problems
+SWEPT = ("small-mnistfc", "mnistfc", "few-images")
 METHODS = ("sgd", "adam", "sgld", "entropy-sgd", "entropy-adam")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this benchmark."""
-    known = (*PROBLEMS, *FOR_A_GPU)
+    known = (*PROBLEMS, *(f"{SWEEP}-{name}" for name in SWEPT), *FOR_A_GPU)
     parser.add_argument(
         "--problems",
         nargs="+",
         choices=known,
         default=PROBLEMS,
         metavar="PROBLEM",
-        help=f"some of: {', '.join(known)} (default: all but {FOR_A_GPU[0]}, which is meant for a "
-        "GPU; the others take about an hour on two cores)",
+        help=f"some of: {', '.join(known)} (default: {', '.join(PROBLEMS)}; about an hour on "
+        f"two cores; {FOR_A_GPU[0]} is meant for a GPU)",
     )
     parser.add_argument(
         "--steps",
@@ -62,8 +64,9 @@ def run(options: argparse.Namespace) -> None:
     output = options.output or pathlib.Path("results") / "entropy"
     for name in options.problems:
         try:
-            if name == "sweep":
-                command.sweep(options, output / name)
+            if name.startswith(SWEEP):
+                chosen = name.removeprefix(f"{SWEEP}-")
+                command.sweep(options, output / name, SWEPT if chosen == SWEEP else (chosen,))
             else:
                 command.compare(name, options, output / name)
         except MissingDataError as error:

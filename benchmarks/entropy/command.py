@@ -3,6 +3,7 @@
 import argparse
 import math
 import pathlib
+from collections.abc import Sequence
 
 from benchmarks.entropy import SEARCH_SHARE, curvature, sweeping
 from benchmarks.entropy.methods import LABELS, make_methods
@@ -65,7 +66,7 @@ def compare(name: str, options: argparse.Namespace, output: pathlib.Path) -> Non
         curvature.examine(solutions, output)
 
 
-def sweep(options: argparse.Namespace, output: pathlib.Path) -> None:
+def sweep(options: argparse.Namespace, output: pathlib.Path, problems: Sequence[str]) -> None:
     """SGD and Entropy-SGD at the same learning rates."""
     seeds = range(options.first_seed, options.first_seed + options.seeds)
-    sweeping.run(output, seeds, METHOD_COLOURS, steps=options.steps)
+    sweeping.run(output, problems, seeds, METHOD_COLOURS, steps=options.steps)

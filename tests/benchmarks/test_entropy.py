@@ -1,8 +1,6 @@
 """The benchmark of local entropy: where it evaluates, what it compares, what it leaves behind."""
 
-import io
 import json
-import tarfile
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +14,7 @@ pytest.importorskip("matfree")
 import thermo_optax as to
 from benchmarks import cli, data, networks, runtime
 from benchmarks.data import images
-from benchmarks.entropy import classifiers, command, curvature, methods, problems, sweeping
+from benchmarks.entropy import SWEPT, classifiers, command, curvature, methods, problems, sweeping
 from benchmarks.tuned import comparison
 from benchmarks.tuned.engine import Chunk, Trainer
 
@@ -254,10 +252,14 @@ def test_a_comparison_leaves_tables_numbers_and_pictures(tiny_experiments, tmp_p
         assert (folder / picture).read_bytes().startswith(b"\x89PNG")
 
 
+def test_every_sweep_has_its_rates():
+    assert set(SWEPT) == set(sweeping.SWEEPS) <= set(problems.EXPERIMENTS)
+
+
 @pytest.mark.slow
 def test_the_sweep_shows_every_rate_to_both(tiny_experiments, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sweeping, "SWEEPS", {"mnistfc": sweeping.Sweep(40, (0.1, 1e6))})
-    sweeping.run(tmp_path, (0, 1), command.METHOD_COLOURS)
+    sweeping.run(tmp_path, ["mnistfc"], (0, 1), command.METHOD_COLOURS)
     found = np.load(tmp_path / "sweep.npz")
     table = (tmp_path / "table.md").read_text()
     assert table.strip() in capsys.readouterr().out
@@ -284,21 +286,3 @@ def test_missing_data_end_the_run_with_one_line(monkeypatch, tmp_path):
     monkeypatch.setattr(data, "load_images", missing)
     with pytest.raises(SystemExit, match="error: nowhere"):
         cli.main(["entropy", "--problems", "mnistfc", "--output", str(tmp_path)])
-
-
-def test_cifar10_is_read_from_its_archive(tmp_path, monkeypatch):
-    names = [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"]
-    path = tmp_path / "cifar-10-binary.tar.gz"
-    with tarfile.open(path, "w:gz") as archive:
-        for number, name in enumerate(names):
-            record = np.concatenate([[number], *(np.full(1024, 10 * number + c) for c in range(3))])
-            content = np.stack([record, record]).astype(np.uint8).tobytes()
-            entry = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    monkeypatch.setattr(images, "locate", lambda name: {"archive": path})
-    found = images.load_cifar10()
-    assert found.train_images.shape == (10, 32, 32, 3)
-    np.testing.assert_array_equal(found.train_labels, np.repeat(np.arange(5), 2))
-    np.testing.assert_array_equal(found.test_labels, [5, 5])
-    np.testing.assert_array_equal(found.train_images[2, 7, 9], [10, 11, 12])

@@ -1,4 +1,7 @@
-"""Readers of EMNIST-letters, and of the JPEG copy of CIFAR-10."""
+"""Readers of EMNIST-letters, and of CIFAR-10: its archive, and the JPEG copy."""
+
+import io
+import tarfile
 
 import numpy as np
 from scipy.fft import dctn
@@ -47,3 +50,21 @@ def test_jpeg_coefficients_are_decoded():
     assert found.shape == (2, 32, 32, 3) and found.dtype == np.uint8
     np.testing.assert_allclose(found[1], rgb, atol=6)
     assert np.mean(np.abs(found[1] - rgb)) < 1
+
+
+def test_cifar10_is_read_from_its_archive(tmp_path, monkeypatch):
+    names = [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"]
+    path = tmp_path / "cifar-10-binary.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for number, name in enumerate(names):
+            record = np.concatenate([[number], *(np.full(1024, 10 * number + c) for c in range(3))])
+            content = np.stack([record, record]).astype(np.uint8).tobytes()
+            entry = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    monkeypatch.setattr(images, "locate", lambda name: {"archive": path})
+    found = images.load_cifar10()
+    assert found.train_images.shape == (10, 32, 32, 3)
+    np.testing.assert_array_equal(found.train_labels, np.repeat(np.arange(5), 2))
+    np.testing.assert_array_equal(found.test_labels, [5, 5])
+    np.testing.assert_array_equal(found.train_images[2, 7, 9], [10, 11, 12])
