@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Collection, Mapping, Sequence
 
 import matplotlib.pyplot as plt
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator
 
 from benchmarks.tuned.comparison import CURVE_SPLITS, Result
 from benchmarks.tuned.problem import Problem
@@ -50,6 +50,9 @@ def learning_curves(
         axes.set_yscale("log")
         for side in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
             side(FuncFormatter(lambda value, _: f"{value:.3g}"))
+        low, high = axes.get_ylim()
+        if high > 50 * low:  # labels at every digit would overlap
+            axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
         axes.set_xlim(left=0)
         axes.grid(alpha=0.3, which="both")
     panels[0].set_ylabel(f"{problem.unit}, mean and range over seeds")
