@@ -40,7 +40,7 @@ def raw_words(monkeypatch):
     def law(w0, w1):
         return [(word >> np.uint32(8)).astype(jnp.float32) for word in (w0, w1)]
 
-    monkeypatch.setitem(_noise._THREEFRY, "words", (20, law, 1))
+    monkeypatch.setitem(_noise._THREEFRY, "words", _noise._Generator(20, law))
     monkeypatch.setattr(_noise, "GENERATORS", (*GENERATORS, "words"))
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks import methods, networks, settings
 from benchmarks.training import Task, train
+from tests.selection import each
 
 SPIRAL = settings.PROBLEMS["spiral"]
 SEEDS = range(2)
@@ -18,15 +19,7 @@ def _promotion_as_users_have_it():
         yield
 
 
-def each(names, *fast):
-    """One test for each name; all but some only among the slow tests."""
-    marks = {name: [] if name in fast else [pytest.mark.slow] for name in names}
-    return pytest.mark.parametrize(
-        "name", [pytest.param(name, marks=mark) for name, mark in marks.items()]
-    )
-
-
-@each(SPIRAL.methods, "sgd", "adlala")
+@each(SPIRAL.methods, *SPIRAL.methods.keys() - {"sgd", "adlala"})
 def test_every_method_trains_its_networks(name):
     method = SPIRAL.methods[name]
     first, last = train(SPIRAL.task(SEEDS), method, seeds=SEEDS, steps=50, chunks=2)
@@ -70,7 +63,7 @@ def test_a_setting_trains_alike_alone_and_in_a_grid():
     np.testing.assert_allclose(together[2:3], alone, rtol=1e-4)
 
 
-@each(settings.IMAGE_METHODS, "adlala")
+@each(settings.IMAGE_METHODS, *settings.IMAGE_METHODS.keys() - {"adlala"})
 def test_every_method_learns_images_that_all_seeds_share(name):
     generator = np.random.default_rng(0)
     labels = generator.integers(0, 3, 60)

@@ -12,16 +12,7 @@ import pytest
 from tests.compiling import quick_jit
 from tests.registry import METHODS, PRIMARY, TEMPERATURE
 
-from .programs import (
-    STEPS,
-    assert_close,
-    init,
-    numbers,
-    params,
-    trajectory,
-    types,
-    update,
-)
+from .programs import STEPS, assert_close, init, numbers, params, trajectory, types, update
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -15,9 +15,7 @@ from flax import nnx
 from tests.compiling import quick_jit
 from tests.registry import METHODS, PRIMARY
 
-from .programs import (
-    types,
-)
+from .programs import types
 
 
 class Pair(NamedTuple):

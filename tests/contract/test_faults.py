@@ -9,14 +9,7 @@ import pytest
 from tests.compiling import quick_jit
 from tests.registry import METHODS, PRIMARY
 
-from .programs import (
-    assert_close,
-    assert_equal,
-    init,
-    params,
-    types,
-    update,
-)
+from .programs import assert_close, assert_equal, init, params, types, update
 
 
 @pytest.mark.parametrize("fault", [jnp.nan, jnp.inf, -jnp.inf])

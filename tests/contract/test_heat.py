@@ -8,16 +8,7 @@ import pytest
 from tests.compiling import quick_jit
 from tests.registry import METHODS, PRIMARY, TEMPERATURE
 
-from .programs import (
-    STEPS,
-    assert_close,
-    assert_equal,
-    differ,
-    init,
-    numbers,
-    params,
-    update,
-)
+from .programs import STEPS, assert_close, assert_equal, differ, init, numbers, params, update
 
 # Read once, when the state is made: there is nothing to schedule.
 AT_START_ONLY = ("initial_friction",)

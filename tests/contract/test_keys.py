@@ -12,13 +12,7 @@ from tests.compiling import quick_jit
 from tests.registry import METHODS, PRIMARY
 from tests.statistics import assert_uncorrelated
 
-from .programs import (
-    assert_equal,
-    differ,
-    init,
-    params,
-    update,
-)
+from .programs import assert_equal, differ, init, params, update
 
 SAME_KEY = {
     "typed": lambda seed: jax.random.key(seed),

@@ -24,13 +24,7 @@ from tests.compiling import quick_jit
 from tests.registry import METHODS
 
 from .interrupted import TRAINING_STEPS, advance, start
-from .programs import (
-    assert_close,
-    assert_equal,
-    params,
-    types,
-    update,
-)
+from .programs import assert_close, assert_equal, params, types, update
 
 SAVED_AT = 3  # of `TRAINING_STEPS`: within an inner loop, a phase, a window of adaptation
 

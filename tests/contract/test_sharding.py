@@ -14,13 +14,7 @@ from jax.sharding import AxisType, NamedSharding
 from tests.compiling import quick_jit
 from tests.registry import METHODS, PRIMARY
 
-from .programs import (
-    assert_close,
-    init,
-    params,
-    types,
-    update,
-)
+from .programs import assert_close, init, params, types, update
 
 
 @pytest.fixture(params=[AxisType.Auto, AxisType.Explicit], ids=["auto", "explicit"])

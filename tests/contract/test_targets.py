@@ -8,9 +8,7 @@ import pytest
 from tests.compiling import quick_jit
 from tests.registry import COLD, METHODS
 
-from .programs import (
-    assert_close,
-)
+from .programs import assert_close
 
 # The four targets of optax's suite, minimised as one tree: one program for each method, not four.
 START = {

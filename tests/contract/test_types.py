@@ -9,10 +9,7 @@ import pytest
 from tests.compiling import quick_jit
 from tests.registry import METHODS, PRIMARY
 
-from .programs import (
-    params,
-    types,
-)
+from .programs import params, types
 
 PRECISIONS = (jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64)
 

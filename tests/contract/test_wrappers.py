@@ -9,14 +9,7 @@ import pytest
 from tests.compiling import quick_jit
 from tests.registry import METHODS, PRIMARY, TEMPERATURE
 
-from .programs import (
-    assert_close,
-    assert_equal,
-    init,
-    params,
-    types,
-    update,
-)
+from .programs import assert_close, assert_equal, init, params, types, update
 
 
 def one_step(tx, tree=None):

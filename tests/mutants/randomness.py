@@ -63,8 +63,8 @@ MUTANTS = [
     Mutant(
         "noise: 13 rounds for 20",
         NOISE,
-        '"threefry": (20, box_muller, 1)',
-        '"threefry": (13, box_muller, 1)',
+        '"threefry": _Generator(20, box_muller)',
+        '"threefry": _Generator(13, box_muller)',
         ("_base/test_noise.py::test_normals_are_those_of_the_reference",),
     ),
     Mutant(

@@ -9,6 +9,7 @@ import optax
 import pytest
 
 import thermo_optax as to
+from tests.selection import each
 
 FEW: dict[str, Any] = dict(num_chains=2**12)
 ADAPTIVE: dict[str, Any] = dict(noise_amplitude=1.0, coupling=0.02, initial_friction=0.5)
@@ -41,14 +42,6 @@ SAMPLERS = {
         optax.clip(1e6), to.sgld(0.05, 1.0, key=key)
     ),
 }
-
-
-def each(cases: dict[str, Any], *slow: str):
-    """One test for each name; the named ones only among the slow tests."""
-    marked = [
-        pytest.param(name, marks=pytest.mark.slow) if name in slow else name for name in cases
-    ]
-    return pytest.mark.parametrize("name", marked)
 
 
 @each(SAMPLERS, "langevin OBABO", "thermostat per tensor", "chain with extra arguments", "sghmc")

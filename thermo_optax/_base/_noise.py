@@ -16,7 +16,7 @@ There are two ways to compute the same numbers:
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,13 +30,20 @@ from ._backend import on_one_cpu
 from ._layout import Group, Place, plan, words
 from ._threefry import box_muller, inverse_cdf, threefry2x32
 
-# Of each generator but "jax", which is `jax.random.normal`: the rounds of Threefry, the law, and
-# how many numbers it makes of a word, one after the other.
-_THREEFRY = {
-    "threefry": (20, box_muller, 1),
-    "threefry13": (13, box_muller, 1),
-    "inverse_cdf": (20, inverse_cdf, 1),
-    "ternary": (13, _ternary.ternary, _ternary.DIGITS),
+
+class _Generator(NamedTuple):
+    """Threefry, and what makes numbers of its words."""
+
+    rounds: int
+    law: Callable  # of two arrays of words: two of numbers
+    digits: int = 1  # numbers of each word; the law makes the first
+
+
+_THREEFRY = {  # each but "jax", which is `jax.random.normal`
+    "threefry": _Generator(20, box_muller),
+    "threefry13": _Generator(13, box_muller),
+    "inverse_cdf": _Generator(20, inverse_cdf),
+    "ternary": _Generator(13, _ternary.ternary, _ternary.DIGITS),
 }
 GENERATORS = (*_THREEFRY, "jax")
 
@@ -129,7 +136,7 @@ def _map_jax(fn, key, ticks, rows, implementation):
 def _map_threefry(fn, key, ticks, rows, generator, layout, rereads):
     results: list[Any] = [None] * len(rows)
     last = None  # of the groups drawn in pairs: one number of a fused leaf costs all of its noise
-    digits = _THREEFRY[generator][2]
+    digits = _THREEFRY[generator].digits
     for group in plan([math.prod(_shape(row[0])) for row in rows], digits):
         # A buffer of bytes pays even for one lane: without it every digit costs a hash.
         paired = layout == "paired" and (group.even or digits > 1)
@@ -200,9 +207,10 @@ def _paired(key, ticks, group: Group, generator, last):
     def noises_of(place: Place, leaf):
         offset = _revealed(_hidden(place.offset, np.int32), ticks[0])
         size = math.prod(_shape(leaf))
-        length = words(size, _THREEFRY[generator][2])
+        length = words(size, _THREEFRY[generator].digits)
         pieces = [lax.dynamic_slice(buffer, (offset,), (length,)) for buffer in buffers]
-        return [_lane(piece, place.lane, size).reshape(_shape(leaf)) for piece in pieces]
+        lanes = [_unpacked(piece, place.lane, size, generator) for piece in pieces]
+        return [noise.reshape(_shape(leaf)) for noise in lanes]
 
     return noises_of
 
@@ -214,8 +222,8 @@ def _draw_both_lanes(key, tick, start, length, generator):
     return _ternary.pack(*pair) if digits > 1 else lax.complex(*law(*pair))
 
 
-def _lane(pairs, lane, size):
-    if pairs.dtype == jnp.uint16:
+def _unpacked(pairs, lane, size, generator):
+    if _THREEFRY[generator].digits > 1:
         return _ternary.unpack(pairs, lane, size)
     return jnp.imag(pairs) if lane else jnp.real(pairs)
 
