@@ -34,6 +34,7 @@ SWEEPS = {  # by problem
     "mnistfc": Sweep(300, (0.1, 0.32, 1.0, 3.2)),
     "few-images": Sweep(4_000, (0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6)),
 }
+RATES_SHOWN = (0.1, 0.2, 0.3, 0.4, 0.6, 1.0, 3.0)  # of the axis, on which more would overlap
 
 
 class Swept(NamedTuple):
@@ -138,6 +139,7 @@ def _picture(path, found: Sequence[Swept], colours) -> None:
         1, len(names), figsize=(5.2 * len(names), 4), layout="constrained", squeeze=False
     )
     for axes, name in zip(panels[0], names, strict=True):
+        rates = next(one.rates for one in found if one.problem == name)
         for one in (one for one in found if one.problem == name):
             axes.plot(one.rates, one.error.mean(axis=1), "o-", color=colours[one.method], zorder=3)
             for errors in one.error.T:
@@ -148,6 +150,9 @@ def _picture(path, found: Sequence[Swept], colours) -> None:
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_yticks([2, 5, 10, 20, 50, 90], labels=["2", "5", "10", "20", "50", "90"])
+        ticks = [rate for rate in RATES_SHOWN if rates[0] <= rate <= rates[-1]]
+        axes.set_xticks(ticks, labels=[f"{rate:g}" for rate in ticks], minor=False)
+        axes.set_xticks(rates, labels=[""] * len(rates), minor=True)
         axes.set_xlabel("learning rate of the steps with a gradient")
         axes.grid(alpha=0.3)
     panels[0, 0].set_ylabel("test error %, mean and every seed")
