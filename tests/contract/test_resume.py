@@ -155,7 +155,7 @@ def test_sharded_state_is_restored_to_any_layout(layout, tmp_path):
         template = jax.tree.map(ocp.utils.to_shape_dtype_struct, tx.init(target))
         found = by_orbax(state, template, tmp_path)
         assert_equal(found, state)
-        assert found.offset["w"].sharding.is_equivalent_to(target["w"].sharding, 2)
+        assert found.mean["w"].sharding.is_equivalent_to(target["w"].sharding, 2)
         assert types(found) == types(tx.init(target))
         expected, actual = step(tree, state, tree), step(target, found, target)
     compare = assert_equal if layout == "rows" else assert_close

@@ -241,6 +241,20 @@ def test_outer_points_of_a_partition():
         to.local_entropy_params(optax.sgd(0.1).init(tree), tree)
 
 
+def test_the_outer_point_of_half_precision_keeps_what_the_parameters_cannot():
+    tx = to.local_entropy(optax.sgd(0.01), optax.sgd(1.0), num_inner_steps=1, scope=0.0)
+    params = jnp.ones(1, jnp.bfloat16)
+    state, x = tx.init(params), jnp.ones(1)
+    for _ in range(4):
+        moved = params.astype(jnp.float32) + jnp.bfloat16(-0.01)
+        x = x + 0.25 * (moved - x)  # the mean of this loop
+        updates, state = tx.update(jnp.ones_like(params), state, params)
+        params = optax.apply_updates(params, updates)
+        np.testing.assert_allclose(state.outer_params, x, rtol=2e-7)
+        np.testing.assert_array_equal(state.mean, state.outer_params)
+        np.testing.assert_array_equal(params, x.astype(params.dtype))
+
+
 def test_a_gradient_that_is_not_finite_leaves_the_outer_point_sound():
     tx = to.entropy_sgd(num_inner_steps=2, key=0)
     x = jnp.ones(3)

@@ -21,29 +21,29 @@ MUTANTS = [
     Mutant(
         "entropy: the weight of a new sample and of the old mean swapped",
         LOOP,
-        "(1 - a) * offset + a * away",
-        "a * offset + (1 - a) * away",
+        "mean + like(weight, mean.dtype) * (new - mean), mean)",
+        "new - like(weight, mean.dtype) * (new - mean), mean)",
         CODE,
     ),
     Mutant(
         "entropy: the mean of where the steps began",
         LOOP,
-        "away = (param.astype(x.dtype) + moved.astype(x.dtype)) - x",
-        "away = param.astype(x.dtype) - x",
+        "new = param.astype(mean.dtype) + moved.astype(mean.dtype)",
+        "new = param.astype(mean.dtype) + 0 * moved.astype(mean.dtype)",
         CODE,
     ),
     Mutant(
         "entropy: the outer step away from the mean",
         LOOP,
-        "weight = -jnp.ones_like(gamma) if divide_by_scope else -gamma",
         "weight = jnp.ones_like(gamma) if divide_by_scope else gamma",
+        "weight = -jnp.ones_like(gamma) if divide_by_scope else -gamma",
         CODE,
     ),
     Mutant(
         "entropy: the scope divided out although it should stay",
         LOOP,
-        "weight = -jnp.ones_like(gamma) if divide_by_scope else -gamma",
-        "weight = -jnp.ones_like(gamma)",
+        "weight = jnp.ones_like(gamma) if divide_by_scope else gamma",
+        "weight = jnp.ones_like(gamma)",
         (f"{TESTS}::test_gradient_in_a_landscape_of_two_valleys",),
     ),
     Mutant(
@@ -54,10 +54,17 @@ MUTANTS = [
         CODE,
     ),
     Mutant(
-        "entropy: the mean goes on over the outer step",
+        "entropy: the last way home enters the new mean",
         LOOP,
-        "return jnp.where(due, 0, offset).astype(offset.dtype)",
-        "return offset",
+        "mean = jax.tree.map(functools.partial(jnp.where, due), mean_or_new, mean)",
+        "mean = mean",
+        (f"{TESTS}::test_the_outer_point_of_half_precision_keeps_what_the_parameters_cannot",),
+    ),
+    Mutant(
+        "entropy: the new outer point is lost",
+        LOOP,
+        "(x,), _ = once(due, lambda _: (mean,), (x,))",
+        "(x,), _ = once(due, lambda x: (x,), (x,))",
         CODE,
     ),
     Mutant(
@@ -70,8 +77,8 @@ MUTANTS = [
     Mutant(
         "entropy: what is not finite enters the mean",
         LOOP,
-        "return jnp.where(jnp.isfinite(away), (1 - a) * offset + a * away, offset)",
-        "return (1 - a) * offset + a * away",
+        "return jnp.where(jnp.isfinite(new), mean + like(weight, mean.dtype) * (new - mean), mean)",
+        "return mean + like(weight, mean.dtype) * (new - mean)",
         (f"{TESTS}::test_a_gradient_that_is_not_finite_leaves_the_outer_point_sound",),
     ),
     Mutant(

@@ -34,7 +34,7 @@ class LocalEntropyState(NamedTuple):
     inner_step: jax.Array  # int32[], inner steps taken since the last outer one: 0 to L - 1
     outer_step: jax.Array  # int32[], outer steps taken: argument of a schedule of the scope
     outer_params: optax.Params  # like params (at least float32): x
-    offset: optax.Params  # like params (at least float32): running mean of x' - x, that is, mu - x
+    mean: optax.Params  # like params (at least float32): running mean of x', mu
     mixing_state: Any  # of `mixing`; with `restart_mixing` not read at inner step 0
     inner_state: Any
     outer_state: Any
@@ -133,9 +133,9 @@ def local_entropy(
         check_leaves("params", params)
         count, outer_count = jnp.zeros([], jnp.int32), jnp.zeros([], jnp.int32)
         x = jax.tree.map(_wide_copy, params)
-        offset = jax.tree.map(jnp.zeros_like, x)
+        mean = jax.tree.map(_wide_copy, params)
         states = mix.init(params), inner.init(params), outer.init(x)
-        return LocalEntropyState(count, outer_count, x, offset, *states)
+        return LocalEntropyState(count, outer_count, x, mean, *states)
 
     def inner_move(updates, state, x, params, extra_args):
         mixing_state = _begun(mix, state, params) if restart_mixing else state.mixing_state
@@ -145,47 +145,48 @@ def local_entropy(
         moved, inner_state = inner.update(pulled, state.inner_state, params, **extra_args)
         return moved, state._replace(mixing_state=mixing_state, inner_state=inner_state)
 
-    def averaged(moved, state, x, params):
+    def averaged(moved, state, params):
         average = functools.partial(_averaged, at(new_sample_weight, state.inner_step))
-        return jax.tree.map(average, state.offset, params, moved, x)
+        return jax.tree.map(average, state.mean, params, moved)
 
     def step(updates, state, params, **extra_args):
         """One inner step; if it is the L-th, the outer one as well, and back to x.
 
         The rare comes first, and makes the last inner move for itself: so in every other step the
-        moves go straight into the parameters, and are never stored.
+        moves go straight into the parameters, and are never stored. The new x takes the place of
+        the mean, which begins anew there; the old one stays until the moves tied to it are made.
         """
         taken = state.inner_step + 1
         due = taken >= num_inner_steps
+        x = state.outer_params
 
-        def outer_update(outer_step, x, offset, outer_state):
-            now = state._replace(offset=offset)
+        def outer_update(outer_step, mean, outer_state):
+            now = state._replace(mean=mean)
             moved, _ = inner_move(updates, now, x, params, extra_args)
-            offset = averaged(moved, now, x, params)
+            mean = averaged(moved, now, params)
             gamma = at(scope, outer_step)
-            weight = -jnp.ones_like(gamma) if divide_by_scope else -gamma
-            gradient = jax.tree.map(lambda m: like(weight, m.dtype) * m, offset)
+            weight = jnp.ones_like(gamma) if divide_by_scope else gamma
+            gradient = jax.tree.map(lambda x, mu: like(weight, x.dtype) * (x - mu), x, mean)
             jump, outer_state = outer.update(gradient, outer_state, x)
             new = jax.tree.map(lambda x, v: x + v.astype(x.dtype), x, jump)
-            # The offset's buffer is free now: it takes x, to which the last inner move is tied.
-            return optax.safe_increment(outer_step), new, x, outer_state
+            return optax.safe_increment(outer_step), new, outer_state
 
-        parts = state.outer_step, state.outer_params, state.offset, state.outer_state
+        parts = state.outer_step, state.mean, state.outer_state
         parts, (updates, mixing_state) = once(
             due, outer_update, parts, (updates, state.mixing_state)
         )
-        outer_step, x, offset, outer_state = parts
-        tied_to = jax.tree.map(functools.partial(jnp.where, due), offset, x)
-        now = state._replace(offset=offset, mixing_state=mixing_state)
-        moved, now = inner_move(updates, now, tied_to, params, extra_args)
-        moved = jax.tree.map(functools.partial(_back, due), moved, x, params)
-        offset = averaged(moved, now, x, params)
-        offset = jax.tree.map(functools.partial(_emptied, due), offset)
+        outer_step, mean_or_new, outer_state = parts
+        now = state._replace(mean=mean_or_new, mixing_state=mixing_state)
+        moved, now = inner_move(updates, now, x, params, extra_args)
+        moved = jax.tree.map(functools.partial(_back, due), moved, mean_or_new, params)
+        mean = averaged(moved, now, params)
+        mean = jax.tree.map(functools.partial(jnp.where, due), mean_or_new, mean)
+        (x,), _ = once(due, lambda _: (mean,), (x,))
         return moved, now._replace(
             inner_step=jnp.where(due, 0, taken),
             outer_step=jnp.asarray(outer_step),
             outer_params=x,
-            offset=offset,
+            mean=mean,
             outer_state=outer_state,
         )
 
@@ -227,16 +228,11 @@ def _pulled(scope, gradient, param, x):
     return gradient + tie.astype(gradient.dtype)
 
 
-def _averaged(weight, offset, param, moved, x):
-    """The running mean of x' - x; a move that is not finite leaves it as it is."""
-    a = like(weight, offset.dtype)
-    # In this order, and not as (x' - x) + move: a difference that two loops share would be stored.
-    away = (param.astype(x.dtype) + moved.astype(x.dtype)) - x
-    return jnp.where(jnp.isfinite(away), (1 - a) * offset + a * away, offset)
-
-
-def _emptied(due, offset):
-    return jnp.where(due, 0, offset).astype(offset.dtype)
+def _averaged(weight, mean, param, moved):
+    """The running mean of x'; a move that is not finite leaves it as it is."""
+    new = param.astype(mean.dtype) + moved.astype(mean.dtype)
+    # In this form a coordinate that rests has its own value as mean, to the bit.
+    return jnp.where(jnp.isfinite(new), mean + like(weight, mean.dtype) * (new - mean), mean)
 
 
 def _back(due, moved, x, param):
