@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from benchmarks.interruption import Interruption
 
-SHORTEST = 0.01  # seconds of a turn, beside which the clock and the dispatch do not count
+SHORTEST = 0.1  # seconds of a turn, beside which clock, dispatch and what neighbours do is little
 Turn = Callable[[], float]  # does some work; returns the seconds for one unit of it
 Times = dict[str, np.ndarray]  # of each contender, seconds per unit, [rounds]
 
@@ -61,11 +61,13 @@ def advancing(
     constants: tuple = (),
     *,
     units: int = 1,
+    period: int = 1,
     wait: Callable[[Any], Any] = jax.block_until_ready,
 ) -> Turn:
     """A turn that runs `carry = program(*carry, *constants)`, as often as fills `SHORTEST` seconds.
 
-    The first turn, to warm up, finds out how often that is.
+    The first turn, to warm up, finds out how often that is: a multiple of the period, after which
+    the work begins anew.
     """
     repeats = 0
 
@@ -81,7 +83,7 @@ def advancing(
         nonlocal repeats
         if not repeats:
             run(1)
-            repeats = math.ceil(SHORTEST / run(1))
+            repeats = period * math.ceil(SHORTEST / (period * run(1)))
         return run(repeats) / (repeats * units)
 
     return turn

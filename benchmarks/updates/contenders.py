@@ -17,16 +17,17 @@ class Contender(NamedTuple):
 
     init: Callable[[Any], Any]  # init(params) -> state
     step: Callable[..., tuple[Any, Any]]  # step(params, state, grads, loss=1.0) -> (params, state)
+    period: int = 1  # steps after which its work begins anew
 
 
-def _optax(tx: optax.GradientTransformation) -> Contender:
+def _optax(tx: optax.GradientTransformation, period: int = 1) -> Contender:
     tx = optax.with_extra_args_support(tx)
 
     def step(params, state, grads, loss=1.0):
         updates, state = tx.update(grads, state, params, value=loss)
         return optax.apply_updates(params, updates), state
 
-    return Contender(tx.init, step)
+    return Contender(tx.init, step, period)
 
 
 def _blackjax(diffusion: str, with_momentum: bool, with_friction: bool):
@@ -105,9 +106,15 @@ def _ctld(**options):
     return lambda rate, heat: _optax(to.ctld(rate, heat, **phase, **options))
 
 
+INNER_STEPS = 20
+
+
 def _local_entropy(inner):
-    """An outer step, of SGD, after every 20 inner ones."""
-    return lambda rate, heat: _optax(to.local_entropy(inner(rate, heat), optax.sgd(1.0)))
+    """An outer step, of SGD, after every 20 inner ones; its time is shared out among them."""
+    return lambda rate, heat: _optax(
+        to.local_entropy(inner(rate, heat), optax.sgd(1.0), num_inner_steps=INNER_STEPS),
+        INNER_STEPS,
+    )
 
 
 FINE_BIAS = (to.adaptive_biasing_force(num_bins=750), to.metadynamics(num_bins=600))
@@ -138,7 +145,8 @@ CONTENDERS: dict[str, Callable[[float, float], Contender]] = {
         lambda rate, heat: to.sghmc(rate, heat, momentum=0.9, key=0)
     ),
     "entropy_sgd": lambda rate, heat: _optax(
-        to.entropy_sgd(1.0, heat, inner_learning_rate=rate, key=0)
+        to.entropy_sgd(1.0, heat, inner_learning_rate=rate, num_inner_steps=INNER_STEPS, key=0),
+        INNER_STEPS,
     ),
     "blackjax.sgld": _blackjax("overdamped_langevin", False, False),
     "blackjax.sghmc": _blackjax("sghmc", True, False),

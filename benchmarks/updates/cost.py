@@ -78,7 +78,8 @@ def measure(
             sum(leaf.nbytes for leaf in jax.tree.leaves(states[name])),
         )
         carry = jax.tree.map(jnp.copy, (params, states.pop(name)))
-        turns[name] = clock.advancing(programs.pop(name)[-1].run, carry, (grads,))
+        program = programs.pop(name)[-1].run
+        turns[name] = clock.advancing(program, carry, (grads,), period=methods[name].period)
     seconds = clock.interleave(turns, rounds, f"updates of {tree}", interruption)
     return UpdateCosts(tree, trees.size(params), len(jax.tree.leaves(params)), builds, seconds)
 

@@ -73,8 +73,9 @@ def test_a_turn_is_long_enough_to_be_timed():
         calls.append(number)
         return (number + 1,)
 
-    turn = clock.advancing(program, (0,), units=10)
+    turn = clock.advancing(program, (0,), units=10, period=7)
     assert turn() * 10 * (len(calls) - 2) == pytest.approx(clock.SHORTEST, rel=2)
+    assert (len(calls) - 2) % 7 == 0
     assert calls == list(range(len(calls)))
 
 
