@@ -1,6 +1,18 @@
 """What the tests of several benchmarks share."""
 
+from collections.abc import Iterator
+
+import jax
 import pytest
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick_to_compile() -> Iterator[None]:
+    """Trainings of a few steps need no good machine code, and most of their time made it."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+    jax.clear_caches()  # other tests compile as users do
 
 
 @pytest.fixture

@@ -199,9 +199,8 @@ SAMPLERS = {
     },
 }
 HARD = ("network", "leimkuhler_matthews")  # without momentum, ten times as many steps
-FAST = [*(("logistic regression", name) for name in SAMPLERS), ("network", "langevin")]
 PAIRS = [
-    pytest.param(model, name, marks=[] if (model, name) in FAST else [pytest.mark.slow])
+    pytest.param(model, name, marks=[pytest.mark.slow] * (model == "network"))
     for model in MODELS
     for name in SAMPLERS
 ]
