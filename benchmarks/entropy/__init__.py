@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=known,
         default=PROBLEMS,
         metavar="PROBLEM",
-        help=f"some of: {', '.join(known)} (default: {', '.join(PROBLEMS)}; about an hour on "
+        help=f"some of: {', '.join(known)} (default: {', '.join(PROBLEMS)}; some hours on "
         f"two cores; {FOR_A_GPU[0]} is meant for a GPU)",
     )
     parser.add_argument(

@@ -34,23 +34,25 @@ def local_entropy_params(state: Any, params: Params) -> Params:
     Examples:
         >>> import jax.numpy as jnp, optax
         >>> import thermo_optax as to
-        >>> params, grads = jnp.zeros(2), jnp.ones(2)
+        >>> params, grads = jnp.ones(2), jnp.ones(2)
         >>> tx = to.entropy_sgd(key=0)
         >>> updates, state = tx.update(grads, tx.init(params), params)
         >>> at_hand = optax.apply_updates(params, updates)
         >>> x = to.local_entropy_params(state, at_hand)
         >>> print(x)
-        [0. 0.]
+        [1. 1.]
 
         Batch normalisation is evaluated with statistics that are taken anew at x, from training
         data; those that training has averaged belong to the inner iterates:
 
-        >>> images = jnp.array([[1.0, 2.0], [3.0, 4.0]])
+        >>> images = jnp.array([[1.0, 2.0], [3.0, 6.0]])
         >>> def statistics(weights):
         ...     activations = images * weights
         ...     return activations.mean(axis=0), activations.var(axis=0)
         >>> mean, variance = statistics(x)
-        >>> logits = (images * x - mean) / jnp.sqrt(variance + 1e-5)
+        >>> print((images * x - mean) / jnp.sqrt(variance))
+        [[-1. -1.]
+         [ 1.  1.]]
 
     References:
         Chaudhari et al., 2017, Algorithm 1, which returns x and not x'.
