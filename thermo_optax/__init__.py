@@ -6,6 +6,7 @@ Gradients are those of a loss L, and every sampler leaves exp(-L / temperature) 
 from . import diagnostics as diagnostics
 from . import plot as plot
 from . import units as units
+from ._base import heated as heated
 from ._base import noise_generators as noise_generators
 from .geometry import ElasticState as ElasticState
 from .geometry import LocalEntropyState as LocalEntropyState

@@ -1,7 +1,10 @@
 """Ground floor: what every other module may use. Imports nothing of the package."""
 
-from ._bath import baths as baths
-from ._bath import declare_bath as declare_bath
+from ._bath import bath_temperatures as bath_temperatures
+from ._bath import built_temperatures as built_temperatures
+from ._bath import heated as heated
+from ._bath import heating as heating
+from ._bath import with_extra_args as with_extra_args
 from ._checks import check_array as check_array
 from ._checks import check_choice as check_choice
 from ._checks import check_finite as check_finite
@@ -10,14 +13,16 @@ from ._checks import check_integer as check_integer
 from ._checks import check_leaves as check_leaves
 from ._checks import check_nonnegative as check_nonnegative
 from ._checks import check_positive as check_positive
+from ._checks import check_rate as check_rate
 from ._checks import check_structure as check_structure
 from ._checks import check_weight as check_weight
 from ._checks import known as known
 from ._checks import tree_size as tree_size
 from ._generators import noise_generators as noise_generators
 from ._keys import KeyLike as KeyLike
-from ._keys import as_replica as as_replica
 from ._keys import check_key as check_key
+from ._keys import next_key as next_key
+from ._keys import replica_axis as replica_axis
 from ._keys import replica_key as replica_key
 from ._keys import resolve_generator as resolve_generator
 from ._keys import single_key as single_key
@@ -26,6 +31,7 @@ from ._momenta import check_momentum_options as check_momentum_options
 from ._momenta import compute_dtype as compute_dtype
 from ._momenta import finite_or_zero as finite_or_zero
 from ._momenta import initial_momenta as initial_momenta
+from ._momenta import is_sound as is_sound
 from ._momenta import map_momenta as map_momenta
 from ._momenta import momenta as momenta
 from ._noise import GENERATORS as GENERATORS
@@ -39,6 +45,7 @@ from ._paths import plain_path as plain_path
 from ._scalars import ScalarOrSchedule as ScalarOrSchedule
 from ._scalars import at as at
 from ._scalars import bath_temperature as bath_temperature
+from ._scalars import built_temperature as built_temperature
 from ._scalars import like as like
 from ._scalars import next_count as next_count
 from ._states import merged as merged

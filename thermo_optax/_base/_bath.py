@@ -1,30 +1,162 @@
-"""What a wrapper may ask of the samplers inside it: the temperatures that they were built with."""
+"""The bath channel: how a wrapper learns the temperatures inside it, and that its heat arrives.
 
-import contextlib
-import contextvars
-from collections.abc import Iterator
+Every sampler keeps the field `bath_temperature` in its state. It is the temperature that the
+sampler was built with, and after a step the temperature of its bath in that step. Both questions
+are answered by following this field through the program, so that neither jit nor any wrapper of
+optax can hide the answer: which numbers is it made of?
+"""
+
+import inspect
+from collections.abc import Callable
 from typing import Any
 
-_FOUND: contextvars.ContextVar[list[Any] | None] = contextvars.ContextVar("baths", default=None)
+import jax
+import jax.numpy as jnp
+import optax
+from jax.core import Tracer
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
+from jax.interpreters import partial_eval
+from jax.tree_util import GetAttrKey
+
+_FIELD = GetAttrKey("bath_temperature")
 
 
-@contextlib.contextmanager
-def baths() -> Iterator[list[Any]]:
-    """A list that holds, after some `init` was called within, the temperature of each sampler.
+def bath_temperatures(state: Any) -> dict[str, jax.Array]:
+    """The temperature of each bath in a state, by its path."""
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    return {jax.tree_util.keystr(path): leaf for path, leaf in leaves if path[-1:] == (_FIELD,)}
 
-    A temperature is a number, a traced value or a schedule. It is in the closure of the sampler, at
-    any depth of optax's wrappers, whose `init` has no other way to tell of it.
+
+def built_temperatures(init: Callable[[Any], Any], params: Any) -> list[jax.Array]:
+    """The temperatures that the samplers inside a transformation were built with; -1: a schedule.
+
+    They are concrete where the user's numbers are, under jit too.
     """
-    found: list[Any] = []
-    token = _FOUND.set(found)
-    try:
-        yield found
-    finally:
-        _FOUND.reset(token)
+    program = jax.make_jaxpr(lambda params: list(bath_temperatures(init(params)).values()))(params)
+    needed, used = partial_eval.dce_jaxpr(program.jaxpr, [True] * len(program.out_avals))
+    run = jaxpr_as_fun(ClosedJaxpr(needed, program.consts))
+    inputs = [leaf for leaf, use in zip(jax.tree.leaves(params), used, strict=True) if use]
+    if any(isinstance(number, Tracer) for number in (*program.consts, *inputs)):
+        return list(run(*inputs))
+    with jax.ensure_compile_time_eval():
+        return list(run(*inputs))
 
 
-def declare_bath(temperature: Any) -> None:
-    """Says in `init` at which temperature a sampler was built."""
-    found = _FOUND.get()
-    if found is not None:
-        found.append(temperature)
+def with_extra_args(tx: Any) -> optax.GradientTransformationExtraArgs:
+    """`optax.with_extra_args_support`, which drops no argument that `update` would take.
+
+    `optax.MultiSteps`, for one, passes extra arguments on, but is not of the type that says so.
+    """
+    if isinstance(tx, optax.GradientTransformationExtraArgs) or not _takes_any(tx.update):
+        return optax.with_extra_args_support(tx)
+    return optax.GradientTransformationExtraArgs(tx.init, tx.update)
+
+
+def _takes_any(update: Callable) -> bool:
+    kinds = [parameter.kind for parameter in inspect.signature(update).parameters.values()]
+    return inspect.Parameter.VAR_KEYWORD in kinds
+
+
+def heated(inner: Any) -> optax.GradientTransformationExtraArgs:
+    r"""Passes heat on to every sampler inside, and raises if a wrapper between them drops it.
+
+    .. math::
+        T_i \leftarrow s\, T_i \quad \text{for every sampler } i \text{ inside}
+
+    ``update(..., temperature_scale=s)`` multiplies the temperature of a step. optax's wrappers
+    pass this argument on, except some: `optax.lookahead`, `optax.MultiSteps` inside of a chain,
+    and any ``optax.GradientTransformation`` of your own that takes no extra arguments. There a
+    sampler stays as hot as it was built, without a word. The wrappers of this package
+    (`replica_exchange`, `continuous_tempering`, `explore_then_refine`...) check what is inside of
+    them. Put `heated` around what you heat yourself.
+
+    Args:
+        inner: any transformation with samplers inside.
+
+    Returns:
+        A transformation with the state of `inner`.
+
+    Raises:
+        ValueError: in ``init``, if there is no sampler inside; in the first ``update`` with a
+            ``temperature_scale``, if it does not reach them all.
+
+    Examples:
+        >>> import jax.numpy as jnp, optax
+        >>> import thermo_optax as to
+        >>> tx = to.heated(optax.chain(optax.clip(1.0), to.sgld(0.1, temperature=1.0, key=0)))
+        >>> x = jnp.ones(2)
+        >>> updates, state = tx.update(x, tx.init(x), x, temperature_scale=0.0)
+        >>> print(updates)
+        [-0.1 -0.1]
+        >>> lost = optax.lookahead(to.sgld(0.1, temperature=1.0, key=0), 5, 0.5)
+        >>> pair = optax.LookaheadParams.init_synced(x)
+        >>> tx = to.heated(lost)
+        >>> try:
+        ...     tx.update(x, tx.init(pair), pair, temperature_scale=0.0)
+        ... except ValueError as error:
+        ...     print(str(error)[:59])
+        `temperature_scale` does not reach the sampler at .fast_sta
+
+    References:
+        The convention is this package's own.
+    """
+    return heating(inner)
+
+
+def heating(inner: Any, *, needs_bath: bool = True) -> optax.GradientTransformationExtraArgs:
+    """`heated`; without `needs_bath` also around a sampler of another package."""
+    inner = with_extra_args(inner)
+    arrived = set()  # kinds of calls that were found to pass heat on: a check is made once
+
+    def init(params):
+        state = inner.init(params)
+        if needs_bath and jax.tree.leaves(params) and not bath_temperatures(state):
+            raise ValueError(
+                "`inner` has no bath that could be heated: none of the samplers of this package "
+                "is in it. Put a sampler such as `sgld` or `langevin` there. A sampler of your own "
+                "joins if its `update` takes `temperature_scale` and its state has the field "
+                "`bath_temperature`."
+            )
+        return state
+
+    def update(updates, state, params=None, **extra_args):
+        if "temperature_scale" in extra_args:
+            call = jax.tree.structure((updates, state, params)), tuple(extra_args)
+            if call not in arrived:
+                _check_arrival(inner.update, updates, state, params, **extra_args)
+                arrived.add(call)
+        return inner.update(updates, state, params, **extra_args)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _check_arrival(update, updates, state, params, *, temperature_scale, **extra_args):
+    """Raises if the temperature of a bath does not depend on `temperature_scale`."""
+
+    def temperatures(scale):
+        moved, new = update(updates, state, params, temperature_scale=scale, **extra_args)
+        return bath_temperatures(new) or {"": jax.tree.leaves((moved, new))}
+
+    scale = jnp.asarray(temperature_scale, jnp.result_type(float))
+    program, shapes = jax.make_jaxpr(temperatures, return_shape=True)(scale)
+    names = [path for path, leaves in shapes.items() for _ in jax.tree.leaves(leaves)]
+    reached = {
+        name for place, name in enumerate(names) if _depends(program.jaxpr, place, len(names))
+    }
+    lost = [name for name in shapes if name not in reached]
+    if lost:
+        where = f"the sampler at {lost[0].removesuffix(str(_FIELD))}" if lost[0] else "`inner`"
+        raise ValueError(
+            f"`temperature_scale` does not reach {where}: a wrapper between drops extra arguments, "
+            "so the sampler would stay at its own temperature. `optax.chain`, `partition`, "
+            "`masked` and `inject_hyperparams` pass them on. Put `optax.MultiSteps` outermost "
+            "instead of into a chain; write `optax.GradientTransformationExtraArgs(tx.init, "
+            "tx.update)` around a transformation of your own whose `update` takes `**extra_args` "
+            "and hands them on; and put the sampler outside of `optax.lookahead`."
+        )
+
+
+def _depends(jaxpr: Any, output: int, num_outputs: int) -> bool:
+    """Whether an output of a program depends on its only input."""
+    wanted = [place == output for place in range(num_outputs)]
+    return any(partial_eval.dce_jaxpr(jaxpr, wanted)[1])

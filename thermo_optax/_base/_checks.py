@@ -41,8 +41,14 @@ def _check(condition: str, remedy: str, ok: Any, hyperparams: dict[str, Any]) ->
             raise ValueError(f"`{name}` must be {condition}, got {value}. {remedy}")
 
 
+def check_rate(**hyperparams: Any) -> None:
+    """Step sizes and learning rates: warm-up schedules begin at 0, where nothing moves."""
+    remedy = "Pass a number above 0, or a schedule that is never negative; 0 rests."
+    _check("finite and not negative", remedy, lambda x: x >= 0, hyperparams)
+
+
 def check_positive(**hyperparams: Any) -> None:
-    """Step sizes, learning rates and masses."""
+    """Masses, widths and curvatures."""
     remedy = "Pass a number above 0, or a schedule that stays above 0."
     _check("finite and positive", remedy, lambda x: x > 0, hyperparams)
 

@@ -1,36 +1,42 @@
 """Random keys: what a user may pass, and how each transformation gets a stream of its own."""
 
-import contextlib
-import contextvars
 import hashlib
-from collections.abc import Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ._checks import check_choice
 from ._noise import GENERATORS, fold
 
 KeyLike = jax.Array | int
 
-_REPLICA: contextvars.ContextVar[jax.Array | None] = contextvars.ContextVar("replica", default=None)
 _REPLICAS = 0x7265706C  # "repl": keeps the keys of replicas apart from all that is folded elsewhere
 
 
-@contextlib.contextmanager
-def as_replica(index: jax.Array) -> Iterator[None]:
-    """Within, `init` draws for this replica: each has keys, and first momenta, of its own.
+def replica_axis() -> str:
+    """A name for the axis of a `jax.vmap` of `init` in which each member has a stream of its own.
 
     A `vmap` over replicas sees one and the same key in the closure of every `init`. The number of
     the replica has to reach the place where keys are read, through optax's wrappers, whose `init`
-    takes nothing but parameters.
+    takes nothing but parameters. jit knows of named axes, so a compiled `init` sees it too.
     """
-    token = _REPLICA.set(index)
-    try:
-        yield
-    finally:
-        _REPLICA.reset(token)
+    return _axis(len(_replica_numbers()))
+
+
+def _axis(depth: int) -> str:
+    return f"thermo_optax replicas, depth {depth}"
+
+
+def _replica_numbers() -> list[jax.Array]:
+    """The number of the present replica, in each `vmap` over replicas, the outermost first."""
+    numbers: list[jax.Array] = []
+    while True:
+        try:
+            numbers.append(jax.lax.axis_index(_axis(len(numbers))))
+        except NameError:  # no such axis: this is how jax tells
+            return numbers
 
 
 def replica_key(words: jax.Array, index: jax.Array) -> jax.Array:
@@ -45,8 +51,8 @@ def _key_data(key: Any) -> jax.Array:
         raise TypeError(f"`key` is required: a sampler has no default randomness. {remedy}")
     if isinstance(key, bool) or not (hasattr(key, "dtype") or isinstance(key, int)):
         raise TypeError(f"`key` must be a random key, got {key!r}. {remedy}")
-    if isinstance(key, int):
-        return jax.random.key_data(jax.random.key(key))
+    if isinstance(key, (int, np.integer)):
+        return _of_seed(int(key))
     shape = jnp.shape(key)
     if jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         if shape:
@@ -62,6 +68,25 @@ def _key_data(key: Any) -> jax.Array:
     raise ValueError(
         f"`key` must be a random key, got an array of dtype {key.dtype} and shape {shape}. {remedy}"
     )
+
+
+def next_key(words: jax.Array, count: jax.Array) -> jax.Array:
+    """The key of the next step: the same one until the count of steps cannot grow any more.
+
+    Noise is a function of key and count, so after 2^31 steps, where the count stays, the key moves.
+    """
+    return words + (count == jnp.iinfo(count.dtype).max).astype(words.dtype)
+
+
+def _of_seed(seed: int) -> jax.Array:
+    """The words of an int of up to 64 bits: no two of them have the same."""
+    if not -(2**63) <= seed < 2**63:
+        raise ValueError(
+            f"`key` must be an int of at most 64 bits, got {seed}. Pass a smaller one."
+        )
+    low, high = seed % 2**32, seed >> 32  # a negative number has a high word below 0
+    key = jax.random.key(low)
+    return jax.random.key_data(jax.random.fold_in(key, high % 2**32) if high else key)
 
 
 def check_key(key: Any) -> None:
@@ -89,9 +114,8 @@ def stream_key(key: Any, name: str, params: Any) -> jax.Array:
     words = _key_data(key)
     if words.shape == (4,):  # keys of the "rbg" generators: both halves count
         words = fold(words[:2], words[2]) ^ fold(words[2:], words[1])
-    replica = _REPLICA.get()
-    if replica is not None:
-        words = replica_key(words, replica)
+    for number in _replica_numbers():
+        words = replica_key(words, number)
     paths = jax.tree_util.tree_leaves_with_path(params)
     text = "\n".join([name, *(jax.tree_util.keystr(path) for path, _ in paths)])
     salt = hashlib.blake2b(text.encode(), digest_size=8).digest()

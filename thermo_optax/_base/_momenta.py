@@ -1,6 +1,7 @@
 """Momenta: how they are drawn, and what a non-finite gradient may do to them."""
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -50,13 +51,24 @@ def initial_momenta(params: Any, key: jax.Array, variance, kind: str, dtype: Any
     return map_with_noise(leaf, draw, (0,), params, generator=generator)
 
 
-def finite_or_zero(gradient: jax.Array) -> jax.Array:
-    """The gradient that a momentum may feel: a coordinate that is not finite gives it no kick.
+def is_sound(gradient: jax.Array) -> jax.Array:
+    """Whether a state may feel a gradient, coordinate by coordinate.
 
-    The update of such a coordinate stays non-finite, so the fault shows, as with any optax
-    optimizer; but the state survives it, and a run can go on from the last good parameters.
+    A gradient that is not finite would destroy a momentum, and one whose square overflows would
+    destroy what is made of squares: kinetic energies, second moments, estimates of noise.
     """
-    return jnp.where(jnp.isfinite(gradient), gradient, 0)
+    wide = gradient.astype(compute_dtype(gradient.dtype))
+    largest = math.sqrt(jnp.finfo(wide.dtype).max) / 4  # room for differences and sums
+    return jnp.abs(wide) <= largest  # False for a NaN
+
+
+def finite_or_zero(gradient: jax.Array) -> jax.Array:
+    """The gradient that a state may feel: a coordinate that is not sound gives no kick.
+
+    The update of such a coordinate shows the fault, as with any optax optimizer; but the state
+    survives it, and a run can go on from the last good parameters.
+    """
+    return jnp.where(is_sound(gradient), gradient, 0)
 
 
 def momenta(state: Any) -> list[tuple[tuple, jax.Array]]:

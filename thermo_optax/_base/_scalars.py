@@ -33,3 +33,11 @@ def bath_temperature(
     """The temperature of the bath at this step: the sampler's own, times what the caller sends."""
     own = at(temperature, count)
     return own * like(scale, own.dtype)
+
+
+_NOT_KNOWN = -1.0  # no temperature is negative
+
+
+def built_temperature(temperature: ScalarOrSchedule) -> jax.Array:
+    """float32[], the temperature that a sampler was built with; -1 for a schedule."""
+    return jnp.asarray(_NOT_KNOWN if callable(temperature) else temperature, jnp.float32)

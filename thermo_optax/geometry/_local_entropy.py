@@ -21,8 +21,10 @@ from thermo_optax._base import (
     check_weight,
     compute_dtype,
     finite_or_zero,
+    heating,
     like,
     once,
+    with_extra_args,
 )
 
 from ._loop import check_params, inner_loop
@@ -126,7 +128,7 @@ def local_entropy(
     check_integer(1, often, num_inner_steps=num_inner_steps)
     check_nonnegative(scope=scope)
     check_weight(new_sample_weight=new_sample_weight)
-    inner, outer = optax.with_extra_args_support(inner), optax.with_extra_args_support(outer)
+    inner, outer = heating(inner, needs_bath=False), with_extra_args(outer)
     mix = optax.identity() if mixing is None else mixing
 
     def init(params):

@@ -7,7 +7,7 @@ import optax
 
 from thermo_optax._base import KeyLike, ScalarOrSchedule
 
-from ._thermostat import Thermostat, advance, check_thermostat, start
+from ._thermostat import adaptive_sampler
 
 
 def adaptive_langevin(
@@ -100,26 +100,19 @@ def adaptive_langevin(
         Gradient Systems <https://arxiv.org/abs/1505.06889>`_, 2016 (BADODAB); Ding et al.,
         `Bayesian Sampling Using Stochastic Gradient Thermostats`, 2014 (SGNHT).
     """
-    options = Thermostat(
-        f"adaptive_langevin {splitting}",
-        noise_amplitude,
-        coupling,
-        initial_friction,
-        splitting,
-        thermostat,
-        thermostat_energy,
-        scaled_friction,
-        initial_momentum,
-        momentum_dtype,
-        generator,
+    return adaptive_sampler(
+        "adaptive_langevin",
+        step_size,
+        temperature,
+        noise_amplitude=noise_amplitude,
+        coupling=coupling,
+        initial_friction=initial_friction,
+        splitting=splitting,
+        thermostat=thermostat,
+        thermostat_energy=thermostat_energy,
+        scaled_friction=scaled_friction,
+        initial_momentum=initial_momentum,
+        momentum_dtype=momentum_dtype,
+        generator=generator,
+        key=key,
     )
-    options = check_thermostat(options, step_size, temperature, key)
-
-    def init(params):
-        return start(options, temperature, key, params)
-
-    def update(updates, state, params=None, *, temperature_scale=1.0, **extra_args):
-        del params, extra_args
-        return advance(options, step_size, temperature, temperature_scale, updates, state)
-
-    return optax.GradientTransformationExtraArgs(init, update)

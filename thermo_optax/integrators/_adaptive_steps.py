@@ -19,20 +19,35 @@ import jax.numpy as jnp
 from thermo_optax._base import compute_dtype, finite_or_zero, like
 
 from . import _flows
+from ._sampler import Step, showing_faults
 
 Tree = Any
 
 
-class Bath(NamedTuple):
-    """What a step needs to know of the thermostats; scalars, and functions of trees."""
+class Thermostats(NamedTuple):
+    """What a step needs to know of its thermostats; scalars, and functions of trees."""
 
+    step: Step
     step_size: jax.Array
     amplitude: jax.Array  # sigma
-    heat: Callable[..., Tree]  # heat(fn, *trees): tree map of fn(noise, *leaves); see `rereads`
+    momentum_scale: jax.Array
     energy: Callable[[Tree], jax.Array]  # sum of squares over the leaves of each thermostat
-    degrees: Callable[[Tree], jax.Array]  # number of coordinates of each thermostat
+    degrees: jax.Array  # number of coordinates of each thermostat
     regulate: Callable[..., jax.Array]  # regulate(friction, energy, time): flow E
     rates: Callable[[jax.Array], Tree]  # the friction that each leaf feels
+
+    def kicked(self, momentum, gradient):
+        """B over the whole step, in at least float32, after a rescaling that a swap asked for."""
+        dtype = compute_dtype(momentum.dtype, gradient.dtype)
+        h, scale = like(self.step_size, dtype), like(self.momentum_scale, dtype)
+        p, g = momentum.astype(dtype), finite_or_zero(gradient).astype(dtype)
+        return _flows.kick(_flows.rescale(p, g, h, scale), g, h)
+
+    def displacement(self, gradient, before, after):
+        """A before and A after the bath, each for half a step."""
+        half = like(self.step_size / 2, after.dtype)
+        moved = _flows.drift(_flows.drift(jnp.zeros_like(after), before, half), after, half)
+        return showing_faults(moved, gradient)
 
 
 class AdaptiveStep(NamedTuple):
@@ -44,18 +59,7 @@ class AdaptiveStep(NamedTuple):
     energy: jax.Array  # p.p of each thermostat, as flow E saw it
 
 
-def kicked(momentum, gradient, step_size):
-    """B over the whole step, in at least float32."""
-    dtype = compute_dtype(momentum.dtype, gradient.dtype)
-    return _flows.kick(momentum.astype(dtype), gradient.astype(dtype), like(step_size, dtype))
-
-
-def felt(momentum, gradient, step_size):
-    """The kicked momentum that goes into the state: a non-finite gradient gives no kick."""
-    return kicked(momentum, finite_or_zero(gradient), step_size)
-
-
-def acdedcab(bath: Bath, friction, gradient, momentum) -> AdaptiveStep:
+def acdedcab(bath: Thermostats, friction, gradient, momentum) -> AdaptiveStep:
     """B | A C D E D C A: the authors' splitting, with D E D drawn at once.
 
     E sees the momentum halfway through the diffusion. Given its ends, that is a Brownian bridge,
@@ -66,69 +70,63 @@ def acdedcab(bath: Bath, friction, gradient, momentum) -> AdaptiveStep:
     h, sigma = bath.step_size, bath.amplitude
 
     def heated(z, g, p, xi):  # B, C, D, D
-        cool = felt(p, g, h)
+        cool = bath.kicked(p, g)
         xi, amplitude, time = (like(scalar, cool.dtype) for scalar in (xi, sigma, h))
         cool = _flows.friction(cool, xi, time / 2)
         hot = _flows.diffusion(cool, z.astype(cool.dtype), amplitude, time)
         return hot, (cool + hot) / 2, p
 
-    rates = bath.rates(friction)
-    hot, midpoint, momentum = bath.heat(heated, gradient, momentum, rates, rereads=True)
-    energy = bath.energy(midpoint) + bath.degrees(midpoint) * sigma**2 * h / 4
+    trees = gradient, momentum, bath.rates(friction)
+    hot, midpoint, momentum = bath.step.noisy(heated, *trees, rereads=True)
+    energy = bath.energy(midpoint) + bath.degrees * sigma**2 * h / 4
     friction = bath.regulate(friction, energy, h)  # E
 
     def last_friction(p, xi):  # C
         return _flows.friction(p, like(xi, p.dtype), like(h / 2, p.dtype))
 
     def drifted(g, old, p):
-        return two_drifts(kicked(old, g, h), p, h)
+        return bath.displacement(g, bath.kicked(old, g), p)
 
     new = jax.tree.map(last_friction, hot, bath.rates(friction))
     displacement = jax.tree.map(drifted, gradient, momentum, new)
     return AdaptiveStep(displacement, new, friction, energy)
 
 
-def badodab(bath: Bath, friction, gradient, momentum) -> AdaptiveStep:
+def badodab(bath: Thermostats, friction, gradient, momentum) -> AdaptiveStep:
     """B | A D O D A, the textbook splitting: its D is thermostat E, its O is C and D at once."""
     h, sigma = bath.step_size, bath.amplitude
 
-    first = bath.energy(jax.tree.map(lambda g, p: felt(p, g, h), gradient, momentum))
+    first = bath.energy(jax.tree.map(bath.kicked, momentum, gradient))
     friction = bath.regulate(friction, first, h / 2)
 
     def bathed(z, g, p, xi):
-        before, p = kicked(p, g, h), felt(p, g, h)
-        xi, amplitude, time = (like(scalar, p.dtype) for scalar in (xi, sigma, h))
-        p = _flows.adaptive_bath(p, z.astype(p.dtype), xi, amplitude, time)
-        return two_drifts(before, p, h), p
+        before = bath.kicked(p, g)
+        xi, amplitude, time = (like(scalar, before.dtype) for scalar in (xi, sigma, h))
+        after = _flows.adaptive_bath(before, z.astype(before.dtype), xi, amplitude, time)
+        return bath.displacement(g, before, after), after
 
-    rates = bath.rates(friction)
-    displacement, new = bath.heat(bathed, gradient, momentum, rates, rereads=True)
+    trees = gradient, momentum, bath.rates(friction)
+    displacement, new = bath.step.noisy(bathed, *trees, rereads=True)
     second = bath.energy(new)
     friction = bath.regulate(friction, second, h / 2)
     return AdaptiveStep(displacement, new, friction, (first + second) / 2)
 
 
-def sgnht(bath: Bath, friction, gradient, momentum) -> AdaptiveStep:
+def sgnht(bath: Thermostats, friction, gradient, momentum) -> AdaptiveStep:
     """C B D A E: the stochastic-gradient Nose-Hoover thermostat; first order, and the cheapest."""
     h, sigma = bath.step_size, bath.amplitude
 
     def leaf(z, g, p, xi):
         dtype = compute_dtype(p.dtype, g.dtype)
         damped = _flows.friction(p.astype(dtype), like(xi, dtype), like(h, dtype))
-        p = felt(damped, g, h)
+        p = bath.kicked(damped, g)
         p = _flows.diffusion(p, z.astype(dtype), like(sigma, dtype), like(h, dtype))
-        start = like(0, dtype) * g.astype(dtype)  # a NaN in g must show
-        return _flows.drift(start, p, like(h, dtype)), p
+        moved = _flows.drift(jnp.zeros_like(p), p, like(h, dtype))
+        return showing_faults(moved, g), p
 
-    displacement, new = bath.heat(leaf, gradient, momentum, bath.rates(friction))
+    displacement, new = bath.step.noisy(leaf, gradient, momentum, bath.rates(friction))
     energy = bath.energy(new)
     return AdaptiveStep(displacement, new, bath.regulate(friction, energy, h), energy)
-
-
-def two_drifts(before, after, step_size):
-    """A before and A after the bath, each for half a step: the displacement."""
-    half = like(step_size / 2, after.dtype)
-    return _flows.drift(_flows.drift(jnp.zeros_like(after), before, half), after, half)
 
 
 SPLITTINGS = {"ACDEDCAB": acdedcab, "BADODAB": badodab, "SGNHT": sgnht}

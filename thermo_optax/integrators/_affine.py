@@ -10,28 +10,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from thermo_optax._base import (
-    KeyLike,
-    ScalarOrSchedule,
-    at,
-    bath_temperature,
-    check_key,
-    check_leaves,
-    check_momentum_options,
-    check_nonnegative,
-    check_structure,
-    compute_dtype,
-    declare_bath,
-    finite_or_zero,
-    initial_momenta,
-    like,
-    map_with_noise,
-    next_count,
-    resolve_generator,
-    stream_key,
-)
+from thermo_optax._base import KeyLike, ScalarOrSchedule, check_momentum_options
 
-from ._words import AffineStep
+from ._sampler import sampler, served
+from ._words import AffineStep, rescaled_first
 
 
 class UnderdampedState(NamedTuple):
@@ -41,6 +23,8 @@ class UnderdampedState(NamedTuple):
     rng_key: jax.Array  # uint32[2], raw key, constant over the run
     momentum: optax.Params  # like params (float32 for half precision), just before the next kick
     reading: jax.Array  # float32[2], (r, k) of the last step: p.(r p - k g) / N measures T
+    momentum_scale: jax.Array  # float32[], by which the next step first rescales the momentum
+    bath_temperature: jax.Array  # float32[], of the last step; at first as built, -1 for a schedule
 
 
 class Options(NamedTuple):
@@ -51,70 +35,54 @@ class Options(NamedTuple):
 
 
 def affine_sampler(
-    step: Callable[[jax.Array, jax.Array], tuple[AffineStep, jax.Array]],
+    numbers: Callable[[jax.Array, jax.Array], tuple[AffineStep, jax.Array, jax.Array]],
     temperature: ScalarOrSchedule,
     options: Options,
     momentum_dtype: Any,
     generator: str,
     key: KeyLike | None,
 ) -> optax.GradientTransformationExtraArgs:
-    """A sampler whose update is `step(count, temperature of the bath)`."""
-    check_nonnegative(temperature=temperature)
+    """A sampler whose step is `numbers(count, temperature of the bath)`.
+
+    The numbers are the coefficients of the step, the reading of its thermometer, and the time h
+    of its kick.
+    """
     check_momentum_options(options.initial_momentum, momentum_dtype)
-    check_key(key)
-    generator = resolve_generator(generator, key)
 
-    def init(params):
-        check_leaves("params", params)
-        declare_bath(temperature)
-        rng_key = stream_key(key, options.name, params)
-        variance = at(options.mass, 0) * at(temperature, 0)
-        start = (variance, options.initial_momentum, momentum_dtype, generator)
+    def start(start, params):
+        momentum = start.momenta(params, options.initial_momentum, momentum_dtype, options.mass)
         count = jnp.zeros([], jnp.int32)
-        momentum = initial_momenta(params, rng_key, *start)
-        reading = step(count, variance)[1].astype(jnp.float32)
-        return UnderdampedState(count, rng_key, momentum, reading)
+        reading = numbers(count, start.temperature)[1].astype(jnp.float32)
+        return {
+            "momentum": momentum,
+            "reading": reading,
+            "momentum_scale": jnp.ones([], jnp.float32),
+        }
 
-    def update(updates, state, params=None, *, temperature_scale=1.0, **extra_args):
-        del params, extra_args
-        check_leaves("updates", updates)
-        check_structure(updates, state.momentum, "the parameters given to `init`")
-        check_nonnegative(temperature_scale=temperature_scale)
-        count = state.count
-        affine, reading = step(count, bath_temperature(temperature, count, temperature_scale))
+    def move(step, gradients, state, **_):
+        count = step.count
+        affine, reading, time = numbers(count, step.temperature)
+        affine = rescaled_first(affine, state.momentum_scale, time)
         ticks = (count,) if options.draws == 1 else (2 * count, 2 * count + 1)
+        trees, rereads = (gradients, state.momentum), affine.from_old is not None
+        moved, momentum = step.move(_leaf, affine, *trees, ticks=ticks, rereads=rereads)
+        return moved, {
+            "momentum": momentum,
+            "reading": reading.astype(jnp.float32),
+            "momentum_scale": served(state.momentum_scale),
+        }
 
-        def leaf(*arrays):
-            *noises, gradient, momentum = arrays
-            return _move(affine, noises, gradient, momentum)
-
-        displacement, momentum = map_with_noise(
-            leaf,
-            state.rng_key,
-            ticks,
-            updates,
-            state.momentum,
-            generator=generator,
-            rereads=affine.from_old is not None,
-        )
-        state = UnderdampedState(
-            next_count(count), state.rng_key, momentum, reading.astype(jnp.float32)
-        )
-        return displacement, state
-
-    return optax.GradientTransformationExtraArgs(init, update)
+    own = {"start": start, "copy": "momentum", "generator": generator, "key": key}
+    return sampler(options.name, UnderdampedState, temperature, move, **own)
 
 
-def _move(affine: AffineStep, noises, gradient, momentum):
+def _leaf(affine: AffineStep, *arrays):
     """One leaf of the affine update: (displacement, new momentum)."""
-    dtype = compute_dtype(gradient.dtype, momentum.dtype)
-    step = jax.tree.map(lambda scalar: like(scalar, dtype), affine)
-    g, p, z = gradient.astype(dtype), momentum.astype(dtype), noises[0].astype(dtype)
-
-    new = step.retain * p - step.kick * finite_or_zero(g) + step.noise * z
-    moved = step.from_new * new - step.from_gradient * g  # also with 0: a NaN in g must show
-    if step.from_old is not None:
-        moved += step.from_old * p
-    if step.own_noise is not None:
-        moved += step.own_noise * noises[1].astype(dtype)
-    return moved.astype(gradient.dtype), new.astype(momentum.dtype)
+    *noises, g, p = arrays
+    new = affine.retain * p - affine.kick * g + affine.noise * noises[0]
+    moved = affine.from_new * new - affine.from_gradient * g
+    if affine.from_old is not None:
+        moved += affine.from_old * p
+    if affine.own_noise is not None:
+        moved += affine.own_noise * noises[1]
+    return moved, new

@@ -19,7 +19,7 @@ from thermo_optax._base import (
     like,
 )
 
-from ._thermostat import AdaptiveLangevinState, Thermostat, advance, check_thermostat, start
+from ._thermostat import AdaptiveLangevinState, adaptive_sampler
 
 
 class CovarianceControlledState(NamedTuple):
@@ -107,32 +107,32 @@ def covariance_controlled_langevin(
         Large-Scale Bayesian Sampling <https://arxiv.org/abs/1510.08692>`_, 2015, eq. (8), with the
         covariance estimated over time instead of over the examples of a batch.
     """
-    options = Thermostat(
-        f"covariance_controlled_langevin {splitting}",
-        noise_amplitude,
-        coupling,
-        initial_friction,
-        splitting,
-        thermostat,
-        thermostat_energy,
-        scaled_friction,
-        initial_momentum,
-        momentum_dtype,
-        generator,
+    langevin = adaptive_sampler(
+        "covariance_controlled_langevin",
+        step_size,
+        temperature,
+        noise_amplitude=noise_amplitude,
+        coupling=coupling,
+        initial_friction=initial_friction,
+        splitting=splitting,
+        thermostat=thermostat,
+        thermostat_energy=thermostat_energy,
+        scaled_friction=scaled_friction,
+        initial_momentum=initial_momentum,
+        momentum_dtype=momentum_dtype,
+        generator=generator,
+        key=key,
     )
-    options = check_thermostat(options, step_size, temperature, key)
     check_fraction(covariance_decay=covariance_decay)
 
     def init(params):
-        langevin = start(options, temperature, key, params)
-
         def zeros():
             return jax.tree.map(lambda p: jnp.zeros_like(p, compute_dtype(p.dtype)), params)
 
-        return CovarianceControlledState(langevin, zeros(), zeros())
+        return CovarianceControlledState(langevin.init(params), zeros(), zeros())
 
     def update(updates, state, params=None, *, temperature_scale=1.0, **extra_args):
-        del params, extra_args
+        del extra_args
         check_leaves("updates", updates)
         check_structure(updates, state.gradient_noise, "the parameters given to `init`")
         count = state.langevin.count
@@ -145,17 +145,16 @@ def covariance_controlled_langevin(
         )
 
         def estimate(gradient, last, noise):
-            g, a = finite_or_zero(gradient.astype(noise.dtype)), like(decay, noise.dtype)
+            g, a = finite_or_zero(gradient).astype(noise.dtype), like(decay, noise.dtype)
             return jnp.where(count > 0, a * noise + (1 - a) * jnp.square(g - last) / 2, noise)
 
         noise = jax.tree.map(estimate, updates, state.last_gradient, state.gradient_noise)
-        extra = jax.tree.map(lambda c: like(per_noise, c.dtype) * c, noise)
-        moved, langevin = advance(
-            options, step_size, temperature, temperature_scale, updates, state.langevin, extra
-        )
+        own = jax.tree.map(lambda c: like(per_noise, c.dtype) * c, noise)
+        heat = {"temperature_scale": temperature_scale, "own_friction": own}
+        moved, inner = langevin.update(updates, state.langevin, params, **heat)
         last = jax.tree.map(
-            lambda g, old: finite_or_zero(g.astype(old.dtype)), updates, state.last_gradient
+            lambda g, old: finite_or_zero(g).astype(old.dtype), updates, state.last_gradient
         )
-        return moved, CovarianceControlledState(langevin, last, noise)
+        return moved, CovarianceControlledState(inner, last, noise)
 
     return optax.GradientTransformationExtraArgs(init, update)

@@ -27,6 +27,18 @@ def kick(momentum, gradient, time):
     return momentum - time * gradient
 
 
+def rescale(momentum, gradient, time, factor):
+    """The momentum times a factor, where it is independent of the position.
+
+    The stored momentum stands before a kick of a whole step, and the cycle is symmetric in the
+    middle of that kick. Only there are position and momentum independent, so only there may a new
+    bath multiply the momentum: else its mean at a position, (s / 2) g, is multiplied too.
+    """
+    # Where nothing is asked for, to the bit nothing happens.
+    scaled = factor * momentum + (1 - factor) * (time / 2) * gradient
+    return jnp.where(factor == 1, momentum, scaled)
+
+
 def friction(momentum, rate, time):
     """C: momentum decays; it grows where an adaptive friction is negative."""
     return jnp.exp(-rate * time) * momentum

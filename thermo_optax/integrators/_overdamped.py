@@ -6,31 +6,17 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from thermo_optax._base import (
-    KeyLike,
-    ScalarOrSchedule,
-    at,
-    bath_temperature,
-    check_key,
-    check_leaves,
-    check_nonnegative,
-    check_positive,
-    check_structure,
-    compute_dtype,
-    declare_bath,
-    like,
-    map_with_noise,
-    next_count,
-    resolve_generator,
-    stream_key,
-)
+from thermo_optax._base import KeyLike, ScalarOrSchedule, check_rate
+
+from ._sampler import sampler
 
 
 class SGLDState(NamedTuple):
-    """State of `sgld`: a counter and a key, no copy of the parameters."""
+    """State of `sgld`: no copy of the parameters."""
 
     count: jax.Array  # int32[], steps taken: argument of the schedules, counter of the noise
     rng_key: jax.Array  # uint32[2], raw key, constant over the run
+    bath_temperature: jax.Array  # float32[], of the last step; at first as built, -1 for a schedule
 
 
 def sgld(
@@ -54,7 +40,7 @@ def sgld(
     does nothing to the state.
 
     Args:
-        learning_rate: eta > 0, in units of parameter^2 / loss; stable below 2 / k at the largest
+        learning_rate: eta >= 0, in units of parameter^2 / loss; stable below 2 / k at the largest
             curvature k. A number, a traced scalar or a schedule.
         temperature: T >= 0, in units of the loss; 1 / N samples the Bayesian posterior of a loss
             averaged over N examples. ``update(..., temperature_scale=s)`` multiplies it.
@@ -87,32 +73,17 @@ def sgld(
         Welling and Teh, `Bayesian Learning via Stochastic Gradient Langevin Dynamics`, 2011, eq.
         (4), whose epsilon_t is 2 eta for the summed loss at T = 1.
     """
-    check_positive(learning_rate=learning_rate)
-    check_nonnegative(temperature=temperature)
-    check_key(key)
-    generator = resolve_generator(generator, key)
+    check_rate(learning_rate=learning_rate)
 
-    def init(params):
-        check_leaves("params", params)
-        declare_bath(temperature)
-        return SGLDState(jnp.zeros([], jnp.int32), stream_key(key, "sgld", params))
+    def move(step, gradients, state, **_):
+        del state
+        eta = step.at(learning_rate)
+        numbers = eta, jnp.sqrt(2 * eta * step.temperature)
 
-    def update(updates, state, params=None, *, temperature_scale=1.0, **extra_args):
-        del extra_args
-        check_leaves("updates", updates)
-        if params is not None:
-            check_structure(updates, params, "`params`")
-        check_nonnegative(temperature_scale=temperature_scale)
-        eta = at(learning_rate, state.count)
-        spread = jnp.sqrt(2 * eta * bath_temperature(temperature, state.count, temperature_scale))
+        def leaf(numbers, z, g):
+            eta, spread = numbers
+            return spread * z - eta * g
 
-        def leaf(noise, gradient):
-            dtype = compute_dtype(gradient.dtype)
-            g, z = gradient.astype(dtype), noise.astype(dtype)
-            return (like(spread, dtype) * z - like(eta, dtype) * g).astype(gradient.dtype)
+        return step.move(leaf, numbers, gradients), {}
 
-        ticks = (state.count,)
-        updates = map_with_noise(leaf, state.rng_key, ticks, updates, generator=generator)
-        return updates, SGLDState(next_count(state.count), state.rng_key)
-
-    return optax.GradientTransformationExtraArgs(init, update)
+    return sampler("sgld", SGLDState, temperature, move, generator=generator, key=key)

@@ -9,23 +9,14 @@ import optax
 from thermo_optax._base import (
     KeyLike,
     ScalarOrSchedule,
-    at,
-    bath_temperature,
     check_fraction,
-    check_key,
-    check_leaves,
     check_nonnegative,
     check_positive,
-    check_structure,
+    check_rate,
     compute_dtype,
-    declare_bath,
-    finite_or_zero,
-    like,
-    map_with_noise,
-    next_count,
-    resolve_generator,
-    stream_key,
 )
+
+from ._sampler import sampler
 
 
 class PSGLDState(NamedTuple):
@@ -34,6 +25,7 @@ class PSGLDState(NamedTuple):
     count: jax.Array  # int32[], steps taken: argument of the schedules, counter of the noise
     rng_key: jax.Array  # uint32[2], raw key, constant over the run
     second_moment: optax.Params  # like params (at least float32): running mean of squared gradients
+    bath_temperature: jax.Array  # float32[], of the last step; at first as built, -1 for a schedule
 
 
 def psgld(
@@ -102,55 +94,41 @@ def psgld(
         <https://arxiv.org/abs/1512.07666>`_, 2016, Algorithm 1, whose Gamma is the drift above;
         the noise at the end point is the kinetic (Hanggi-Klimontovich) reading of the equation.
     """
-    check_positive(learning_rate=learning_rate, damping=damping)
-    check_nonnegative(temperature=temperature)
+    check_rate(learning_rate=learning_rate)
+    check_positive(damping=damping)
     check_fraction(decay=decay)
     if adaptation_steps is not None:
         check_nonnegative(adaptation_steps=adaptation_steps)
-    check_key(key)
-    generator = resolve_generator(generator, key)
 
-    def init(params):
-        check_leaves("params", params)
+    def start(start, params):
+        del start
         zeros = jax.tree.map(lambda p: jnp.zeros_like(p, compute_dtype(p.dtype)), params)
-        declare_bath(temperature)
-        return PSGLDState(jnp.zeros([], jnp.int32), stream_key(key, "psgld", params), zeros)
+        return {"second_moment": zeros}
 
-    def update(updates, state, params=None, *, temperature_scale=1.0, **extra_args):
-        del params, extra_args
-        check_leaves("updates", updates)
-        check_structure(updates, state.second_moment, "the parameters given to `init`")
-        check_nonnegative(temperature_scale=temperature_scale)
-        count = state.count
-        eta, alpha, floor = at(learning_rate, count), at(decay, count), at(damping, count)
-        heat = jnp.sqrt(2 * eta * bath_temperature(temperature, count, temperature_scale))
+    def move(step, gradients, state, **_):
+        count, eta, alpha = step.count, step.at(learning_rate), step.at(decay)
         adapting = True if adaptation_steps is None else count < adaptation_steps
         samples = count if adaptation_steps is None else jnp.minimum(count, adaptation_steps)
-        unbias_old = bias_correction(alpha, samples)
-        unbias = bias_correction(alpha, samples + jnp.asarray(adapting, jnp.int32))
+        numbers = (
+            *(eta, alpha, step.at(damping), jnp.sqrt(2 * eta * step.temperature)),
+            bias_correction(alpha, samples + jnp.asarray(adapting, jnp.int32)),
+            bias_correction(alpha, samples),
+        )
 
-        def leaf(noise, last_noise, gradient, moment):
-            dtype = compute_dtype(gradient.dtype)
-            scalars = (eta, alpha, floor, heat, unbias, unbias_old)
-            h, a, lam, s, c, c_old = (like(scalar, dtype) for scalar in scalars)
-            g, old = gradient.astype(dtype), moment.astype(dtype)
-            z, z_last = noise.astype(dtype), last_noise.astype(dtype)
-
-            new = jnp.where(adapting, a * old + (1 - a) * jnp.square(finite_or_zero(g)), old)
+        def leaf(numbers, z, z_last, g, old):
+            h, a, lam, s, c, c_old = numbers
+            new = jnp.where(adapting, a * old + (1 - a) * jnp.square(g), old)
             metric = 1 / (lam + jnp.sqrt(new * c))
             root, root_old = jnp.sqrt(metric), jax.lax.rsqrt(lam + jnp.sqrt(old * c_old))
             drift = jnp.where(count > 0, (root - root_old) * z_last, 0)
-            moved = -h * metric * g + s * (root * z + drift)
-            return moved.astype(gradient.dtype), new.astype(moment.dtype)
+            return -h * metric * g + s * (root * z + drift), new
 
-        ticks = (count, count - 1)
-        trees = (updates, state.second_moment)
-        moved, moment = map_with_noise(
-            leaf, state.rng_key, ticks, *trees, generator=generator, rereads=True
-        )
-        return moved, PSGLDState(next_count(count), state.rng_key, moment)
+        trees, ticks = (gradients, state.second_moment), (count, count - 1)
+        moved, second_moment = step.move(leaf, numbers, *trees, ticks=ticks, rereads=True)
+        return moved, {"second_moment": second_moment}
 
-    return optax.GradientTransformationExtraArgs(init, update)
+    options = {"start": start, "copy": "second_moment", "generator": generator, "key": key}
+    return sampler("psgld", PSGLDState, temperature, move, **options)
 
 
 def bias_correction(decay: jax.Array, samples: jax.Array) -> jax.Array:

@@ -10,27 +10,20 @@ from thermo_optax._base import (
     KeyLike,
     ScalarOrSchedule,
     at,
-    bath_temperature,
     check_finite,
     check_fraction,
-    check_key,
-    check_leaves,
     check_momentum_options,
     check_nonnegative,
     check_positive,
-    check_structure,
+    check_rate,
     compute_dtype,
-    declare_bath,
-    initial_momenta,
     like,
-    map_with_noise,
     next_count,
-    resolve_generator,
-    stream_key,
 )
 
 from . import _flows
 from ._preconditioned import bias_correction
+from ._sampler import sampler, served
 
 
 class SantaState(NamedTuple):
@@ -42,6 +35,8 @@ class SantaState(NamedTuple):
     friction: optax.Params  # like params, xi of each coordinate
     second_moment: optax.Params  # like params, running mean of squared gradients
     reading: jax.Array  # float32[2], (1, 0): the stored momentum itself measures T
+    momentum_scale: jax.Array  # float32[], by which the next step first rescales the momentum
+    bath_temperature: jax.Array  # float32[], of the last step; at first as built, -1 for a schedule
 
 
 def santa(
@@ -166,8 +161,9 @@ def santa(
         Stochastic Optimization <https://arxiv.org/abs/1512.07962>`_, 2016, Algorithm 1 and its
         SSS form, and the authors' code.
     """
-    check_positive(learning_rate=learning_rate, damping=damping)
-    check_nonnegative(temperature=temperature, friction=friction, coupling=coupling)
+    check_rate(learning_rate=learning_rate)
+    check_positive(damping=damping)
+    check_nonnegative(friction=friction, coupling=coupling)
     check_fraction(decay=decay)
     if initial_friction is not None:
         check_finite(initial_friction=initial_friction)
@@ -176,75 +172,55 @@ def santa(
     if adaptation_steps is not None:
         check_nonnegative(adaptation_steps=adaptation_steps)
     check_momentum_options(initial_momentum, None)
-    check_key(key)
-    generator = resolve_generator(generator, key)
 
-    def init(params):
-        check_leaves("params", params)
-        declare_bath(temperature)
-        rng_key = stream_key(key, "santa", params)
-        law = (at(temperature, 0), initial_momentum, None, generator)
-        start = at(friction, 0) if initial_friction is None else initial_friction
+    def start(start, params):
+        xi = at(friction, 0) if initial_friction is None else initial_friction
 
         def zeros(p):
             return jnp.zeros_like(p, compute_dtype(p.dtype))
 
-        return SantaState(
-            jnp.zeros([], jnp.int32),
-            rng_key,
-            initial_momenta(params, rng_key, *law),
-            jax.tree.map(lambda p: zeros(p) + like(start, compute_dtype(p.dtype)), params),
-            jax.tree.map(zeros, params),
-            jnp.array([1.0, 0.0], jnp.float32),
-        )
+        return {
+            "momentum": start.momenta(params, initial_momentum),
+            "friction": jax.tree.map(lambda p: zeros(p) + like(xi, zeros(p).dtype), params),
+            "second_moment": jax.tree.map(zeros, params),
+            "reading": jnp.array([1.0, 0.0], jnp.float32),
+            "momentum_scale": jnp.ones([], jnp.float32),
+        }
 
-    def update(updates, state, params=None, *, temperature_scale=1.0, **extra_args):
-        del params, extra_args
-        check_leaves("updates", updates)
-        check_structure(updates, state.momentum, "the parameters given to `init`")
-        check_nonnegative(temperature_scale=temperature_scale)
-        count = state.count
-        target = bath_temperature(temperature, count, temperature_scale)
+    def move(step, gradients, state, **_):
+        count, target = step.count, step.temperature
         if exploration_steps is not None:
             target = jnp.where(count < exploration_steps, target, 0)
         hot = target > 0  # a bath at zero temperature neither heats nor regulates
-        h, alpha = jnp.sqrt(at(learning_rate, count)), at(decay, count)
-        amplitude = jnp.sqrt(2 * at(friction, count) * target)
+        h, alpha = jnp.sqrt(step.at(learning_rate)), step.at(decay)
         adapting, samples = _adaptation(count, adaptation_steps, exploration_steps)
-        unbias = bias_correction(alpha, samples)
-        scalars = (h, target, amplitude, at(coupling, count), alpha, at(damping, count), unbias)
+        numbers = (
+            *(h, target, jnp.sqrt(2 * step.at(friction) * target), step.at(coupling)),
+            *(alpha, step.at(damping), bias_correction(alpha, samples), state.momentum_scale),
+        )
 
-        def leaf(noise, gradient, momentum, xi, moment):
-            dtype = compute_dtype(gradient.dtype, momentum.dtype)
-            time, heat, sigma, eps, a, lam, c = (like(scalar, dtype) for scalar in scalars)
-            shown, p, rate = gradient.astype(dtype), momentum.astype(dtype), xi.astype(dtype)
-            g = jnp.where(jnp.isfinite(jnp.square(shown)), shown, 0)
-            old = moment.astype(dtype)
+        def leaf(numbers, z, g, p, xi, old):
+            time, heat, sigma, eps, a, lam, c, swap = numbers
             new = jnp.where(adapting, a * old + (1 - a) * jnp.square(g), old)
             metric = jax.lax.rsqrt(lam + jnp.sqrt(new * c))
+            p = _flows.rescale(p, metric * g, time, swap)
 
             p = _flows.kick(p, metric * g, time / 2)  # B
-            p = _flows.friction(p, rate, time / 2)  # C
-            p = _flows.diffusion(p, noise.astype(dtype), sigma, time)  # D
-            p = _flows.friction(p, rate, time / 2)  # C
+            p = _flows.friction(p, xi, time / 2)  # C
+            p = _flows.diffusion(p, z, sigma, time)  # D
+            p = _flows.friction(p, xi, time / 2)  # C
             p = _flows.kick(p, metric * g, time / 2)  # B
-            regulated = _flows.thermostat(rate, jnp.square(p) - heat, eps, time)  # E
-            rate = jnp.where(hot, regulated, rate)
-            fault = shown - g  # 0, but for what must show in the update and not in the state
-            moved = _flows.drift(jnp.zeros_like(p), metric * _flows.kick(p, fault, time), time)  # A
-            results = (moved, p, rate, new)
-            olds = (gradient, momentum, xi, moment)
-            return tuple(x.astype(old.dtype) for x, old in zip(results, olds, strict=True))
+            regulated = _flows.thermostat(xi, jnp.square(p) - heat, eps, time)  # E
+            moved = _flows.drift(jnp.zeros_like(p), metric * p, time)  # A
+            return moved, p, jnp.where(hot, regulated, xi), new
 
-        trees = (updates, state.momentum, state.friction, state.second_moment)
-        moved, momentum, rates, moment = map_with_noise(
-            leaf, state.rng_key, (count,), *trees, generator=generator, rereads=True
-        )
-        return moved, SantaState(
-            next_count(count), state.rng_key, momentum, rates, moment, state.reading
-        )
+        trees = (gradients, state.momentum, state.friction, state.second_moment)
+        moved, momentum, rates, second_moment = step.move(leaf, numbers, *trees, rereads=True)
+        own = {"momentum": momentum, "friction": rates, "second_moment": second_moment}
+        return moved, {**own, "momentum_scale": served(state.momentum_scale)}
 
-    return optax.GradientTransformationExtraArgs(init, update)
+    options = {"start": start, "copy": "momentum", "generator": generator, "key": key}
+    return sampler("santa", SantaState, temperature, move, **options)
 
 
 def _adaptation(count, adaptation_steps, exploration_steps):

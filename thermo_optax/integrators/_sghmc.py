@@ -11,7 +11,7 @@ from thermo_optax._base import (
     at,
     check_fraction,
     check_nonnegative,
-    check_positive,
+    check_rate,
 )
 
 from ._affine import Options, affine_sampler
@@ -72,7 +72,7 @@ def sghmc(
         Chen, Fox and Guestrin, `Stochastic Gradient Hamiltonian Monte Carlo
         <https://arxiv.org/abs/1402.4102>`_, 2014, eq. (15), with the temperature made explicit.
     """
-    check_positive(learning_rate=learning_rate)
+    check_rate(learning_rate=learning_rate)
     check_fraction(momentum=momentum)
     check_nonnegative(gradient_noise=gradient_noise)
 
@@ -81,7 +81,7 @@ def sghmc(
         h = jnp.sqrt(lr)
         spread = jnp.sqrt(jnp.maximum(2 * (1 - mu) * heat - lr * at(gradient_noise, count), 0))
         step = AffineStep(mu, h, spread, from_new=h, from_gradient=jnp.zeros_like(h))
-        return step, jnp.stack([(1 + mu) / 2, h / 2])
+        return step, jnp.stack([(1 + mu) / 2, h / 2]), h
 
     options = Options("sghmc", 1.0, 1, initial_momentum)
     return affine_sampler(step, temperature, options, momentum_dtype, generator, key)

@@ -18,6 +18,7 @@ from thermo_optax._base import (
     at,
     check_nonnegative,
     check_positive,
+    check_rate,
 )
 
 from ._affine import Options, affine_sampler
@@ -104,13 +105,14 @@ def langevin(
         Leimkuhler and Matthews, `Rational Construction of Stochastic Numerical Methods for
         Molecular Sampling <https://arxiv.org/abs/1203.5428>`_, 2013, eq. (8) and (9).
     """
-    check_positive(step_size=step_size, mass=mass)
+    check_rate(step_size=step_size)
+    check_positive(mass=mass)
     check_nonnegative(friction=friction)
     legs = cycle(splitting)
 
     def step(count, heat):
         h, gamma, m = at(step_size, count), at(friction, count), at(mass, count)
-        return compose(legs, h, gamma, m * heat, m), thermometer(legs, h, m)
+        return compose(legs, h, gamma, m * heat, m), thermometer(legs, h, m), h
 
     options = Options(f"langevin {splitting}", mass, num_draws(legs), initial_momentum)
     return affine_sampler(step, temperature, options, momentum_dtype, generator, key)
@@ -164,12 +166,12 @@ def leimkuhler_matthews(
         Leimkuhler and Matthews, `Rational Construction of Stochastic Numerical Methods for
         Molecular Sampling <https://arxiv.org/abs/1203.5428>`_, 2013, eq. (13).
     """
-    check_positive(learning_rate=learning_rate)
+    check_rate(learning_rate=learning_rate)
     legs = cycle("BAOAB")
 
     def step(count, heat):
         h = jnp.sqrt(2 * at(learning_rate, count))
-        return compose(legs, h, _FORGETFUL, heat, 1.0), thermometer(legs, h, 1.0)
+        return compose(legs, h, _FORGETFUL, heat, 1.0), thermometer(legs, h, 1.0), h
 
     options = Options("leimkuhler_matthews", 1.0, 1, "thermal")
     return affine_sampler(step, temperature, options, momentum_dtype, generator, key)

@@ -8,7 +8,7 @@ import optax
 
 from thermo_optax._base import (
     KeyLike,
-    baths,
+    built_temperatures,
     check_choice,
     check_integer,
     check_key,
@@ -23,7 +23,7 @@ from ._hyperparams import with_hyperparams
 from ._ladders import Ladders
 from ._momenta import rescaled
 from ._records import ReplicaExchangeState, no_energies, no_swaps, with_energies, with_noise
-from ._replicate import check_replica_axis, check_scale, replicate
+from ._replicate import check_replica_axis, check_scale, of_one, replicate
 from ._swaps import (
     SCHEMES,
     decide,
@@ -165,10 +165,9 @@ def replica_exchange(
     adapting = not isinstance(adaptation_steps, int) or adaptation_steps > 0
 
     def init(params):
-        with baths() as temperatures:
-            state = replicas.init(params)
+        state = replicas.init(params)
         ladders.check(state)
-        reference = ladders.reference(state, temperatures)
+        reference = ladders.reference(state, built_temperatures(inner.init, of_one(params)))
         rung = jnp.arange(size, dtype=jnp.int32)
         values = ladders.values()
         start = jnp.ones([], bool)
@@ -187,9 +186,11 @@ def replica_exchange(
         )
 
     def update(
-        updates, state, params=None, *, value=None, value_fn=None, temperature_scale=1.0, **extra
+        updates, state, params=None, *, value=None, value_fn=None, temperature_scale=None, **extra
     ):
         check_replica_axis("updates", updates, size)
+        sent = temperature_scale is not None or ladders.by_bath(state.inner_state)
+        temperature_scale = 1.0 if temperature_scale is None else temperature_scale
         check_scale(temperature_scale)
         check_energies(energy, value, value_fn, params, size, swap_period is not None)
         before = ladders.temperatures(state.ladder, state.rung)
@@ -238,7 +239,8 @@ def replica_exchange(
         )
         given = {"value": value, "value_fn": value_fn}
         extra |= {name: argument for name, argument in given.items() if argument is not None}
-        extra["temperature_scale"] = ladders.scale(state, temperature_scale)
+        if sent:
+            extra["temperature_scale"] = ladders.scale(state, temperature_scale)
         updates, inner_state = replicas.update(updates, inner_state, params, **extra)
         return updates, state._replace(count=next_count(state.count), inner_state=inner_state)
 

@@ -17,6 +17,7 @@ from ._momenta import EVERYWHERE
 from ._records import ReplicaExchangeState, SwapRecord
 
 TEMPERATURE = "temperature"
+_SCHEDULE = "a schedule"
 Values = dict[str, jax.Array]  # name -> float32[num_rungs]
 
 
@@ -47,13 +48,13 @@ class Ladders:
 
     def check(self, state: Any) -> None:
         """Raises if the transformation does not have what the ladder names."""
-        heated = self._by_bath(state)
+        heated = self.by_bath(state)
         there = [TEMPERATURE] if heated else []
         check_names([name for name in self._values if name not in (*self._of_model, *there)], state)
 
     def reference(self, state: Any, found: list[Any]) -> jax.Array:
         """float32[], the temperature that `temperature_scale` multiplies; 1 if it is not used."""
-        if not self._by_bath(state):
+        if not self.by_bath(state):
             return jnp.ones([], jnp.float32)
         if self._reference is not None:
             return jnp.asarray(self._reference, jnp.float32)
@@ -64,15 +65,16 @@ class Ladders:
                 f"of our samplers. It has the hyperparameters {names}; exchange one of those, or "
                 "give a `reference_temperature` if it reads `temperature_scale`."
             )
-        same = {_identity(temperature): temperature for temperature in found}
-        one = next(iter(same.values()))
-        if len(same) > 1 or callable(one) or known(one) == 0:
+        different = {known(temperature) for temperature in found}
+        (one, *_), (number, *others) = found, different
+        if others or (number is None and len(found) > 1) or (number is not None and number <= 0):
+            shown = [_SCHEDULE if number == -1 else number for number in different]
             raise ValueError(
                 "the rungs of 'temperature' are absolute, so `inner` must have one temperature "
-                f"above 0, but it has {list(same.values())}. Pass `reference_temperature`: a rung "
+                f"above 0, but it has {shown}. Pass `reference_temperature`: a rung "
                 "then multiplies all of them by its value over that."
             )
-        return jnp.asarray(one, jnp.float32)
+        return one
 
     def beta(self, values: Values, temperature_scale: Any) -> jax.Array:
         """float32[num_rungs], C beta summed over the names; hotter if all baths are scaled."""
@@ -107,7 +109,7 @@ class Ladders:
 
     def scale(self, exchange: ReplicaExchangeState, temperature_scale: Any) -> Any:
         """What multiplies the temperature of each replica's bath."""
-        if not self._by_bath(exchange.inner_state):
+        if not self.by_bath(exchange.inner_state):
             return temperature_scale
         heat = exchange.ladder[TEMPERATURE][exchange.rung]
         return temperature_scale * heat / exchange.reference_temperature
@@ -128,7 +130,7 @@ class Ladders:
             probability=jnp.zeros_like(swaps.probability),
         )
 
-    def _by_bath(self, state: Any) -> bool:
+    def by_bath(self, state: Any) -> bool:
         """Whether rungs heat by `temperature_scale`: where the temperature is not in the state."""
         elsewhere = (*self._of_model, *injected_names(state))
         return TEMPERATURE in self._values and TEMPERATURE not in elsewhere
@@ -195,9 +197,3 @@ def _check_known(argument: str, names: Any, values: Mapping[str, Any]) -> None:
     unknown = [name for name in names if name not in values]
     if unknown:
         raise ValueError(f"`{argument}` names {unknown}, but the ladder has {list(values)} only.")
-
-
-def _identity(temperature: Any) -> Any:
-    """Equal for equal numbers; traced values and schedules are equal to themselves only."""
-    number = None if callable(temperature) else known(temperature)
-    return id(temperature) if number is None else number

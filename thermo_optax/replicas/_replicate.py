@@ -11,10 +11,11 @@ from jax.core import Tracer
 
 from thermo_optax._base import (
     KeyLike,
-    as_replica,
     check_array,
     check_integer,
     check_nonnegative,
+    heating,
+    replica_axis,
     replica_key,
     single_key,
 )
@@ -73,7 +74,7 @@ def replicate(
         same replicas without swaps.
     """
     check_integer(1, _TWO, num_replicas=num_replicas)
-    tx = optax.with_extra_args_support(tx)
+    tx = heating(tx, needs_bath=False)
     values = _per_replica(hyperparams, num_replicas)
 
     def init(params):
@@ -81,16 +82,14 @@ def replicate(
         shapes = [isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(params)]
 
         def one(index, params):
-            with as_replica(index):
-                state = tx.init(params)
-            return _with_own_keys(state, index)
+            return _with_own_keys(tx.init(params), index)
 
-        replicas = jnp.arange(num_replicas, dtype=jnp.uint32)
+        replicas, axis = jnp.arange(num_replicas, dtype=jnp.uint32), replica_axis()
         if any(shapes):  # mere shapes cannot be mapped over, and need not be: all are alike
-            params = jax.tree.map(_without_axis, params)
-            state = jax.vmap(lambda index: one(index, params))(replicas)
+            params = of_one(params)
+            state = jax.vmap(lambda index: one(index, params), axis_name=axis)(replicas)
         else:
-            state = jax.vmap(one)(replicas, params)
+            state = jax.vmap(one, axis_name=axis)(replicas, params)
         check_names(values, state)
         return with_hyperparams(_placed_like(tx, state, params), values)
 
@@ -192,10 +191,19 @@ def _with_own_keys(state: Any, index: jax.Array) -> Any:
         if not path or path[-1] != jax.tree_util.GetAttrKey("rng_key"):
             return leaf
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            return jax.random.fold_in(leaf, index)
-        return replica_key(leaf, index) if leaf.shape == (2,) else leaf ^ index
+            return _over(jax.random.fold_in, leaf.ndim)(leaf, index)
+        if leaf.shape[-1:] == (2,):  # replicas within replicas have several
+            return _over(replica_key, leaf.ndim - 1)(leaf, index)
+        return leaf ^ index  # of a generator with keys of four words
 
     return jax.tree_util.tree_map_with_path(own, state)
+
+
+def _over(fold: Callable, axes: int) -> Callable:
+    """A function of one key and a number, for an array of keys."""
+    for _ in range(axes):
+        fold = jax.vmap(fold, (0, None))
+    return fold
 
 
 def _is_given_out(argument: Any, num_replicas: int) -> bool:
@@ -219,8 +227,9 @@ def _placed_like(tx, state: Any, params: Any) -> Any:
     return optax.tree.map_params(tx, place, state, params)
 
 
-def _without_axis(leaf: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype)
+def of_one(params: Any) -> Any:
+    """The shapes of the parameters of one replica."""
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), params)
 
 
 def _is_array(leaf: Any) -> bool:

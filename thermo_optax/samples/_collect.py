@@ -11,6 +11,7 @@ from thermo_optax._base import (
     ScalarOrSchedule,
     check_choice,
     check_leaves,
+    heating,
     next_count,
 )
 
@@ -106,7 +107,7 @@ def collect_samples(
     check_rows("num_samples", 1, num_samples)
     check_choice("when_full", when_full, WHEN_FULL)
     rule = collection_rule(burn_in, thinning, collect, collect_if)
-    inner = optax.with_extra_args_support(inner)
+    inner = heating(inner, needs_bath=False)
 
     def init(params):
         check_leaves("params", params)

@@ -11,6 +11,7 @@ from thermo_optax._base import (
     ScalarOrSchedule,
     check_leaves,
     compute_dtype,
+    heating,
     like,
     next_count,
 )
@@ -90,7 +91,7 @@ def running_moments(
     """
     check_rows("rank", 0, rank)
     rule = collection_rule(burn_in, thinning, collect, collect_if)
-    inner = optax.with_extra_args_support(inner)
+    inner = heating(inner, needs_bath=False)
 
     def init(params):
         check_leaves("params", params)

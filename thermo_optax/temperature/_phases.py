@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from thermo_optax._base import at, check_leaves, check_nonnegative, next_count
+from thermo_optax._base import at, check_leaves, check_nonnegative, heating, next_count
 
 
 class TwoPhaseState(NamedTuple):
@@ -54,7 +54,7 @@ def explore_then_refine(
         Optimization <https://arxiv.org/abs/1512.07962>`_, 2016.
     """
     check_nonnegative(exploration_steps=exploration_steps)
-    inner = optax.with_extra_args_support(inner)
+    inner = heating(inner)
 
     def init(params):
         return TwoPhaseState(jnp.zeros([], jnp.int32), inner.init(params))

@@ -25,6 +25,7 @@ from thermo_optax._base import (
     check_leaves,
     check_nonnegative,
     check_positive,
+    heating,
     known,
     like,
     map_with_noise,
@@ -179,7 +180,7 @@ def continuous_tempering(
     biases = _as_biases(law.bias() if isinstance(bias, str) and bias == "auto" else bias)
     for each in biases:
         each.check(edge)
-    inner = optax.with_extra_args_support(inner)
+    inner = heating(inner)
     ramp = {"plateau": plateau, "edge": edge, "depth": depth}
 
     def scaling(alpha):

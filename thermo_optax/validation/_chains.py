@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from thermo_optax._base import like, plain_path
+from thermo_optax._base import heating, like, plain_path
 
 from ._laws import DoubleWell, Gaussian
 
@@ -99,4 +99,4 @@ def _checked(tx: Any) -> optax.GradientTransformationExtraArgs:
             "`make_transformation` must return an optax transformation, with `init` and `update`, "
             f"got {tx!r}: pass a function of a key such as `lambda key: sgld(0.1, 1.0, key=key)`."
         )
-    return optax.with_extra_args_support(tx)
+    return heating(tx, needs_bath=False)

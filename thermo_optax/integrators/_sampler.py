@@ -1,0 +1,173 @@
+"""What all samplers share, so that a method is its numbers and its step.
+
+A sampler checks its arguments, draws its noise from a stream of its own, counts its steps,
+multiplies its temperature by what the caller sends, computes in at least float32, and keeps a
+gradient that is not sound out of its state. All of this stands here, once.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from thermo_optax._base import (
+    KeyLike,
+    ScalarOrSchedule,
+    at,
+    bath_temperature,
+    built_temperature,
+    check_key,
+    check_leaves,
+    check_nonnegative,
+    check_structure,
+    compute_dtype,
+    finite_or_zero,
+    initial_momenta,
+    is_sound,
+    like,
+    map_with_noise,
+    next_count,
+    next_key,
+    resolve_generator,
+    stream_key,
+)
+
+Tree = Any
+
+
+class Start(NamedTuple):
+    """What a method may use to make its first state."""
+
+    rng_key: jax.Array
+    temperature: jax.Array  # of the bath at step 0
+    generator: str
+
+    def momenta(self, params: Tree, kind: str, dtype: Any = None, mass: Any = 1.0) -> Tree:
+        """Momenta of the Maxwell-Boltzmann law N(0, m T), or zero."""
+        variance = at(mass, 0) * self.temperature
+        return initial_momenta(params, self.rng_key, variance, kind, dtype, self.generator)
+
+
+class Step(NamedTuple):
+    """What a method knows of the step that it makes."""
+
+    count: jax.Array  # int32[], steps taken before this one
+    temperature: jax.Array  # of the bath, with the factor that the caller sent
+    scale: jax.Array  # that factor
+    rng_key: jax.Array
+    generator: str
+
+    def at(self, value: ScalarOrSchedule) -> jax.Array:
+        """A number, or the value of a schedule at this step."""
+        return at(value, self.count)
+
+    def noisy(self, fn: Callable, *trees: Tree, ticks: tuple = (), rereads: bool = False) -> Any:
+        """Maps fn(*noises, *leaves) over trees, with one standard normal noise for each tick."""
+        ticks, options = ticks or (self.count,), {"generator": self.generator, "rereads": rereads}
+        return map_with_noise(fn, self.rng_key, ticks, *trees, **options)
+
+    def move(self, leaf: Callable, numbers: Any, *trees: Tree, **noise: Any) -> Any:
+        """Maps leaf(numbers, *noises, gradient, *others) over trees; the first has the gradients.
+
+        The method computes in the widest dtype of the arrays, at least float32. It never sees a
+        gradient that is not sound, which shows in the displacement instead.
+
+        Args:
+            leaf: returns the displacement, or a tuple of it and the new arrays of the others.
+            numbers: scalars of this step, in any tree; None stays None.
+            *trees: the gradients and trees of the state.
+            **noise: `ticks` and `rereads` of `noisy`.
+
+        Returns:
+            What `leaf` returns as trees, in the dtypes of the arrays that were given.
+        """
+
+        def in_wide_dtype(*arrays):
+            noises, olds = arrays[: -len(trees)], arrays[-len(trees) :]
+            dtype = compute_dtype(*(old.dtype for old in olds))
+            scalars = jax.tree.map(lambda number: like(number, dtype), numbers)
+            noises, (shown, *others) = (
+                [array.astype(dtype) for array in group] for group in (noises, olds)
+            )
+            result = leaf(scalars, *noises, finite_or_zero(shown), *others)
+            if not isinstance(result, tuple):
+                return showing_faults(result, shown).astype(olds[0].dtype)
+            moved, *new = result
+            news = (showing_faults(moved, shown), *new)
+            return tuple(x.astype(old.dtype) for x, old in zip(news, olds, strict=True))
+
+        return self.noisy(in_wide_dtype, *trees, **noise)
+
+
+def served(momentum_scale: jax.Array) -> jax.Array:
+    """1, once the momentum is rescaled."""
+    # Made of the old one, so that it is sharded like that one.
+    return jnp.clip(momentum_scale, 1, 1)
+
+
+def showing_faults(displacement: jax.Array, gradient: jax.Array) -> jax.Array:
+    """The displacement; where the gradient is not sound, a step against it, as in descent."""
+    return jnp.where(is_sound(gradient), displacement, -gradient.astype(displacement.dtype))
+
+
+def sampler(
+    name: str,
+    state_type: Callable[..., Any],
+    temperature: ScalarOrSchedule,
+    move: Callable[..., tuple[Tree, dict[str, Any]]],
+    *,
+    start: Callable[[Start, Tree], dict[str, Any]] = lambda start, params: {},
+    copy: str | None = None,
+    generator: str,
+    key: KeyLike | None,
+) -> optax.GradientTransformationExtraArgs:
+    """A sampler of exp(-L / temperature).
+
+    Args:
+        name: salt of the noise: different methods that are given the same key share none.
+        state_type: a NamedTuple with the fields `count`, `rng_key` and `bath_temperature`, and
+            those of the method.
+        temperature: T >= 0, a number or a schedule.
+        move: move(step, gradients, state, **extra_args) -> the displacement, and the method's own
+            fields of the new state.
+        start: start(start, params) -> the method's own fields of the first state.
+        copy: name of a field of the state that is like the parameters, for checks of gradients.
+        generator: of the noise.
+        key: of the noise.
+    """
+    check_nonnegative(temperature=temperature)
+    check_key(key)
+    generator = resolve_generator(generator, key)
+
+    def init(params):
+        check_leaves("params", params)
+        rng_key = stream_key(key, name, params)
+        own = start(Start(rng_key, at(temperature, 0), generator), params)
+        return state_type(
+            count=jnp.zeros([], jnp.int32),
+            rng_key=rng_key,
+            bath_temperature=built_temperature(temperature),
+            **own,
+        )
+
+    def update(updates, state, params=None, *, temperature_scale=1.0, **extra_args):
+        check_leaves("updates", updates)
+        if copy is not None:
+            check_structure(updates, getattr(state, copy), "the parameters given to `init`")
+        elif params is not None:
+            check_structure(updates, params, "`params`")
+        check_nonnegative(temperature_scale=temperature_scale)
+        count, rng_key = state.count, state.rng_key
+        heat = bath_temperature(temperature, count, temperature_scale)
+        step = Step(count, heat, at(temperature_scale, count), rng_key, generator)
+        displacement, own = move(step, updates, state, **extra_args)
+        return displacement, state._replace(
+            count=next_count(count),
+            rng_key=next_key(rng_key, count),
+            bath_temperature=heat.astype(jnp.float32),
+            **own,
+        )
+
+    return optax.GradientTransformationExtraArgs(init, update)
