@@ -201,8 +201,10 @@ METHODS: dict[str, Method] = {
     "sghmc": Method(to.sghmc, {"learning_rate": 0.04, "momentum": 0.8}, _SLOW_DESCENT),
     "adaptive_langevin": _adaptive,
     "adaptive_langevin-tensor": _with(_adaptive, thermostat="tensor"),
-    "adaptive_langevin-BADODAB": _with(_adaptive, splitting="BADODAB"),
-    "adaptive_langevin-BADODAB-tensor": _with(_adaptive, splitting="BADODAB", thermostat="tensor"),
+    "adaptive_langevin-ACDEDCAB": _with(_adaptive, splitting="ACDEDCAB"),
+    "adaptive_langevin-ACDEDCAB-tensor": _with(
+        _adaptive, splitting="ACDEDCAB", thermostat="tensor"
+    ),
     "adaptive_langevin-SGNHT": _with(_adaptive, splitting="SGNHT"),
     "adaptive_langevin-SGNHT-tensor": _with(_adaptive, splitting="SGNHT", thermostat="tensor"),
     "covariance_controlled_langevin": Method(

@@ -11,17 +11,8 @@ import thermo_optax as to
 from tests.registry import METHODS, PRIMARY
 
 # What each number may be, wherever an argument of this name occurs.
-POSITIVE = (
-    "inner_learning_rate",
-    "step_size",
-    "learning_rate",
-    "mass",
-    "damping",
-    "edge",
-    "wall",
-    "alpha_step",
-    "alpha_mass",
-)
+RATES = ("inner_learning_rate", "step_size", "learning_rate", "alpha_step")
+POSITIVE = ("mass", "damping", "edge", "wall", "alpha_mass")
 NOT_NEGATIVE = (
     "temperature",
     "friction",
@@ -40,7 +31,7 @@ NOT_NEGATIVE = (
 )
 FRACTIONS = ("momentum", "decay", "covariance_decay", "depth")
 FINITE = ("initial_friction",)
-NUMBERS = (*POSITIVE, *NOT_NEGATIVE, *FRACTIONS, *FINITE)
+NUMBERS = (*RATES, *POSITIVE, *NOT_NEGATIVE, *FRACTIONS, *FINITE)
 
 PAIRS = [
     (name, argument)
@@ -62,6 +53,8 @@ def bad_values(argument):
 
 
 def remedy(argument):
+    if argument in RATES:
+        return "finite and not negative, got .* Pass a number above 0, or a schedule.*; 0 rests"
     if argument in POSITIVE:
         return "finite and positive, got .* Pass a number above 0"
     if argument in NOT_NEGATIVE:

@@ -34,6 +34,7 @@ from ._momenta import initial_momenta as initial_momenta
 from ._momenta import is_sound as is_sound
 from ._momenta import map_momenta as map_momenta
 from ._momenta import momenta as momenta
+from ._momenta import wide_zeros as wide_zeros
 from ._noise import GENERATORS as GENERATORS
 from ._noise import map_with_noise as map_with_noise
 from ._once import for_any as for_any
@@ -48,6 +49,10 @@ from ._scalars import bath_temperature as bath_temperature
 from ._scalars import built_temperature as built_temperature
 from ._scalars import like as like
 from ._scalars import next_count as next_count
+from ._shards import on_all_shards as on_all_shards
+from ._shards import over_shards as over_shards
+from ._shards import size as size
+from ._shards import varying_axes as varying_axes
 from ._states import merged as merged
 from ._states import states_of as states_of
 from ._sums import inner_product as inner_product

@@ -4,7 +4,6 @@ Values are checked where they are known: Python and NumPy numbers and concrete a
 and traced values pass, because nothing under tracing may depend on a Python branch.
 """
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +12,8 @@ import jax.core
 import jax.numpy as jnp
 import numpy as np
 import optax
+
+from ._shards import size
 
 
 def _known(name: str, value: Any) -> np.ndarray | None:
@@ -168,4 +169,4 @@ def _arrays_by_path(tree: Any) -> dict[str, Any]:
 
 def tree_size(tree: Any) -> int:
     """The number of coordinates of a tree: its degrees of freedom."""
-    return sum(math.prod(jnp.shape(leaf)) for leaf in jax.tree.leaves(tree))
+    return sum(size(leaf) for leaf in jax.tree.leaves(tree))

@@ -37,6 +37,11 @@ def compute_dtype(*dtypes: Any) -> Any:
     return functools.reduce(np.promote_types, dtypes, np.dtype(np.float32))
 
 
+def wide_zeros(param: Any) -> jax.Array:
+    """Zeros like a parameter, in the dtype in which it is updated."""
+    return jnp.zeros_like(param, compute_dtype(param.dtype))
+
+
 def initial_momenta(params: Any, key: jax.Array, variance, kind: str, dtype: Any, generator: str):
     """Momenta of the Maxwell-Boltzmann law N(0, m T), or zero."""
 

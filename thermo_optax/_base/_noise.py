@@ -28,6 +28,7 @@ from jax.experimental.xla_metadata import set_xla_metadata
 from . import _ternary
 from ._backend import on_one_cpu
 from ._layout import Group, Place, plan, words
+from ._shards import varying_axes, warn_of_hidden_axes
 from ._threefry import box_muller, inverse_cdf, threefry2x32
 
 
@@ -48,6 +49,7 @@ _THREEFRY = {  # each but "jax", which is `jax.random.normal`
 GENERATORS = (*_THREEFRY, "jax")
 
 Layout = Literal["fused", "paired"]
+_SHARDS = 0x73686172  # "shar": keeps the keys of shards apart from all that is folded elsewhere
 
 
 def fold(key: jax.typing.ArrayLike, word: int | jax.Array) -> jax.Array:
@@ -96,11 +98,13 @@ def map_with_noise(
     rows = list(zip(first, *(treedef.flatten_up_to(tree) for tree in trees[1:]), strict=True))
     ticks = tuple(jnp.asarray(tick).astype(jnp.uint32) for tick in ticks)
 
+    warn_of_hidden_axes()
+    keys = [_of_shard(key, leaf) for leaf in first]
     if name == "jax":
-        results = _map_jax(fn, key, ticks, rows, implementation or "threefry2x32")
+        results = _map_jax(fn, keys, ticks, rows, implementation or "threefry2x32")
     else:
         layout = _layout or _layout_for(key, ticks, first)
-        results = _map_threefry(fn, key, ticks, rows, generator, layout, rereads)
+        results = _map_threefry(fn, keys, ticks, rows, generator, layout, rereads)
 
     if not rows:
         # No leaf shows how many trees to return, so `fn` is asked about an array of no elements.
@@ -115,25 +119,44 @@ def map_with_noise(
 def _layout_for(*arrays) -> Layout:
     # Outside of jit no buffer is reused and each operation is dispatched by itself: a kernel per
     # leaf is best there.
-    traced = any(isinstance(array, Tracer) for array in jax.tree.leaves(arrays))
-    return "paired" if traced and on_one_cpu() else "fused"
+    leaves = jax.tree.leaves(arrays)
+    traced = any(isinstance(array, Tracer) for array in leaves)
+    shards = any(varying_axes(array) for array in leaves)  # whose leaves have keys of their own
+    return "paired" if traced and on_one_cpu() and not shards else "fused"
 
 
-def _map_jax(fn, key, ticks, rows, implementation):
-    if implementation != "threefry2x32":  # the others have keys of four words
-        key = jnp.concatenate([key, fold(key, 1)])
-    key = jax.random.wrap_key_data(key, impl=implementation)
-    keys = [jax.random.fold_in(key, tick) for tick in ticks]
+def _of_shard(key, leaf):
+    """The key of a leaf: of its own on each shard that `jax.shard_map` gives another part of it.
+
+    A leaf that is the same on all shards keeps the one key, and so stays the same on all.
+    """
+    for axis in varying_axes(leaf):
+        key = fold(fold(key, _SHARDS), lax.axis_index(axis))
+    return key
+
+
+def _map_jax(fn, keys, ticks, rows, implementation):
+    @functools.cache  # all leaves have one key, but for those of shards
+    def wrapped(place):
+        key = keys[place]
+        if implementation != "threefry2x32":  # the others have keys of four words
+            key = jnp.concatenate([key, fold(key, 1)])
+        key = jax.random.wrap_key_data(key, impl=implementation)
+        return [jax.random.fold_in(key, tick) for tick in ticks]
 
     def draw(key, index, leaf):
         shape, sharding = _shape(leaf), _explicit_sharding(leaf)
         key = jax.random.fold_in(key, index)
         return jax.random.normal(key, shape, jnp.float32, out_sharding=sharding)
 
-    return [fn(*(draw(key, i, row[0]) for key in keys), *row) for i, row in enumerate(rows)]
+    same = {id(key): place for place, key in enumerate(keys)}
+    return [
+        fn(*(draw(key, i, row[0]) for key in wrapped(same[id(keys[i])])), *row)
+        for i, row in enumerate(rows)
+    ]
 
 
-def _map_threefry(fn, key, ticks, rows, generator, layout, rereads):
+def _map_threefry(fn, keys, ticks, rows, generator, layout, rereads):
     results: list[Any] = [None] * len(rows)
     last = None  # of the groups drawn in pairs: one number of a fused leaf costs all of its noise
     digits = _THREEFRY[generator].digits
@@ -141,9 +164,9 @@ def _map_threefry(fn, key, ticks, rows, generator, layout, rereads):
         # A buffer of bytes pays even for one lane: without it every digit costs a hash.
         paired = layout == "paired" and (group.even or digits > 1)
         if paired:
-            noises_of = _paired(key, ticks, group, generator, last)
+            noises_of = _paired(keys[0], ticks, group, generator, last)
         else:
-            noises_of = _fused(key, ticks, group, generator)
+            noises_of = _fused(keys, ticks, group, generator)
         for place in group.places:
             first, *others = rows[place.leaf]
             noises = noises_of(place, first)
@@ -160,11 +183,11 @@ def _map_threefry(fn, key, ticks, rows, generator, layout, rereads):
 # The fused layout.
 
 
-def _fused(key, ticks, group: Group, generator):
+def _fused(keys, ticks, group: Group, generator):
     def noises_of(place: Place, leaf):
         start = _hidden((group.start + place.offset) % 2**32, np.uint32)
         law = (_shape(leaf), _explicit_sharding(leaf), place.lane, generator)
-        return [_draw_lane(key, tick, start, *law) for tick in ticks]
+        return [_draw_lane(keys[place.leaf], tick, start, *law) for tick in ticks]
 
     return noises_of
 

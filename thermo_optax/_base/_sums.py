@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from ._backend import on_one_cpu
+from ._shards import over_shards
 
 _ROWS = 16
 _SHORT = 4096  # elements, up to which a dot product is fast enough
@@ -23,7 +24,7 @@ def sum_of_squares(array: jax.Array) -> jax.Array:
     """
     # On several devices the array may be sharded: leave its shape.
     if _XLA_ADDS_IN_VECTORS or not on_one_cpu():
-        return jnp.sum(jnp.square(array))
+        return over_shards(jnp.sum(jnp.square(array)))
     flat = array.reshape(-1)
     return inner_product(flat, flat)
 

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import optax
 
-from thermo_optax._base import KeyLike, ScalarOrSchedule, check_fraction, check_positive
+from thermo_optax._base import KeyLike, ScalarOrSchedule, check_fraction, check_rate
 from thermo_optax.integrators import sgld
 
 from ._local_entropy import local_entropy
@@ -76,7 +76,7 @@ def entropy_sgd(
         <https://arxiv.org/abs/1611.01838>`_, 2017, Algorithm 1; the momentum and the order of the
         terms are those of the authors' code.
     """
-    check_positive(learning_rate=learning_rate, inner_learning_rate=inner_learning_rate)
+    check_rate(learning_rate=learning_rate, inner_learning_rate=inner_learning_rate)
     outer = optax.sgd(for_optax(learning_rate))
     inner = sgld(inner_learning_rate, temperature, generator=generator, key=key)
     return _entropic(
@@ -147,7 +147,7 @@ def entropy_adam(
         Chaudhari et al., `Entropy-SGD: Biasing Gradient Descent Into Wide Valleys
         <https://arxiv.org/abs/1611.01838>`_, 2017, section 5.3.
     """
-    check_positive(learning_rate=learning_rate, inner_learning_rate=inner_learning_rate)
+    check_rate(learning_rate=learning_rate, inner_learning_rate=inner_learning_rate)
     check_fraction(b1=b1, b2=b2)
     outer = optax.adam(for_optax(learning_rate), b1, b2)
     inner = sgld(inner_learning_rate, temperature, generator=generator, key=key)

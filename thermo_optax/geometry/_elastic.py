@@ -12,7 +12,7 @@ from thermo_optax._base import (
     check_array,
     check_fraction,
     check_nonnegative,
-    check_positive,
+    check_rate,
     like,
     next_count,
 )
@@ -139,7 +139,7 @@ def parle(
         Chaudhari et al., `Parle: parallelizing stochastic gradient descent
         <https://arxiv.org/abs/1707.00424>`_, 2017; the defaults are those of the authors' code.
     """
-    check_positive(learning_rate=learning_rate, inner_learning_rate=inner_learning_rate)
+    check_rate(learning_rate=learning_rate, inner_learning_rate=inner_learning_rate)
     check_fraction(momentum=momentum)
     scope = _growing(0.01, 1.0) if scope is None else scope
     springs = elastic_coupling(_growing(1.0, 10.0) if coupling is None else coupling)

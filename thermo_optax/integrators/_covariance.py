@@ -14,9 +14,9 @@ from thermo_optax._base import (
     check_fraction,
     check_leaves,
     check_structure,
-    compute_dtype,
     finite_or_zero,
     like,
+    wide_zeros,
 )
 
 from ._thermostat import AdaptiveLangevinState, adaptive_sampler
@@ -38,7 +38,7 @@ def covariance_controlled_langevin(
     coupling: ScalarOrSchedule = 0.05,
     initial_friction: jax.typing.ArrayLike = 0.1,
     covariance_decay: ScalarOrSchedule = 0.99,
-    splitting: str = "ACDEDCAB",
+    splitting: str = "BADODAB",
     thermostat: str = "group",
     thermostat_energy: str = "total",
     scaled_friction: bool = False,
@@ -126,10 +126,8 @@ def covariance_controlled_langevin(
     check_fraction(covariance_decay=covariance_decay)
 
     def init(params):
-        def zeros():
-            return jax.tree.map(lambda p: jnp.zeros_like(p, compute_dtype(p.dtype)), params)
-
-        return CovarianceControlledState(langevin.init(params), zeros(), zeros())
+        last, noise = (jax.tree.map(wide_zeros, params) for _ in range(2))
+        return CovarianceControlledState(langevin.init(params), last, noise)
 
     def update(updates, state, params=None, *, temperature_scale=1.0, **extra_args):
         del extra_args

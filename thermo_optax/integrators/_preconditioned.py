@@ -13,7 +13,7 @@ from thermo_optax._base import (
     check_nonnegative,
     check_positive,
     check_rate,
-    compute_dtype,
+    wide_zeros,
 )
 
 from ._sampler import sampler
@@ -102,8 +102,7 @@ def psgld(
 
     def start(start, params):
         del start
-        zeros = jax.tree.map(lambda p: jnp.zeros_like(p, compute_dtype(p.dtype)), params)
-        return {"second_moment": zeros}
+        return {"second_moment": jax.tree.map(wide_zeros, params)}
 
     def move(step, gradients, state, **_):
         count, eta, alpha = step.count, step.at(learning_rate), step.at(decay)

@@ -16,9 +16,9 @@ from thermo_optax._base import (
     check_nonnegative,
     check_positive,
     check_rate,
-    compute_dtype,
     like,
     next_count,
+    wide_zeros,
 )
 
 from . import _flows
@@ -175,14 +175,11 @@ def santa(
 
     def start(start, params):
         xi = at(friction, 0) if initial_friction is None else initial_friction
-
-        def zeros(p):
-            return jnp.zeros_like(p, compute_dtype(p.dtype))
-
+        rest = jax.tree.map(wide_zeros, params)
         return {
             "momentum": start.momenta(params, initial_momentum),
-            "friction": jax.tree.map(lambda p: zeros(p) + like(xi, zeros(p).dtype), params),
-            "second_moment": jax.tree.map(zeros, params),
+            "friction": jax.tree.map(lambda zero: zero + like(xi, zero.dtype), rest),
+            "second_moment": jax.tree.map(wide_zeros, params),
             "reading": jnp.array([1.0, 0.0], jnp.float32),
             "momentum_scale": jnp.ones([], jnp.float32),
         }

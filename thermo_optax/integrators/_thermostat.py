@@ -1,6 +1,5 @@
 """The thermostats that adaptive samplers share: their options, their state and one step of it."""
 
-import math
 from typing import Any, NamedTuple
 
 import jax
@@ -16,6 +15,7 @@ from thermo_optax._base import (
     check_nonnegative,
     check_rate,
     like,
+    size,
     sum_of_squares,
 )
 
@@ -90,7 +90,11 @@ def adaptive_sampler(
             excess = energy - degrees * target
             if thermostat_energy == "mean":
                 excess = excess / degrees
-            return jnp.where(hot, _flows.thermostat(friction, excess, eps, time), friction)
+            regulated = _flows.thermostat(friction, excess, eps, time)
+            # At this friction a momentum is gone in a step; more would only take long to come back.
+            most = 1 / jnp.where(h > 0, h, 1)
+            regulated = jnp.clip(regulated, friction - most, friction + most)
+            return jnp.where(hot, regulated, friction)
 
         def rates(friction):
             rate = friction * eps if scaled_friction else friction
@@ -121,7 +125,7 @@ def adaptive_sampler(
 
 
 def _sizes(tree: Any, by_tensor: bool) -> list[int]:
-    sizes = [math.prod(jnp.shape(leaf)) for leaf in jax.tree.leaves(tree)]
+    sizes = [size(leaf) for leaf in jax.tree.leaves(tree)]
     return sizes if by_tensor else [sum(sizes)]
 
 

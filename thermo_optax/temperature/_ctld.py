@@ -12,7 +12,7 @@ from thermo_optax._base import (
     ScalarOrSchedule,
     at,
     check_nonnegative,
-    check_positive,
+    check_rate,
 )
 from thermo_optax.integrators import sghmc
 
@@ -160,7 +160,7 @@ def _as_sgd(
 ) -> tuple[ScalarOrSchedule, ScalarOrSchedule]:
     """Learning rate and momentum, whichever way the motion was given."""
     if step_size is not None:
-        check_positive(step_size=step_size)
+        check_rate(step_size=step_size)
     if friction is not None:
         check_nonnegative(friction=friction)
     if learning_rate is not None and step_size is None and friction is None:

@@ -25,6 +25,7 @@ from thermo_optax._base import (
     check_leaves,
     check_nonnegative,
     check_positive,
+    check_rate,
     heating,
     known,
     like,
@@ -160,7 +161,8 @@ def continuous_tempering(
         Leimkuhler, `Extended Hamiltonian approach to continuous tempering
         <https://arxiv.org/abs/1502.06250>`_, 2015.
     """
-    check_positive(edge=edge, wall=wall, alpha_step=alpha_step, mass=mass)
+    check_rate(alpha_step=alpha_step)
+    check_positive(edge=edge, wall=wall, mass=mass)
     check_nonnegative(temperature=temperature, plateau=plateau)
     check_fraction(depth=depth)
     _check_ramp(plateau, edge)
