@@ -130,9 +130,11 @@ def _of_shard(key, leaf):
 
     A leaf that is the same on all shards keeps the one key, and so stays the same on all.
     """
-    for axis in varying_axes(leaf):
+    axes = varying_axes(leaf)
+    for axis in axes:
         key = fold(fold(key, _SHARDS), lax.axis_index(axis))
-    return key
+    # The barrier keeps XLA from repeating these hashes in the loop that draws the noise.
+    return lax.optimization_barrier(key) if axes else key
 
 
 def _map_jax(fn, keys, ticks, rows, implementation):
