@@ -135,6 +135,10 @@ def _collecting(learning_rate, temperature, *, key):
     return to.collect_samples(to.sgld(learning_rate, temperature, key=key), num_samples=1)
 
 
+def _with_masters(learning_rate, temperature, *, key):
+    return to.float32_masters(to.sgld(learning_rate, temperature, key=key))
+
+
 def _averaging(learning_rate, temperature, *, key):
     return to.running_moments(to.sgld(learning_rate, temperature, key=key), rank=1)
 
@@ -211,7 +215,7 @@ METHODS: dict[str, Method] = {
         to.covariance_controlled_langevin,
         {**_ADAPTIVE, "covariance_decay": 0.9},
         _SLOW_ADAPTIVE,
-        copies=3,
+        copies=4,
     ),
     "psgld": _psgld,
     "psgld-frozen": _with(_psgld, adaptation_steps=3),
@@ -259,6 +263,7 @@ METHODS: dict[str, Method] = {
     # The samples they keep are the copies.
     "collect_samples": Method(_collecting, _DESCENT, _SLOW_DESCENT),
     "running_moments": Method(_averaging, _DESCENT, _SLOW_DESCENT, copies=3),
+    "float32_masters": Method(_with_masters, _DESCENT, _SLOW_DESCENT),
     "adlala": Method(_adlala, {**_ADAPTIVE, "friction": 1.0}, _SLOW_ADAPTIVE, layers=2),
 }
 PRIMARY = {name: method for name, method in METHODS.items() if "-" not in name}

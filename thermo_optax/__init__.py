@@ -19,12 +19,14 @@ from .geometry import parle as parle
 from .geometry import scoping as scoping
 from .integrators import AdaptiveLangevinState as AdaptiveLangevinState
 from .integrators import CovarianceControlledState as CovarianceControlledState
+from .integrators import MastersState as MastersState
 from .integrators import PSGLDState as PSGLDState
 from .integrators import SantaState as SantaState
 from .integrators import SGLDState as SGLDState
 from .integrators import UnderdampedState as UnderdampedState
 from .integrators import adaptive_langevin as adaptive_langevin
 from .integrators import covariance_controlled_langevin as covariance_controlled_langevin
+from .integrators import float32_masters as float32_masters
 from .integrators import langevin as langevin
 from .integrators import leimkuhler_matthews as leimkuhler_matthews
 from .integrators import psgld as psgld

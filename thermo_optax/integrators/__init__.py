@@ -4,6 +4,8 @@ from ._adaptive import adaptive_langevin as adaptive_langevin
 from ._affine import UnderdampedState as UnderdampedState
 from ._covariance import CovarianceControlledState as CovarianceControlledState
 from ._covariance import covariance_controlled_langevin as covariance_controlled_langevin
+from ._masters import MastersState as MastersState
+from ._masters import float32_masters as float32_masters
 from ._overdamped import SGLDState as SGLDState
 from ._overdamped import sgld as sgld
 from ._preconditioned import PSGLDState as PSGLDState

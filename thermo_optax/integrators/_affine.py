@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from thermo_optax._base import KeyLike, ScalarOrSchedule, check_momentum_options
+from thermo_optax._base import KeyLike, ScalarOrSchedule, at, check_momentum_options
 
 from ._sampler import sampler, served
 from ._words import AffineStep, rescaled_first
@@ -72,7 +72,12 @@ def affine_sampler(
             "momentum_scale": served(state.momentum_scale),
         }
 
-    own = {"start": start, "copy": "momentum", "generator": generator, "key": key}
+    def typical_step(temperature):
+        time = numbers(jnp.zeros([], jnp.int32), temperature)[2]
+        return time * jnp.sqrt(temperature / at(options.mass, 0))
+
+    own = {"start": start, "copy": "momentum", "typical_step": typical_step}
+    own |= {"generator": generator, "key": key}
     return sampler(options.name, UnderdampedState, temperature, move, **own)
 
 

@@ -26,8 +26,9 @@ class CovarianceControlledState(NamedTuple):
     """State of `covariance_controlled_langevin`."""
 
     langevin: AdaptiveLangevinState
-    last_gradient: optax.Params  # like params (at least float32)
-    gradient_noise: optax.Params  # like params: running mean of (g_t - g_{t-1})^2 / 2, from 0
+    last_gradient: optax.Params  # like params (at least float32): g_{t-1}
+    last_change: optax.Params  # like params: g_{t-1} - g_{t-2}
+    gradient_noise: optax.Params  # like params: running mean of -(change) (last change), from 0
 
 
 def covariance_controlled_langevin(
@@ -55,9 +56,17 @@ def covariance_controlled_langevin(
 
     One friction xi balances the mean heat of the mini-batches, but leaves coordinates with more
     noise than the average hot, and the others cold. Here each coordinate has, in addition, the
-    friction h C / (2 T) that balances its own noise; xi corrects the error of the estimate. The
-    diagonal C is a running mean of (g_t - g_{t-1})^2 / 2: the difference of successive gradients
-    holds little but noise, because a step moves the parameters little.
+    friction h C / (2 T) that balances its own noise; xi corrects the error of the estimate.
+
+    .. math::
+        \hat C = \max\big(0,\; -\langle (g_t - g_{t-1})(g_{t-1} - g_{t-2}) \rangle\big)
+
+    is a running mean for each coordinate. The noise of g_{t-1} enters both changes with opposite
+    signs, so the product has the mean -s^2 for a noise of variance s^2. Two successive changes by
+    the motion of the parameters have the same sign, about k^2 h^2 T in a well of curvature k: they
+    do not count as noise. So with exact gradients C is 0, and the law that of
+    `adaptive_langevin`. C is short of s^2 by about k^2 h^2 T, which xi makes good where it is the
+    same for all coordinates: keep h^2 small against s^2 / (k^2 T) at the noisy ones.
 
     Args:
         step_size: as in `adaptive_langevin`.
@@ -76,8 +85,8 @@ def covariance_controlled_langevin(
         key: an int, a typed key or a raw uint32 key; read by ``init`` only. Required.
 
     Returns:
-        A transformation with state :class:`CovarianceControlledState` (three copies of the
-        parameters: momentum, last gradient and noise estimate).
+        A transformation with state :class:`CovarianceControlledState` (four copies of the
+        parameters: momentum, last gradient, last change and noise estimate).
 
     Raises:
         ValueError: for a negative or non-finite number, an unknown option, or a thermostat without
@@ -126,8 +135,8 @@ def covariance_controlled_langevin(
     check_fraction(covariance_decay=covariance_decay)
 
     def init(params):
-        last, noise = (jax.tree.map(wide_zeros, params) for _ in range(2))
-        return CovarianceControlledState(langevin.init(params), last, noise)
+        zeros = (jax.tree.map(wide_zeros, params) for _ in range(3))
+        return CovarianceControlledState(langevin.init(params), *zeros)
 
     def update(updates, state, params=None, *, temperature_scale=1.0, **extra_args):
         del extra_args
@@ -135,24 +144,32 @@ def covariance_controlled_langevin(
         check_structure(updates, state.gradient_noise, "the parameters given to `init`")
         count = state.langevin.count
         decay = at(covariance_decay, count)
-        # The first gradient has no predecessor, so the mean is one sample shorter than the run.
-        weight = 1 - decay ** count.astype(decay.dtype)
+        # A change needs two gradients and a product two changes, so the mean begins two steps late.
+        samples = jnp.maximum(count - 1, 0)
+        weight = 1 - decay ** samples.astype(decay.dtype)
         target = bath_temperature(temperature, count, temperature_scale)
         per_noise = jnp.where(
-            (target > 0) & (count > 0), at(step_size, count) / (2 * target * weight), 0
+            (target > 0) & (samples > 0), at(step_size, count) / (2 * target * weight), 0
         )
 
-        def estimate(gradient, last, noise):
-            g, a = finite_or_zero(gradient).astype(noise.dtype), like(decay, noise.dtype)
-            return jnp.where(count > 0, a * noise + (1 - a) * jnp.square(g - last) / 2, noise)
+        def changed(gradient, last):
+            return jnp.where(count > 0, finite_or_zero(gradient).astype(last.dtype) - last, 0)
 
-        noise = jax.tree.map(estimate, updates, state.last_gradient, state.gradient_noise)
-        own = jax.tree.map(lambda c: like(per_noise, c.dtype) * c, noise)
-        heat = {"temperature_scale": temperature_scale, "own_friction": own}
+        def averaged(noise, change, last_change):
+            a = like(decay, noise.dtype)
+            return jnp.where(samples > 0, a * noise - (1 - a) * change * last_change, noise)
+
+        def own_friction(noise):
+            return like(per_noise, noise.dtype) * jnp.maximum(noise, 0)
+
+        change = jax.tree.map(changed, updates, state.last_gradient)
+        noise = jax.tree.map(averaged, state.gradient_noise, change, state.last_change)
+        heat = {
+            "temperature_scale": temperature_scale,
+            "own_friction": jax.tree.map(own_friction, noise),
+        }
         moved, inner = langevin.update(updates, state.langevin, params, **heat)
-        last = jax.tree.map(
-            lambda g, old: finite_or_zero(g).astype(old.dtype), updates, state.last_gradient
-        )
-        return moved, CovarianceControlledState(inner, last, noise)
+        last = jax.tree.map(jnp.add, state.last_gradient, change)
+        return moved, CovarianceControlledState(inner, last, change, noise)
 
     return optax.GradientTransformationExtraArgs(init, update)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from thermo_optax._base import KeyLike, ScalarOrSchedule, check_rate
+from thermo_optax._base import KeyLike, ScalarOrSchedule, at, check_rate
 
 from ._sampler import sampler
 
@@ -86,4 +86,8 @@ def sgld(
 
         return step.move(leaf, numbers, gradients), {}
 
-    return sampler("sgld", SGLDState, temperature, move, generator=generator, key=key)
+    def typical_step(temperature):
+        return jnp.sqrt(2 * at(learning_rate, 0) * temperature)
+
+    options = {"typical_step": typical_step, "generator": generator, "key": key}
+    return sampler("sgld", SGLDState, temperature, move, **options)

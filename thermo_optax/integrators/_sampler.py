@@ -34,6 +34,8 @@ from thermo_optax._base import (
     stream_key,
 )
 
+from ._masters import warn_if_drowned
+
 Tree = Any
 
 
@@ -120,6 +122,7 @@ def sampler(
     *,
     start: Callable[[Start, Tree], dict[str, Any]] = lambda start, params: {},
     copy: str | None = None,
+    typical_step: Callable[[jax.Array], jax.Array] | None = None,
     generator: str,
     key: KeyLike | None,
 ) -> optax.GradientTransformationExtraArgs:
@@ -134,6 +137,7 @@ def sampler(
             fields of the new state.
         start: start(start, params) -> the method's own fields of the first state.
         copy: name of a field of the state that is like the parameters, for checks of gradients.
+        typical_step: of the temperature: how far heat moves a parameter in the first step.
         generator: of the noise.
         key: of the noise.
     """
@@ -144,6 +148,8 @@ def sampler(
     def init(params):
         check_leaves("params", params)
         rng_key = stream_key(key, name, params)
+        if typical_step is not None:
+            warn_if_drowned(params, typical_step(at(temperature, 0)))
         own = start(Start(rng_key, at(temperature, 0), generator), params)
         return state_type(
             count=jnp.zeros([], jnp.int32),

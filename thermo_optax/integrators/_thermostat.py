@@ -9,6 +9,7 @@ import optax
 from thermo_optax._base import (
     KeyLike,
     ScalarOrSchedule,
+    at,
     check_choice,
     check_finite,
     check_momentum_options,
@@ -119,7 +120,11 @@ def adaptive_sampler(
             "momentum_scale": served(swap),
         }
 
-    options = {"start": start, "copy": "momentum", "generator": generator, "key": key}
+    def typical_step(temperature):
+        return at(step_size, 0) * jnp.sqrt(temperature)
+
+    options = {"start": start, "copy": "momentum", "typical_step": typical_step}
+    options |= {"generator": generator, "key": key}
     name = f"{method} {splitting}"
     return sampler(name, AdaptiveLangevinState, temperature, move, **options)
 
