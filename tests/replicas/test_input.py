@@ -40,7 +40,7 @@ PARAMS = jnp.ones((3, 2))
         ({"betas": {"lr": lambda x: x}}, ValueError, r"`betas` names \['lr'\]"),
         ({"model_hyperparams": ("p",)}, ValueError, r"`model_hyperparams` names \['p'\]"),
         ({"heated_groups": {"p": "a"}}, ValueError, r"`heated_groups` names \['p'\]"),
-        ({"noise_correction": -0.5}, ValueError, "`noise_correction` must be finite and not"),
+        ({"noise_correction": -0.5}, ValueError, "`noise_correction` must be between 0 and 1"),
         ({"noise_decay": 0.0}, ValueError, "`noise_decay` must be above 0"),
         ({"reference_temperature": 0.0}, ValueError, "`reference_temperature` must be finite"),
         ({"key": None}, TypeError, "`key` is required"),

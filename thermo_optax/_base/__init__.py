@@ -10,6 +10,7 @@ from ._checks import check_integer as check_integer
 from ._checks import check_leaves as check_leaves
 from ._checks import check_nonnegative as check_nonnegative
 from ._checks import check_positive as check_positive
+from ._checks import check_share as check_share
 from ._checks import check_structure as check_structure
 from ._checks import check_weight as check_weight
 from ._checks import known as known

@@ -61,20 +61,34 @@ def finite_or_zero(gradient: jax.Array) -> jax.Array:
 
 def momenta(state: Any) -> list[tuple[tuple, jax.Array]]:
     """All momenta in the state of a sampler, chain or partition: paths and arrays."""
-    return [leaf for leaf in jax.tree_util.tree_leaves_with_path(state) if _is_momentum(leaf[0])]
+    found = []
+    for above, node in jax.tree_util.tree_leaves_with_path(state, is_leaf=_is_sampler):
+        if _is_sampler(node):
+            place = (*above, GetAttrKey("momentum"))
+            leaves = jax.tree_util.tree_leaves_with_path(node.momentum)
+            found += [((*place, *path), array) for path, array in leaves]
+    return found
 
 
 def map_momenta(fn: Callable[[list[jax.Array]], Any], state: Any) -> Any:
     """The state with the arrays that `fn` makes of all its momenta, in the order of `momenta`."""
-    leaves, structure = jax.tree_util.tree_flatten_with_path(state)
-    arrays = [array for _, array in leaves]
-    places = [place for place, (path, _) in enumerate(leaves) if _is_momentum(path)]
-    if places:
-        new = fn([arrays[place] for place in places])
-        for place, momentum in zip(places, new, strict=True):
-            arrays[place] = momentum
-    return jax.tree.unflatten(structure, arrays)
+    arrays = [array for _, array in momenta(state)]
+    if not arrays:
+        return state
+    new = iter(fn(arrays))
+
+    def moved(node):
+        if not _is_sampler(node):
+            return node
+        old, structure = jax.tree.flatten(node.momentum)
+        return node._replace(momentum=jax.tree.unflatten(structure, [next(new) for _ in old]))
+
+    return jax.tree.map(moved, state, is_leaf=_is_sampler)
 
 
-def _is_momentum(path: tuple) -> bool:
-    return GetAttrKey("momentum") in path
+def _is_sampler(node: Any) -> bool:
+    """Whether a node is the state of a sampler with momenta.
+
+    Copies of the parameters are in states too, and a user's parameters may have a field `momentum`.
+    """
+    return {"momentum", "rng_key", "count"} <= set(getattr(node, "_fields", ()))

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 COLD, HOT = 1, 2  # has visited the first rung last, or since then the last one; 0: neither yet
@@ -26,11 +27,12 @@ class SwapRecord(NamedTuple):
 class EnergyRecord(NamedTuple):
     """The losses that the exchange has seen."""
 
-    latest: jax.Array  # float32[num_replicas]
-    lowest: jax.Array  # float32[num_replicas], of each replica so far; inf before the first
+    latest: jax.Array  # float[num_replicas] (float64 under `jax_enable_x64`); inf before the first
+    excess: jax.Array  # float32[num_replicas], above the lowest of `latest`: what decides on swaps
+    lowest: jax.Array  # like `latest`, of each replica so far; inf before the first
     lowest_step: jax.Array  # int32[num_replicas], the update at which it was seen
     faults: jax.Array  # int32[num_replicas], losses that were not finite
-    noise: jax.Array  # float32[num_replicas, num_replicas], covariance of the minibatch noise
+    noise: jax.Array  # float32[num_replicas, num_replicas], covariance of the noise of `excess`
     noise_weight: jax.Array  # float32[], of what `noise` has averaged; 1 after long
 
 
@@ -41,6 +43,9 @@ class ReplicaExchangeState(NamedTuple):
     rng_key: jax.Array  # uint32[2], raw key of the swaps, constant over the run
     rung: jax.Array  # int32[num_replicas], the rung of each replica: always a permutation
     ladder: dict[str, jax.Array]  # name -> float32[num_rungs], the value at each rung
+    given_ladder: dict[
+        str, jax.Array
+    ]  # the same as in the settings: adaptation moves `ladder` only
     reference_temperature: jax.Array  # float32[], that of `inner`; 1 where rungs do not scale it
     swaps: SwapRecord
     energies: EnergyRecord
@@ -63,11 +68,21 @@ def no_swaps(num_replicas: int, path_length: int) -> SwapRecord:
     )
 
 
+def forgotten(record: SwapRecord) -> SwapRecord:
+    """The record without what is counted since the ladder moved last, as it has moved."""
+    return record._replace(
+        attempts=jnp.zeros_like(record.attempts),
+        acceptances=jnp.zeros_like(record.acceptances),
+        probability=jnp.zeros_like(record.probability),
+    )
+
+
 def no_energies(num_replicas: int) -> EnergyRecord:
     """The record before the first loss."""
     return EnergyRecord(
-        latest=jnp.full(num_replicas, jnp.inf, jnp.float32),
-        lowest=jnp.full(num_replicas, jnp.inf, jnp.float32),
+        latest=jnp.full(num_replicas, jnp.inf, jnp.result_type(float)),
+        excess=jnp.full(num_replicas, jnp.inf, jnp.float32),
+        lowest=jnp.full(num_replicas, jnp.inf, jnp.result_type(float)),
         lowest_step=jnp.zeros(num_replicas, jnp.int32),
         faults=jnp.zeros(num_replicas, jnp.int32),
         noise=jnp.zeros((num_replicas, num_replicas), jnp.float32),
@@ -81,25 +96,56 @@ def ends_visited(rung: jax.Array, last_end: jax.Array) -> jax.Array:
     return jnp.where(rung == 0, COLD, jnp.where(warmed, HOT, last_end)).astype(jnp.int32)
 
 
-def with_energies(record: EnergyRecord, energies: jax.Array, count: jax.Array) -> EnergyRecord:
-    """The record after new losses; one that is not finite is counted, and never the lowest."""
-    finite = jnp.isfinite(energies)
-    better = finite & (energies < record.lowest)
+def with_energies(
+    record: EnergyRecord, losses: Any, count: jax.Array, noise_decay: Any = None
+) -> EnergyRecord:
+    """The record after new losses; one that is not finite is counted, and never the lowest.
+
+    With a `noise_decay` the noise of the losses is estimated, too.
+    """
+    excess = _excess(losses)
+    if noise_decay is not None:
+        record = _with_noise(record, excess, noise_decay)
+    losses = jnp.asarray(losses, record.lowest.dtype)
+    finite = jnp.isfinite(losses)
+    better = finite & (losses < record.lowest)
     return record._replace(
-        latest=energies,
-        lowest=jnp.where(better, energies, record.lowest),
+        latest=losses,
+        excess=excess,
+        lowest=jnp.where(better, losses, record.lowest),
         lowest_step=jnp.where(better, count, record.lowest_step),
         faults=record.faults + (~finite).astype(jnp.int32),
     )
 
 
-def with_noise(record: EnergyRecord, energies: jax.Array, decay: Any) -> EnergyRecord:
+def _excess(losses: Any) -> jax.Array:
+    """float32, the losses above the lowest of them, subtracted in the precision they come in.
+
+    What decides are differences of order T, and a sum over 1e8 examples in float32 has none left.
+    """
+    numbers = np
+    if isinstance(losses, jax.Array):
+        numbers = jnp
+        wide = losses.dtype if losses.dtype in (jnp.float32, jnp.float64) else jnp.float32
+    else:
+        wide = np.float64  # JAX without x64 would round them first
+    losses = numbers.asarray(losses, wide)
+    finite = numbers.isfinite(losses)
+    lowest = numbers.min(losses, initial=np.inf, where=finite)
+    excess = losses - numbers.where(finite, lowest, 0)
+    # A loss that is finite stays so where float32 ends.
+    excess = numbers.where(finite, numbers.minimum(excess, float(np.finfo(np.float32).max)), losses)
+    return jnp.asarray(excess, jnp.float32)
+
+
+def _with_noise(record: EnergyRecord, excess: jax.Array, decay: Any) -> EnergyRecord:
     """The record after one more estimate of the covariance of the minibatch noise.
 
     Half the squared difference of a loss and the one before has the variance of the noise: what the
-    weights do to the loss in one step is small beside it, and drops out.
+    weights do to the loss in one step is small beside it, and drops out. Losses are those above the
+    lowest, which adds the same to all of them, and drops out of their differences.
     """
-    step = energies - record.latest
+    step = excess - record.excess
     sound = jnp.isfinite(step)
     both = sound[:, None] & sound[None, :]
     step = jnp.where(sound, step, 0)

@@ -36,10 +36,13 @@ def log_acceptance(betas: jax.Array, energies: jax.Array, noise: jax.Array) -> j
     r"""The logarithm of Metropolis' ratio of each pair of neighbouring rungs.
 
     (beta_k - beta_l) (E_k - E_l), minus half its variance where the energies are noisy: then the
-    ratio itself, not its logarithm, is right on average. All by rung.
+    ratio itself, not its logarithm, is right on average. All by rung. NaN where one of the energies
+    is not finite, also where the ratio would have a limit.
     """
     step = betas[:-1] - betas[1:]
-    return step * (energies[:-1] - energies[1:]) - step**2 * noise / 2
+    finite = jnp.isfinite(energies[:-1]) & jnp.isfinite(energies[1:])
+    log_ratio = step * (energies[:-1] - energies[1:]) - step**2 * noise / 2
+    return jnp.where(finite, log_ratio, jnp.nan)
 
 
 def decide(tried: jax.Array, log_ratio: jax.Array, key: jax.Array) -> Round:
