@@ -24,6 +24,8 @@ from ._hyperparams import check_names, with_hyperparams
 # One number, or one for each replica. By shape nothing else is split: the data in a `grad_fn` may
 # happen to have as many rows as there are replicas.
 _BY_SHAPE = ("value", "temperature_scale")
+_OF_PARAMETERS = "`init_replicas` makes such parameters; `jax.vmap` the loss over them."
+_OF_ARGUMENTS = "Leave it out of `per_replica_args` if it serves all replicas."
 _TWO = "One replica alone needs no `replicate`; two are the least that can differ."
 
 
@@ -109,7 +111,7 @@ def replicate(
         check_scale(extra_args.get("temperature_scale", 1.0))
         each = {name: arg for name, arg in extra_args.items() if name in own}
         for name, arg in each.items():
-            check_replica_axis(name, arg, num_replicas)
+            check_replica_axis(name, arg, num_replicas, _OF_ARGUMENTS)
         for name in _BY_SHAPE:
             if name in extra_args and jnp.shape(extra_args[name])[:1] == (num_replicas,):
                 each[name] = extra_args[name]
@@ -168,7 +170,9 @@ def init_replicas(init_fn: Callable[[jax.Array], Any], key: KeyLike, num_replica
     return jax.tree.unflatten(structure, leaves)
 
 
-def check_replica_axis(name: str, tree: Any, num_replicas: int) -> None:
+def check_replica_axis(
+    name: str, tree: Any, num_replicas: int, remedy: str = _OF_PARAMETERS
+) -> None:
     """Every leaf must have a first axis of one entry for each replica."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         place = name + jax.tree_util.keystr(path)
@@ -177,7 +181,7 @@ def check_replica_axis(name: str, tree: Any, num_replicas: int) -> None:
             raise ValueError(
                 f"`{place}` must have a first axis of "
                 f"{num_replicas}, one entry for each replica, but has shape {jnp.shape(leaf)}. "
-                "`init_replicas` makes such parameters; `jax.vmap` the loss over them."
+                + remedy
             )
 
 
