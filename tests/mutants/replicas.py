@@ -30,8 +30,8 @@ MUTANTS = [
     Mutant(
         "exchange: the sign of the rule as printed",
         SWAPS,
-        "return step * (energies[:-1] - energies[1:])",
-        "return step * (energies[1:] - energies[:-1])",
+        "log_ratio = step * (energies[:-1] - energies[1:])",
+        "log_ratio = step * (energies[1:] - energies[:-1])",
         INVARIANCE,
     ),
     Mutant(
@@ -220,7 +220,7 @@ MUTANTS = [
     ),
     Mutant(
         "exchange: other names count beside a temperature",
-        LADDERS,
+        "replicas/_settings.py",
         "float(name == TEMPERATURE or not only)",
         "1.0",
         (f"{USES}::test_another_beta_and_one_weight_for_each",),

@@ -185,6 +185,8 @@ def test_parameters_and_losses():
     for misshapen in (jnp.float32(1.0), jnp.ones(4), jnp.ones((3, 1))):
         with pytest.raises(ValueError, match=r"`value` must be one loss.*jax.vmap"):
             tx.update(PARAMS, state, PARAMS, value=misshapen)
+    with pytest.raises(ValueError, match=r"`temperature_scale` must be one number.*\(3,\)"):
+        tx.update(PARAMS, state, PARAMS, value=jnp.ones(3), temperature_scale=jnp.ones(3))
     by_function = to.replica_exchange(SGLD, HEAT, energy="value_fn", key=1)
     with pytest.raises(TypeError, match="`value_fn` is required"):
         by_function.update(PARAMS, state, PARAMS)

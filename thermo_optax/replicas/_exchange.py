@@ -10,22 +10,26 @@ from thermo_optax._base import (
     KeyLike,
     baths,
     check_choice,
-    check_fraction,
     check_integer,
     check_key,
-    check_share,
-    check_weight,
     known,
     next_count,
     stream_key,
 )
 
-from ._energies import check_energies
+from ._energies import check_energies, check_noise, check_one_scale
 from ._hyperparams import with_hyperparams
-from ._ladders import Ladders
+from ._ladders import Ladders, moves_after
 from ._momenta import rescaled
-from ._records import ReplicaExchangeState, forgotten, no_energies, no_swaps, with_energies
-from ._replicate import check_replica_axis, check_scale, replicate
+from ._records import (
+    ReplicaExchangeState,
+    forgotten,
+    no_energies,
+    no_swaps,
+    noise_of_pairs,
+    with_energies,
+)
+from ._replicate import check_replica_axis, replicate
 from ._swaps import (
     SCHEMES,
     decide,
@@ -33,12 +37,12 @@ from ._swaps import (
     pairs_to_try,
     recorded,
     replica_at,
+    round_keys,
     swapped,
     with_path,
 )
 
 _ENERGIES = ("value", "value_fn")
-_FIRST_MOVE = 32  # rounds of swaps before the ladder moves for the first time
 
 
 def replica_exchange(
@@ -175,27 +179,13 @@ def replica_exchange(
     if swap_period is not None:
         check_integer(1, "Pass None to switch swaps off.", swap_period=swap_period)
     check_integer(0, "0 starts at once.", warmup_steps=warmup_steps)
-    check_integer(0, "0 leaves the ladder as it is.", adaptation_steps=adaptation_steps)
     check_integer(0, "0 remembers none.", path_length=path_length)
-    check_share(noise_correction=noise_correction)
-    check_weight(noise_decay=noise_decay)
-    check_fraction(noise_decay=noise_decay)  # 1 would never take up a new loss
+    ladders.check_adaptation(adaptation_steps)
+    check_noise(noise_correction, noise_decay, energy)
     check_key(key)
     size = ladders.size
     replicas = replicate(inner, size, per_replica_args=per_replica_args)
     noisy, adapting = known(noise_correction) != 0, known(adaptation_steps) != 0
-    if noisy and energy == "value_fn":
-        raise ValueError(
-            f"`noise_correction`={noise_correction} has no effect with `energy`='value_fn': the "
-            "noise is estimated from the losses of successive steps, which only `energy`='value' "
-            "has. Leave it at 0, and give a `value_fn` without noise, such as the loss on all "
-            "validation data."
-        )
-    if adapting and not ladders.decides:
-        raise ValueError(
-            f"`adaptation_steps`={adaptation_steps} needs rungs that reject swaps, but with the "
-            "`normalization` 0 every swap is accepted. Give one name a C above 0."
-        )
 
     def init(params):
         with baths() as temperatures:
@@ -223,7 +213,7 @@ def replica_exchange(
         updates, state, params=None, *, value=None, value_fn=None, temperature_scale=1.0, **extra
     ):
         check_replica_axis("updates", updates, size)
-        check_scale(temperature_scale)
+        check_one_scale(temperature_scale)
         check_energies(energy, value, value_fn, params, size, swap_period is not None)
         # Settings come from the closure: of the state's, those that a resumed run changed give way.
         reference = ladders.reference(state.inner_state, [state.reference_temperature])
@@ -234,16 +224,16 @@ def replica_exchange(
         def swap(rung, values, swaps, energies, injected):
             if value_fn is not None and energy == "value_fn":
                 energies = with_energies(energies, jax.vmap(value_fn)(params), state.count)
-            which, whether = jax.random.split(_round_key(state.rng_key, swaps.rounds))
+            which, whether = round_keys(state.rng_key, swaps.rounds)
             order = replica_at(rung)
-            noise = jnp.asarray(noise_correction) * _noise_of_pairs(energies, order)
+            noise = jnp.asarray(noise_correction) * noise_of_pairs(energies, order)
             beta = ladders.beta(values, temperature_scale)
             log_ratio = log_acceptance(beta, energies.excess[order], noise)
             done = decide(pairs_to_try(scheme, swaps.rounds, which, size - 1), log_ratio, whether)
             rung = swapped(rung, done.accepted)
             swaps = recorded(swaps, done, rung)
             if adapting:
-                soon = (state.count < adaptation_steps) & _is_power(swaps.rounds)
+                soon = (state.count < adaptation_steps) & moves_after(swaps.rounds)
                 values, swaps = jax.lax.cond(soon, ladders.moved, lambda *same: same, values, swaps)
             return rung, values, swaps, energies, ladders.placed(injected, values, rung)
 
@@ -289,19 +279,3 @@ def replica_exchange(
 
 def _where(condition, tree, otherwise):
     return jax.tree.map(lambda new, old: jnp.where(condition, new, old), tree, otherwise)
-
-
-def _round_key(words: jax.Array, rounds: jax.Array) -> jax.Array:
-    return jax.random.fold_in(jax.random.wrap_key_data(words, impl="threefry2x32"), rounds)
-
-
-def _is_power(rounds: jax.Array) -> jax.Array:
-    return (rounds >= _FIRST_MOVE) & (rounds & (rounds - 1) == 0)
-
-
-def _noise_of_pairs(energies, order) -> jax.Array:
-    """Var(L_i - L_j) of the replicas on neighbouring rungs."""
-    noise = energies.noise / jnp.maximum(energies.noise_weight, jnp.finfo(jnp.float32).tiny)
-    by_rung = noise[order][:, order]
-    own, shared = jnp.diagonal(by_rung), jnp.diagonal(by_rung, 1)
-    return own[:-1] + own[1:] - 2 * shared

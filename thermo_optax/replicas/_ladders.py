@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from thermo_optax._base import check_positive, known
+from thermo_optax._base import check_integer, check_positive, known
 
 from ._barrier import adapted_ladder
 from ._hyperparams import check_names, injected_names, injections
@@ -26,6 +26,7 @@ from ._settings import (
 )
 
 MASS = "mass"
+_FIRST_MOVE = 32  # rounds of swaps before the ladder moves for the first time
 Values = dict[str, jax.Array]  # name -> float32[num_rungs]
 
 
@@ -70,10 +71,14 @@ class Ladders:
         check_betas(self._values, self._inverse, self._weights, betas or {})
         check_positive_values([scale.name for scale in self._scales], self._values)
 
-    @property
-    def decides(self) -> bool:
-        """Whether the losses have a say in swaps, as far as is known."""
-        return bool(deciding(self._weights))
+    def check_adaptation(self, steps: Any) -> None:
+        """Raises where a ladder shall adapt, but no swap is ever rejected."""
+        check_integer(0, "0 leaves the ladder as it is.", adaptation_steps=steps)
+        if known(steps) != 0 and not deciding(self._weights):
+            raise ValueError(
+                f"`adaptation_steps`={steps} needs rungs that reject swaps, but with the "
+                "`normalization` 0 every swap is accepted. Give one name a C above 0."
+            )
 
     def values(self) -> Values:
         """New arrays with the values at the start."""
@@ -209,6 +214,11 @@ class Ladders:
                 f"{sorted(self._values)}: values may change when a run goes on, but not the names "
                 "and the number of rungs. Call `init` for the new ladder."
             )
+
+
+def moves_after(rounds: jax.Array) -> jax.Array:
+    """Whether an adapting ladder moves: after 32, 64, 128... rounds of swaps."""
+    return (rounds >= _FIRST_MOVE) & (rounds & (rounds - 1) == 0)
 
 
 def _usable(inverse: Inverse, value: Any) -> Inverse:

@@ -154,3 +154,11 @@ def _with_noise(record: EnergyRecord, excess: jax.Array, decay: Any) -> EnergyRe
     noise = (1 - weight) * record.noise + weight * step[:, None] * step[None, :] / 2
     total = (1 - share) * record.noise_weight + jnp.where(jnp.any(sound), share, 0)
     return record._replace(noise=noise, noise_weight=total)
+
+
+def noise_of_pairs(record: EnergyRecord, order: jax.Array) -> jax.Array:
+    """Var(L_i - L_j) of the replicas on neighbouring rungs."""
+    noise = record.noise / jnp.maximum(record.noise_weight, jnp.finfo(jnp.float32).tiny)
+    by_rung = noise[order][:, order]
+    own, shared = jnp.diagonal(by_rung), jnp.diagonal(by_rung, 1)
+    return own[:-1] + own[1:] - 2 * shared

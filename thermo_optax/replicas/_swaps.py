@@ -18,6 +18,12 @@ class Round(NamedTuple):
     accepted: jax.Array  # bool[num_rungs - 1]
 
 
+def round_keys(words: jax.Array, rounds: jax.Array) -> jax.Array:
+    """Two keys for a round: of which pairs try, and of whether they succeed."""
+    key = jax.random.wrap_key_data(words, impl="threefry2x32")
+    return jax.random.split(jax.random.fold_in(key, rounds))
+
+
 def pairs_to_try(scheme: str, rounds: jax.Array, key: jax.Array, num_pairs: int) -> jax.Array:
     """bool[num_pairs]: every second pair, in turn the even and the odd ones; or one at random."""
     pairs = jnp.arange(num_pairs, dtype=rounds.dtype)
