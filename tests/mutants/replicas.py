@@ -156,9 +156,15 @@ MUTANTS = [
     Mutant(
         "exchange: losses rounded before they are subtracted",
         RECORDS,
-        "    excess = losses - numbers.where(finite, lowest, 0)",
-        "    losses, lowest = (numbers.float32(loss) for loss in (losses, lowest))\n"
-        "    excess = losses - numbers.where(finite, lowest, 0)",
+        "excess = _excess(losses, numbers)",
+        "excess = _excess(losses.astype(numbers.float32), numbers)",
+        (f"{ENERGIES}::test_a_constant_in_the_loss_changes_nothing",),
+    ),
+    Mutant(
+        "exchange: the lowest loss without the digits that float32 cuts off",
+        RECORDS,
+        "rest = numbers.where(finite, losses - numbers.where(finite, rounded, 0), 0)",
+        "rest = numbers.zeros_like(losses)",
         (f"{ENERGIES}::test_a_constant_in_the_loss_changes_nothing",),
     ),
     Mutant(
@@ -235,14 +241,14 @@ MUTANTS = [
     Mutant(
         "exchange: the best replica is the worst",
         READERS,
-        "best = jnp.argmin(jnp.where(sound, losses, jnp.inf))",
-        "best = jnp.argmax(jnp.where(sound, losses, -jnp.inf))",
+        "losses = jnp.where(sound, losses, jnp.inf)",
+        "losses = jnp.where(sound, -losses, jnp.inf)",
         (f"{USES}::test_the_best_replica_is_the_best",),
     ),
     Mutant(
         "exchange: the luckiest loss is forgotten",
         RECORDS,
-        "better = finite & (losses < record.lowest)",
+        "better = finite & lower",
         "better = finite",
         (f"{USES}::test_the_best_replica_is_the_best",),
     ),

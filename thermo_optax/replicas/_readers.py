@@ -142,12 +142,15 @@ def best_replica(state: Any, params: Params, *, by: str = "lowest") -> Params:
     """
     check_choice("by", by, ("lowest", "latest"))
     energies = exchange_state(state).energies
-    losses = energies.lowest if by == "lowest" else energies.latest
+    losses, rest = energies.lowest, energies.lowest_rest
+    if by == "latest":
+        losses = rest = energies.excess
     sound = jnp.isfinite(losses) & jnp.isfinite(energies.latest) & _are_finite(params)
     found = jnp.any(sound)
     if not isinstance(found, Tracer) and not found:
         raise ValueError(_no_best(energies))
-    best = jnp.argmin(jnp.where(sound, losses, jnp.inf))
+    losses = jnp.where(sound, losses, jnp.inf)
+    best = jnp.argmin(jnp.where(losses == jnp.min(losses), rest, jnp.inf))
 
     def chosen(leaf):
         one = leaf[best]

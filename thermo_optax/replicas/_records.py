@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+_MOST = float(np.finfo(np.float32).max)
 COLD, HOT = 1, 2  # has visited the first rung last, or since then the last one; 0: neither yet
 
 
@@ -27,9 +28,10 @@ class SwapRecord(NamedTuple):
 class EnergyRecord(NamedTuple):
     """The losses that the exchange has seen."""
 
-    latest: jax.Array  # float[num_replicas] (float64 under `jax_enable_x64`); inf before the first
+    latest: jax.Array  # float32[num_replicas]; inf before the first
     excess: jax.Array  # float32[num_replicas], above the lowest of `latest`: what decides on swaps
-    lowest: jax.Array  # like `latest`, of each replica so far; inf before the first
+    lowest: jax.Array  # float32[num_replicas], of each replica so far; inf before the first
+    lowest_rest: jax.Array  # float32[num_replicas], what float32 cuts off `lowest`; 0 if nothing
     lowest_step: jax.Array  # int32[num_replicas], the update at which it was seen
     faults: jax.Array  # int32[num_replicas], losses that were not finite
     noise: jax.Array  # float32[num_replicas, num_replicas], covariance of the noise of `excess`
@@ -80,9 +82,10 @@ def forgotten(record: SwapRecord) -> SwapRecord:
 def no_energies(num_replicas: int) -> EnergyRecord:
     """The record before the first loss."""
     return EnergyRecord(
-        latest=jnp.full(num_replicas, jnp.inf, jnp.result_type(float)),
+        latest=jnp.full(num_replicas, jnp.inf, jnp.float32),
         excess=jnp.full(num_replicas, jnp.inf, jnp.float32),
-        lowest=jnp.full(num_replicas, jnp.inf, jnp.result_type(float)),
+        lowest=jnp.full(num_replicas, jnp.inf, jnp.float32),
+        lowest_rest=jnp.zeros(num_replicas, jnp.float32),
         lowest_step=jnp.zeros(num_replicas, jnp.int32),
         faults=jnp.zeros(num_replicas, jnp.int32),
         noise=jnp.zeros((num_replicas, num_replicas), jnp.float32),
@@ -103,39 +106,55 @@ def with_energies(
 
     With a `noise_decay` the noise of the losses is estimated, too.
     """
-    excess = _excess(losses)
+    losses, numbers = _wide(losses)
+    finite = jnp.isfinite(losses)
+    excess = _excess(losses, numbers)
     if noise_decay is not None:
         record = _with_noise(record, excess, noise_decay)
-    losses = jnp.asarray(losses, record.lowest.dtype)
-    finite = jnp.isfinite(losses)
-    better = finite & (losses < record.lowest)
+    latest, rest = _split(losses, numbers)
+    lower = (latest < record.lowest) | ((latest == record.lowest) & (rest < record.lowest_rest))
+    better = finite & lower
     return record._replace(
-        latest=losses,
+        latest=latest,
         excess=excess,
-        lowest=jnp.where(better, losses, record.lowest),
+        lowest=jnp.where(better, latest, record.lowest),
+        lowest_rest=jnp.where(better, rest, record.lowest_rest),
         lowest_step=jnp.where(better, count, record.lowest_step),
         faults=record.faults + (~finite).astype(jnp.int32),
     )
 
 
-def _excess(losses: Any) -> jax.Array:
-    """float32, the losses above the lowest of them, subtracted in the precision they come in.
+def _wide(losses: Any) -> tuple[Any, Any]:
+    """The losses in the precision they come in, at least float32, and the module that has it."""
+    if not isinstance(losses, jax.Array):  # JAX without x64 would round them first
+        return np.asarray(losses, np.float64), np
+    known = losses.dtype in (jnp.float32, jnp.float64)
+    return (losses if known else losses.astype(jnp.float32)), jnp
 
-    What decides are differences of order T, and a sum over 1e8 examples in float32 has none left.
+
+def _excess(losses: Any, numbers: Any) -> jax.Array:
+    """float32, the losses above the lowest of them.
+
+    What decides are differences of order T, and a loss summed over 1e8 examples has none left in
+    float32: so they are subtracted before they are rounded.
     """
-    numbers = np
-    if isinstance(losses, jax.Array):
-        numbers = jnp
-        wide = losses.dtype if losses.dtype in (jnp.float32, jnp.float64) else jnp.float32
-    else:
-        wide = np.float64  # JAX without x64 would round them first
-    losses = numbers.asarray(losses, wide)
     finite = numbers.isfinite(losses)
     lowest = numbers.min(losses, initial=np.inf, where=finite)
     excess = losses - numbers.where(finite, lowest, 0)
     # A loss that is finite stays so where float32 ends.
-    excess = numbers.where(finite, numbers.minimum(excess, float(np.finfo(np.float32).max)), losses)
-    return jnp.asarray(excess, jnp.float32)
+    return jnp.asarray(numbers.where(finite, numbers.minimum(excess, _MOST), losses), jnp.float32)
+
+
+def _split(losses: Any, numbers: Any) -> tuple[jax.Array, jax.Array]:
+    """The losses in float32, and what that cuts off: together nearly all digits of a float64."""
+    losses = numbers.where(numbers.isfinite(losses), numbers.clip(losses, -_MOST, _MOST), losses)
+    if numbers is np:
+        rounded = losses.astype(np.float32).astype(losses.dtype)
+    else:  # a conversion there and back XLA may take for none
+        rounded = jax.lax.reduce_precision(losses, exponent_bits=8, mantissa_bits=23)
+    finite = numbers.isfinite(losses)
+    rest = numbers.where(finite, losses - numbers.where(finite, rounded, 0), 0)
+    return jnp.asarray(rounded, jnp.float32), jnp.asarray(rest, jnp.float32)
 
 
 def _with_noise(record: EnergyRecord, excess: jax.Array, decay: Any) -> EnergyRecord:
