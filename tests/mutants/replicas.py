@@ -7,6 +7,7 @@ RECORDS = "replicas/_records.py"
 EXCHANGE = "replicas/_exchange.py"
 LADDERS = "replicas/_ladders.py"
 READERS = "replicas/_readers.py"
+FACTORS = "replicas/_momenta.py"
 INVERSE = "replicas/_inverse.py"
 REPLICATE = "replicas/_replicate.py"
 
@@ -17,14 +18,20 @@ TRIPS = (f"{UNITS}::test_round_trips_where_all_swaps_are_accepted",)
 MOMENTA = (f"{USES}::test_momenta_are_rescaled_with_the_temperature_and_drawn_at_it",)
 BETAS = (f"{USES}::test_betas_are_those_of_the_authors",)
 INDEPENDENCE = ("replicas/test_replicate.py::test_replicas_share_no_noise_and_no_first_momenta",)
+REPLICAS = "replicas/test_replicate.py"
+ENERGIES = "replicas/test_energies.py"
+VARIANCE = (
+    "replicas/test_momenta.py::test_they_are_drawn_and_rescaled_with_the_variance_of_their_rung",
+)
+RESUMED = ("replicas/test_resumed.py::test_another_ladder_wins_and_momenta_follow",)
 RUNGS = (f"{USES}::test_states_by_rung",)
 
 MUTANTS = [
     Mutant(
         "exchange: the sign of the rule as printed",
         SWAPS,
-        "return step * (energies[:-1] - energies[1:])",
-        "return step * (energies[1:] - energies[:-1])",
+        "log_ratio = step * (energies[:-1] - energies[1:])",
+        "log_ratio = step * (energies[1:] - energies[:-1])",
         INVARIANCE,
     ),
     Mutant(
@@ -72,23 +79,122 @@ MUTANTS = [
     Mutant(
         "exchange: momenta keep the temperature of the old rung",
         EXCHANGE,
-        "jnp.sqrt(after[label] / before[label])",
-        "jnp.ones_like(after[label])",
+        "inner_state = rescaled(placed, factors, due | changed)",
+        "inner_state = rescaled(placed, factors, changed)",
         MOMENTA,
     ),
     Mutant(
         "exchange: momenta rescaled by the temperatures, not by their roots",
-        EXCHANGE,
-        "jnp.sqrt(after[label] / before[label])",
-        "after[label] / before[label]",
+        FACTORS,
+        "return jnp.sqrt(ratio)",
+        "return ratio",
         MOMENTA,
     ),
     Mutant(
         "exchange: all first momenta at the temperature of the sampler",
-        LADDERS,
-        "factors[label] = jnp.sqrt(values[name] / ",
-        "factors[label] = jnp.sqrt(values[name] / values[name] + 0 / ",
+        EXCHANGE,
+        "rescaled(placed, factors, jnp.ones([], bool))",
+        "rescaled(placed, factors, jnp.zeros([], bool))",
         MOMENTA,
+    ),
+    Mutant(
+        "exchange: momenta know no masses",
+        LADDERS,
+        "named = {TEMPERATURE: EVERYWHERE, MASS: EVERYWHERE}",
+        "named = {TEMPERATURE: EVERYWHERE}",
+        VARIANCE,
+    ),
+    Mutant(
+        "exchange: hyperparameters of one group scale the momenta of all",
+        FACTORS,
+        "above = [place for place in places if path[: len(place)] == place]",
+        "above = list(places)",
+        VARIANCE,
+    ),
+    Mutant(
+        "exchange: a temperature of the model heats",
+        LADDERS,
+        "heat = new / old if self._by_bath(before) else 1.0",
+        "heat = new / old",
+        VARIANCE,
+    ),
+    Mutant(
+        "exchange: parameters with a field `momentum` are momenta",
+        "_base/_momenta.py",
+        'return {"momentum", "rng_key", "count"} <= set(getattr(node, "_fields", ()))',
+        'return "momentum" in getattr(node, "_fields", ())',
+        ("replicas/test_momenta.py::test_parameters_called_momentum_are_no_momenta",),
+    ),
+    Mutant(
+        "exchange: the ladder of the state wins over another in the settings",
+        LADDERS,
+        "other = jnp.any(jnp.stack(others))",
+        "other = jnp.any(jnp.stack(others)) & False",
+        RESUMED,
+    ),
+    Mutant(
+        "exchange: momenta do not follow another ladder",
+        EXCHANGE,
+        "inner_state = rescaled(placed, factors, due | changed)",
+        "inner_state = rescaled(placed, factors, due)",
+        RESUMED,
+    ),
+    Mutant(
+        "exchange: the reference of the state wins over another in the settings",
+        LADDERS,
+        "return values, other | (exchange.reference_temperature != reference)",
+        "return values, other",
+        ("replicas/test_resumed.py::test_another_reference_wins_and_momenta_follow",),
+    ),
+    Mutant(
+        "exchange: a ladder that has adapted begins anew in every update",
+        LADDERS,
+        "exchange.given_ladder[name] != value",
+        "exchange.ladder[name] != value",
+        ("replicas/test_resumed.py::test_a_ladder_that_has_adapted_stays_while_its_settings_do",),
+    ),
+    Mutant(
+        "exchange: losses rounded before they are subtracted",
+        RECORDS,
+        "excess = _excess(losses, numbers)",
+        "excess = _excess(losses.astype(numbers.float32), numbers)",
+        (f"{ENERGIES}::test_a_constant_in_the_loss_changes_nothing",),
+    ),
+    Mutant(
+        "exchange: the lowest loss without the digits that float32 cuts off",
+        RECORDS,
+        "rest = numbers.where(finite, losses - numbers.where(finite, rounded, 0), 0)",
+        "rest = numbers.zeros_like(losses)",
+        (f"{ENERGIES}::test_a_constant_in_the_loss_changes_nothing",),
+    ),
+    Mutant(
+        "exchange: an infinite loss is swapped",
+        SWAPS,
+        "return jnp.where(finite, log_ratio, jnp.nan)",
+        "return log_ratio",
+        (f"{ENERGIES}::test_a_loss_that_is_not_finite_is_not_swapped",),
+    ),
+    Mutant(
+        "exchange: a replica that is not finite is the best",
+        READERS,
+        " & jnp.isfinite(energies.latest) & _are_finite(params)",
+        "",
+        (f"{ENERGIES}::test_the_best_replica_is_one_that_is_alive",),
+    ),
+    Mutant(
+        "replicas: functions and batches are split by their shapes",
+        REPLICATE,
+        "for name, arg in extra_args.items() if name in own}",
+        "for name, arg in extra_args.items() if name in own\n"
+        "            or all(x.shape[:1] == (num_replicas,) for x in jax.tree.leaves(arg))}",
+        (f"{REPLICAS}::test_what_has_as_many_rows_as_there_are_replicas_is_not_split",),
+    ),
+    Mutant(
+        "replicas: hyperparameters along the last axis",
+        "replicas/_hyperparams.py",
+        "jnp.broadcast_to(leading(value, leaf.ndim), leaf.shape)",
+        "jnp.broadcast_to(value, leaf.shape)",
+        (f"{REPLICAS}::test_hyperparameters_go_along_the_axis_of_their_own_replicas",),
     ),
     Mutant(
         "exchange: the first swap at once",
@@ -100,15 +206,15 @@ MUTANTS = [
     Mutant(
         "exchange: losses taken by replica, not by rung",
         EXCHANGE,
-        "energies.latest[order]",
-        "energies.latest",
+        "energies.excess[order]",
+        "energies.excess",
         ("replicas/test_laws.py::test_swaps_are_as_frequent_as_they_must_be",),
     ),
     Mutant(
         "exchange: the heat of a rung in other units than the sampler's",
         LADDERS,
-        "return temperature_scale * heat / exchange.reference_temperature",
-        "return temperature_scale * heat * exchange.reference_temperature",
+        "return scale * values[TEMPERATURE][rung] / reference",
+        "return scale * values[TEMPERATURE][rung] * reference",
         (f"{USES}::test_heat_is_relative_to_the_reference",),
     ),
     Mutant(
@@ -120,7 +226,7 @@ MUTANTS = [
     ),
     Mutant(
         "exchange: other names count beside a temperature",
-        LADDERS,
+        "replicas/_settings.py",
         "float(name == TEMPERATURE or not only)",
         "1.0",
         (f"{USES}::test_another_beta_and_one_weight_for_each",),
@@ -135,14 +241,14 @@ MUTANTS = [
     Mutant(
         "exchange: the best replica is the worst",
         READERS,
-        "best = jnp.argmin(jnp.where(jnp.isfinite(losses), losses, jnp.inf))",
-        "best = jnp.argmax(jnp.where(jnp.isfinite(losses), losses, -jnp.inf))",
+        "losses = jnp.where(sound, losses, jnp.inf)",
+        "losses = jnp.where(sound, -losses, jnp.inf)",
         (f"{USES}::test_the_best_replica_is_the_best",),
     ),
     Mutant(
         "exchange: the luckiest loss is forgotten",
         RECORDS,
-        "better = finite & (energies < record.lowest)",
+        "better = finite & lower",
         "better = finite",
         (f"{USES}::test_the_best_replica_is_the_best",),
     ),

@@ -1,6 +1,8 @@
 """Bad input gets a message that names the argument, the value and the remedy."""
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 import pytest
 
@@ -28,6 +30,44 @@ PARAMS = jnp.ones((3, 2))
         ({"ladder": {"temperature": [0.0, 1.0]}}, ValueError, "inverse temperature above 0"),
         ({"ladder": {"dropout_rate": [0.0, 0.5]}}, ValueError, "dropout between 0 and 1"),
         ({"ladder": {"temperature": [1.0, jnp.nan]}}, ValueError, "strictly monotone"),
+        ({"ladder": {"temperature": [1.0, jnp.inf]}}, ValueError, "must be finite.*power of the"),
+        ({"ladder": {"temperature": [4.0, 2.0, 1.0]}}, ValueError, "begin with the coldest rung"),
+        ({"ladder": {"x": [4.0, 2.0, 1.0]}}, ValueError, "begin with the coldest rung.*Reverse"),
+        ({"ladder": {"keep": [0.5, 0.8]}}, ValueError, "begin with the coldest rung.*Reverse"),
+        ({"ladder": {"x": [1.0, 2.0], "temperature": [2.0, 1.0]}}, ValueError, "coldest rung"),
+        (
+            {"ladder": {"x": [1.0, 2.0], "temperature": [2.0, 1.0]}, "normalization": {"x": 1.0}},
+            ValueError,
+            "coldest rung, got .2. 1.",
+        ),
+        (
+            {"ladder": {**HEAT, "mass": [1.0, 0.0, 2.0]}},
+            ValueError,
+            r"`ladder\['mass'\]` must be above 0",
+        ),
+        (
+            {"ladder": {"p": [1.0, 0.5, 0.5]}, "betas": {"p": lambda p: p}},
+            ValueError,
+            "strictly monotone.*`normalization` 0",
+        ),
+        ({"mass_groups": {"p": "a"}}, ValueError, r"`mass_groups` names \['p'\]"),
+        (
+            {"heated_groups": {"temperature": "a"}, "model_hyperparams": "temperature"},
+            ValueError,
+            "`heated_groups` names .*`model_hyperparams` too",
+        ),
+        ({"noise_correction": 3.0}, ValueError, "`noise_correction` must be between 0 and 1"),
+        ({"noise_decay": 1.0}, ValueError, "`noise_decay` must be at least 0 and below 1"),
+        (
+            {"noise_correction": 0.5, "energy": "value_fn"},
+            ValueError,
+            "`noise_correction`=0.5 has no effect with `energy`='value_fn'",
+        ),
+        (
+            {"normalization": 0.0, "adaptation_steps": 9},
+            ValueError,
+            "`adaptation_steps`=9 needs rungs that reject",
+        ),
         ({"scheme": "all"}, ValueError, "`scheme` must be one of.*even-odd"),
         ({"energy": "loss"}, ValueError, "`energy` must be one of"),
         ({"swap_period": 0}, ValueError, "`swap_period` must be an integer of at least 1"),
@@ -40,7 +80,7 @@ PARAMS = jnp.ones((3, 2))
         ({"betas": {"lr": lambda x: x}}, ValueError, r"`betas` names \['lr'\]"),
         ({"model_hyperparams": ("p",)}, ValueError, r"`model_hyperparams` names \['p'\]"),
         ({"heated_groups": {"p": "a"}}, ValueError, r"`heated_groups` names \['p'\]"),
-        ({"noise_correction": -0.5}, ValueError, "`noise_correction` must be finite and not"),
+        ({"noise_correction": -0.5}, ValueError, "`noise_correction` must be between 0 and 1"),
         ({"noise_decay": 0.0}, ValueError, "`noise_decay` must be above 0"),
         ({"reference_temperature": 0.0}, ValueError, "`reference_temperature` must be finite"),
         ({"key": None}, TypeError, "`key` is required"),
@@ -75,6 +115,66 @@ def test_a_bath_of_several_temperatures_needs_a_reference(temperatures):
     assert state.reference_temperature == 2
 
 
+def test_groups_that_the_inner_transformation_does_not_have():
+    def layers(heat):
+        groups = {"a": to.sgld(0.1, heat, key=0), "b": to.sgld(0.1, 1.0, key=0)}
+        return optax.partition(groups, {"x": "a", "y": "b"})
+
+    inner, params = optax.inject_hyperparams(layers)(1.0), {"x": PARAMS, "y": PARAMS}
+    ladder = {"heat": [1.0, 2.0, 4.0]}
+    for argument in ("heated_groups", "mass_groups"):
+        to.replica_exchange(inner, ladder, **{argument: {"heat": "a"}}, key=1).init(params)
+        with pytest.raises(ValueError, match=rf"`{argument}` names .* 'c'.*\['a', 'b'\].*one of"):
+            to.replica_exchange(inner, ladder, **{argument: {"heat": "c"}}, key=1).init(params)
+        with pytest.raises(ValueError, match=r"the groups \[\].*leave the argument out"):
+            tx = to.replica_exchange(SGLD, HEAT, **{argument: {"temperature": "a"}}, key=1)
+            tx.init(PARAMS)
+
+
+def test_a_reference_without_effect():
+    injected = optax.inject_hyperparams(to.sgld)(0.1, 1.0, key=0)
+    for inner, ladder in [(injected, HEAT), (SGD, {"learning_rate": [0.1, 0.2, 0.3]})]:
+        tx = to.replica_exchange(inner, ladder, reference_temperature=2.0, key=1)
+        with pytest.raises(ValueError, match="`reference_temperature`=2.0 has no effect"):
+            tx.init(PARAMS)
+
+
+def test_names_that_only_come_along_may_have_any_values():
+    inner = optax.inject_hyperparams(to.sgld)(0.1, 1.0, key=0)
+    for rates in ([0.1] * 3, [0.1, 0.3, 0.2], [0.3, 0.2, 0.1]):
+        state = to.replica_exchange(inner, {**HEAT, "learning_rate": rates}, key=1).init(PARAMS)
+        np.testing.assert_allclose(state.inner_state.hyperparams["learning_rate"], rates)
+    ladder = {"dropout_rate": [0.0, 0.5, 0.0], "learning_rate": [0.1, 0.2, 0.3]}
+    settings = {"normalization": {"learning_rate": 1.0}, "model_hyperparams": "dropout_rate"}
+    tx = to.replica_exchange(inner, ladder, swap_period=1, **settings, key=1)
+    state = tx.init(PARAMS)
+    for _ in range(3):
+        _, state = tx.update(PARAMS, state, PARAMS, value=jnp.arange(3.0))
+    expected = np.exp([-5.0, -10 / 6])
+    np.testing.assert_allclose(to.swap_acceptance(state).probability, expected, rtol=1e-5)
+    everything = {**HEAT, "learning_rate": [0.1] * 3}
+    to.replica_exchange(inner, everything, normalization=0.0, key=1).init(PARAMS)
+
+
+def test_a_rung_for_the_prior():
+    """Powers of the likelihood from 1 to 0: swaps use differences of betas only."""
+    powers = {"power": [1.0, 0.5, 0.0]}
+    settings = {"betas": {"power": lambda power: power}, "model_hyperparams": "power"}
+    tx = to.replica_exchange(SGLD, powers, swap_period=1, adaptation_steps=100, **settings, key=1)
+    losses = jnp.array([1.0, 3.0, 7.0])
+
+    def step(state, _):
+        state = tx.update(jnp.zeros_like(PARAMS), state, PARAMS, value=losses[state.rung])[1]
+        return state, to.swap_acceptance(state).probability
+
+    state, acceptance = quick_jit(lambda state: jax.lax.scan(step, state, length=40))(
+        tx.init(PARAMS)
+    )
+    np.testing.assert_allclose(acceptance[31], np.exp([-1.0, -2.0]), rtol=1e-5)
+    found = np.asarray(state.ladder["power"])  # which reject equally often where it was measured
+    assert found[0] == 1 and found[2] == 0 and 0 < found[1] < 0.5
+
+
 def test_parameters_and_losses():
     tx = to.replica_exchange(SGLD, HEAT, key=1)
     state = tx.init(PARAMS)
@@ -85,6 +185,8 @@ def test_parameters_and_losses():
     for misshapen in (jnp.float32(1.0), jnp.ones(4), jnp.ones((3, 1))):
         with pytest.raises(ValueError, match=r"`value` must be one loss.*jax.vmap"):
             tx.update(PARAMS, state, PARAMS, value=misshapen)
+    with pytest.raises(ValueError, match=r"`temperature_scale` must be one number.*\(3,\)"):
+        tx.update(PARAMS, state, PARAMS, value=jnp.ones(3), temperature_scale=jnp.ones(3))
     by_function = to.replica_exchange(SGLD, HEAT, energy="value_fn", key=1)
     with pytest.raises(TypeError, match="`value_fn` is required"):
         by_function.update(PARAMS, state, PARAMS)

@@ -86,6 +86,84 @@ def test_extra_arguments_are_given_out():
     np.testing.assert_array_equal(updates[:, 0], 2 * values + 2)
 
 
+def gradient_from(data):
+    """A function of one replica's parameters, with its data among its arrays."""
+    return jax.tree_util.Partial(lambda data, params: jnp.mean(data) * params, data)
+
+
+def by_function(updates, state, params=None, *, grad_fn, batch, **extra_args):
+    """The gradient of each replica from arguments that serve all of them."""
+    del updates, extra_args
+    shift = sum(jnp.sum(leaf) for leaf in jax.tree.leaves(batch))
+    return jax.tree.map(lambda u: u + shift, grad_fn(params)), state
+
+
+@pytest.mark.parametrize("wrap", ["replicate", "replica_exchange"])
+def test_what_has_as_many_rows_as_there_are_replicas_is_not_split(wrap):
+    tx = optax.GradientTransformationExtraArgs(lambda params: (), by_function)
+    data, params = jnp.arange(float(SIZE)), jnp.ones((SIZE, 2))
+    batch = {"x": jnp.ones((SIZE, 3)), "y": jnp.ones(SIZE)}
+    if wrap == "replicate":
+        shared, split = to.replicate(tx, SIZE), to.replicate(tx, SIZE, per_replica_args="grad_fn")
+    else:
+        shared, split = (
+            to.replica_exchange(
+                tx,
+                {"dropout_rate": [0.1, 0.2, 0.3, 0.4]},
+                model_hyperparams="dropout_rate",
+                per_replica_args=names,
+                key=0,
+            )
+            for names in ((), ("grad_fn",))
+        )
+    extra = {"grad_fn": gradient_from(data), "batch": batch, "value": jnp.ones(SIZE)}
+    updates, _ = shared.update(params, shared.init(params), params, **extra)
+    np.testing.assert_allclose(updates, jnp.mean(data) + 4 * SIZE)
+    updates, _ = split.update(params, split.init(params), params, **extra)
+    np.testing.assert_allclose(updates[:, 0], data + 4 * SIZE)
+    extra["grad_fn"] = gradient_from(data[1:])
+    with pytest.raises(ValueError, match=r"`grad_fn.*must have a first axis of 4.*\(3,\)"):
+        split.update(params, split.init(params), params, **extra)
+
+
+def test_arrays_of_a_value_fn_are_not_split():
+    rows = jnp.arange(float(SIZE))
+    sgd = optax.inject_hyperparams(optax.sgd)(0.1)
+    ladder = {"learning_rate": [0.1, 0.2, 0.3, 0.4]}
+    tx = to.replica_exchange(sgd, ladder, swap_period=1, energy="value_fn", key=0)
+    params = jnp.ones((SIZE, 1))
+    state = tx.init(params)
+    loss = jax.tree_util.Partial(lambda rows, params: jnp.sum(rows) * jnp.sum(params), rows)
+    for _ in range(2):
+        _, state = tx.update(params, state, params, value_fn=loss)
+    np.testing.assert_allclose(state.energies.latest, jnp.sum(rows))
+
+
+@pytest.mark.usefixtures("standard_promotion")
+def test_hyperparameters_go_along_the_axis_of_their_own_replicas():
+    inner = optax.inject_hyperparams(optax.sgd)(0.5)
+    rates = jnp.array([0.1, 0.2])
+    tx = to.replicate(to.replicate(inner, 2), 2, hyperparams={"learning_rate": rates})
+    params = jnp.ones((2, 2, 3))
+    updates, _ = tx.update(params, tx.init(params), params)
+    np.testing.assert_allclose(updates[:, :, 0], -rates[:, None] * jnp.ones((1, 2)))
+
+
+@pytest.mark.usefixtures("standard_promotion")
+def test_noise_of_optax_differs_at_every_depth():
+    tx = to.replicate(to.replicate(optax.add_noise(0.1, 0.5, key=3), 2), 2)
+    params = jnp.zeros((2, 2, 3))
+    updates, _ = tx.update(params, tx.init(params), params)
+    assert len(np.unique(updates)) == updates.size
+
+
+def test_first_momenta_differ_at_every_depth():
+    inner = to.langevin(0.5, 1.0, friction=1.0, key=0)
+    tx = to.replicate(to.replica_exchange(inner, {"temperature": [1.0, 2.0]}, key=1), 3)
+    momenta = tx.init(jnp.zeros((3, 2, 5))).inner_state.momentum
+    assert len(np.unique(momenta)) == momenta.size
+
+
 def test_shapes_alone_will_do():
     tx = to.replicate(to.langevin(0.5, 1.0, friction=1.0, key=0), SIZE)
     shape = jax.ShapeDtypeStruct((SIZE, 3), jnp.bfloat16)

@@ -14,6 +14,7 @@ from ._checks import check_leaves as check_leaves
 from ._checks import check_nonnegative as check_nonnegative
 from ._checks import check_positive as check_positive
 from ._checks import check_rate as check_rate
+from ._checks import check_share as check_share
 from ._checks import check_structure as check_structure
 from ._checks import check_weight as check_weight
 from ._checks import known as known
@@ -32,8 +33,9 @@ from ._momenta import compute_dtype as compute_dtype
 from ._momenta import finite_or_zero as finite_or_zero
 from ._momenta import initial_momenta as initial_momenta
 from ._momenta import is_sound as is_sound
-from ._momenta import map_momenta as map_momenta
+from ._momenta import map_samplers as map_samplers
 from ._momenta import momenta as momenta
+from ._momenta import samplers as samplers
 from ._momenta import wide_zeros as wide_zeros
 from ._noise import GENERATORS as GENERATORS
 from ._noise import map_with_noise as map_with_noise

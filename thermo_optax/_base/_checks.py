@@ -82,6 +82,12 @@ def check_weight(**hyperparams: Any) -> None:
     _check("above 0 and at most 1", remedy, lambda x: (x > 0) & (x <= 1), hyperparams)
 
 
+def check_share(**hyperparams: Any) -> None:
+    """Parts of a whole, of which both none and all are meant."""
+    remedy = "Pass a number in [0, 1]."
+    _check("between 0 and 1", remedy, lambda x: (x >= 0) & (x <= 1), hyperparams)
+
+
 def check_integer(least: int, remedy: str, **numbers: Any) -> None:
     """Numbers of steps, cycles or bins; traced ones pass."""
     for name, value in numbers.items():

@@ -2,13 +2,12 @@
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.tree_util import GetAttrKey
 
 from ._checks import check_choice
 from ._noise import fold, map_with_noise
@@ -76,22 +75,30 @@ def finite_or_zero(gradient: jax.Array) -> jax.Array:
     return jnp.where(is_sound(gradient), gradient, 0)
 
 
-def momenta(state: Any) -> list[tuple[tuple, jax.Array]]:
-    """All momenta in the state of a sampler, chain or partition: paths and arrays."""
-    return [leaf for leaf in jax.tree_util.tree_leaves_with_path(state) if _is_momentum(leaf[0])]
+def samplers(state: Any) -> list[tuple[tuple, Any]]:
+    """The states of all samplers with momenta inside a state, with their paths."""
+    found = jax.tree_util.tree_leaves_with_path(state, is_leaf=_is_sampler)
+    return [(path, node) for path, node in found if _is_sampler(node)]
 
 
-def map_momenta(fn: Callable[[list[jax.Array]], Any], state: Any) -> Any:
-    """The state with the arrays that `fn` makes of all its momenta, in the order of `momenta`."""
-    leaves, structure = jax.tree_util.tree_flatten_with_path(state)
-    arrays = [array for _, array in leaves]
-    places = [place for place, (path, _) in enumerate(leaves) if _is_momentum(path)]
-    if places:
-        new = fn([arrays[place] for place in places])
-        for place, momentum in zip(places, new, strict=True):
-            arrays[place] = momentum
-    return jax.tree.unflatten(structure, arrays)
+def map_samplers(fn: Callable[[Any, Any], Any], state: Any, arguments: Sequence[Any]) -> Any:
+    """The state with fn(sampler, argument) for each sampler, in the order of `samplers`."""
+    each = iter(arguments)
+
+    def changed(node):
+        return fn(node, next(each)) if _is_sampler(node) else node
+
+    return jax.tree.map(changed, state, is_leaf=_is_sampler)
 
 
-def _is_momentum(path: tuple) -> bool:
-    return GetAttrKey("momentum") in path
+def momenta(state: Any) -> list[jax.Array]:
+    """All momenta in the state of a sampler, chain or partition."""
+    return [p for _, node in samplers(state) for p in jax.tree.leaves(node.momentum)]
+
+
+def _is_sampler(node: Any) -> bool:
+    """Whether a node is the state of a sampler with momenta.
+
+    Copies of the parameters are in states too, and a user's parameters may have a field `momentum`.
+    """
+    return {"momentum", "momentum_scale", "rng_key", "count"} <= set(getattr(node, "_fields", ()))

@@ -1,8 +1,34 @@
-"""Checks of the losses that an exchange is given."""
+"""Checks of the losses that an exchange is given, and of how it takes them."""
 
 from typing import Any
 
 import jax.numpy as jnp
+
+from thermo_optax._base import check_fraction, check_nonnegative, check_share, check_weight, known
+
+
+def check_noise(correction: Any, decay: Any, energy: str) -> None:
+    """Raises for a correction of noise that cannot be estimated."""
+    check_share(noise_correction=correction)
+    check_weight(noise_decay=decay)
+    check_fraction(noise_decay=decay)  # 1 would never take up a new loss
+    if known(correction) != 0 and energy == "value_fn":
+        raise ValueError(
+            f"`noise_correction`={correction} has no effect with `energy`='value_fn': the noise is "
+            "estimated from the losses of successive steps, which only `energy`='value' has. Leave "
+            "it at 0, and give a `value_fn` without noise, such as the loss on all validation data."
+        )
+
+
+def check_one_scale(scale: Any) -> None:
+    """A factor of all temperatures: the ladder says how those of the replicas differ."""
+    if jnp.ndim(scale):
+        raise ValueError(
+            f"`temperature_scale` must be one number for all replicas, got the shape "
+            f"{jnp.shape(scale)}: give the rungs their temperatures by the `ladder`, or use "
+            "`replicate`, which takes one for each replica."
+        )
+    check_nonnegative(temperature_scale=scale)
 
 
 def check_energies(

@@ -1,6 +1,7 @@
 """Replica exchange: the rungs of a ladder of hyperparameters move among replicas of a network."""
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Hashable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -12,18 +13,24 @@ from thermo_optax._base import (
     check_choice,
     check_integer,
     check_key,
-    check_nonnegative,
-    check_weight,
+    known,
     next_count,
     stream_key,
 )
 
-from ._energies import check_energies
+from ._energies import check_energies, check_noise, check_one_scale
 from ._hyperparams import with_hyperparams
-from ._ladders import Ladders
-from ._momenta import rescaled
-from ._records import ReplicaExchangeState, no_energies, no_swaps, with_energies, with_noise
-from ._replicate import check_replica_axis, check_scale, of_one, replicate
+from ._ladders import Ladders, moves_after
+from ._momenta import rescaled, to_be_rescaled
+from ._records import (
+    ReplicaExchangeState,
+    forgotten,
+    no_energies,
+    no_swaps,
+    noise_of_pairs,
+    with_energies,
+)
+from ._replicate import check_replica_axis, of_one, replicate
 from ._swaps import (
     SCHEMES,
     decide,
@@ -31,12 +38,12 @@ from ._swaps import (
     pairs_to_try,
     recorded,
     replica_at,
+    round_keys,
     swapped,
     with_path,
 )
 
 _ENERGIES = ("value", "value_fn")
-_FIRST_MOVE = 32  # rounds of swaps before the ladder moves for the first time
 
 
 def replica_exchange(
@@ -53,9 +60,11 @@ def replica_exchange(
     noise_decay: jax.typing.ArrayLike = 0.99,
     adaptation_steps: jax.typing.ArrayLike = 0,
     model_hyperparams: tuple[str, ...] = (),
-    heated_groups: Mapping[str, str] | None = None,
+    heated_groups: Mapping[str, Hashable] | None = None,
+    mass_groups: Mapping[str, Hashable] | None = None,
     reference_temperature: jax.typing.ArrayLike | None = None,
     path_length: int = 1024,
+    per_replica_args: tuple[str, ...] = (),
     key: KeyLike | None = None,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Replicas of a transformation that exchange hyperparameters: temperature, learning rate...
@@ -70,15 +79,16 @@ def replica_exchange(
 
     Weights stay where they are: what crosses devices is a vector of losses and one of rungs. With
     a temperature and C = 1 this is Metropolis's rule for the product of the laws exp(-L / T_k), and
-    each rung keeps its own law exactly; momenta are rescaled by sqrt(T' / T). For other
+    each rung keeps its own law exactly; momenta are rescaled by sqrt(m' T' / (m T)). For other
     hyperparameters C is a choice, and large C sorts the replicas by loss.
 
     Args:
         inner: the transformation of *one* replica. Hyperparameters that are exchanged must be in
             its state: wrap it in `optax.inject_hyperparams`. A temperature need not be: then rungs
             heat the sampler through ``temperature_scale``.
-        ladder: name -> values, float[num_rungs], strictly monotone, the coldest rung first. One
-            name or several, which then move together. There are as many replicas as rungs.
+        ladder: name -> values, float[num_rungs], the coldest rung first. One name or several, which
+            then move together; names that decide on swaps (C > 0) are strictly monotone, others
+            have any values. "mass" is the mass of `langevin`. There are as many replicas as rungs.
         swap_period: updates from one round of swaps to the next, >= 1; None never swaps.
         warmup_steps: updates before the first period begins, >= 0.
         scheme: "even-odd" tries every second pair, in turn the even and the odd ones
@@ -88,15 +98,19 @@ def replica_exchange(
             beside a temperature the other names only come along (C = 0).
         betas: name -> function of its values, where another beta is wanted. By default 1 / value;
             for "dropout_rate" (or "dropout") (1 - p) / p, and for "keep_probability" (or "keep",
-            "keep_rate") p / (1 - p).
+            "keep_rate") p / (1 - p). Swaps use differences of betas only, so one that is given here
+            may be 0: ``{"power": lambda p: p}`` has powers of the likelihood from 1 to 0, the
+            prior. The losses that decide are then those that the power multiplies, and C is 1 / T.
         energy: whose values decide. "value": ``update(..., value=losses)``, one for each replica,
             of the very parameters given to ``update``. "value_fn": ``update(...,
             value_fn=fn)`` calls fn(parameters of one replica) in rounds of swaps only, such as the
-            loss on validation data.
+            loss on validation data. Losses are subtracted in the precision they come in: a constant
+            in them does not count, but in float32 a loss of 1e8 has no digits after the point.
         noise_correction: a in [0, 1]: subtracts a/2 (C delta beta)^2 Var(L_i - L_j) from the
-            exponent, so that with a = 1 the noise of a minibatch leaves the mean of the ratio
-            right. The variance is estimated from successive losses. 0 for exact losses.
-        noise_decay: in (0, 1], of the running mean of that variance.
+            exponent, so that with a = 1 the acceptance ratio is unbiased under Gaussian noise of
+            the minibatches. The variance is estimated from successive losses, so `energy` must be
+            "value". 0 for exact losses.
+        noise_decay: in (0, 1), of the running mean of that variance.
         adaptation_steps: updates during which the rungs between the ends move to where all pairs
             accept equally often, after 32, 64, 128... rounds; 0 leaves the ladder as it is.
             Samples of this time belong to rungs that moved.
@@ -104,21 +118,27 @@ def replica_exchange(
             training step reads them with `replica_hyperparams`.
         heated_groups: name -> label of the group of a partition whose temperature that name is
             ("temperature" is that of all): its momenta are rescaled.
+        mass_groups: name -> label of the group whose mass that name is, likewise.
         reference_temperature: T > 0 that a rung of "temperature" is compared with, where it heats
             through ``temperature_scale``. None takes the temperature with which the sampler in
             `inner` was built, so that rungs are absolute; groups with several need it.
         path_length: rounds of swaps whose rungs the state remembers, >= 0.
+        per_replica_args: extra arguments of ``update`` with one entry for each replica, as in
+            `replicate`.
         key: of the swaps: an int, a typed key or a raw uint32 key. Required.
 
     Returns:
         A transformation over parameters with a leading axis of replicas, with state
         :class:`ReplicaExchangeState`. It remembers attempts, acceptances, round trips and paths;
         see `best_replica`, `by_rung`, `swap_acceptance`. With swaps off it is `replicate`. A loss
-        that is not finite is not swapped, and ``state.energies.faults`` counts it by replica.
+        that is not finite is not swapped, and ``state.energies.faults`` counts it by replica. In a
+        run that goes on with another `ladder` or `reference_temperature` these settings win over
+        the state: momenta are rescaled, and rungs that adaptation had moved begin anew.
 
     Raises:
-        ValueError: for a ladder that is not monotone or of unequal lengths, a name that `inner`
-            does not have, parameters without the replica axis, missing or misshapen losses.
+        ValueError: for a ladder that is not monotone, does not begin with the coldest rung or has
+            unequal lengths, a name or a group that `inner` does not have, parameters without the
+            replica axis, missing or misshapen losses, or a state with another number of rungs.
         TypeError: for a missing key, or ``energy="value_fn"`` without `value_fn`.
 
     Examples:
@@ -147,42 +167,56 @@ def replica_exchange(
         2020, eq. (6).
     """
     ladders = Ladders(
-        ladder, normalization, betas, model_hyperparams, heated_groups, reference_temperature
+        ladder,
+        normalization,
+        betas,
+        model_hyperparams,
+        heated_groups,
+        mass_groups,
+        reference_temperature,
     )
     check_choice("scheme", scheme, SCHEMES)
     check_choice("energy", energy, _ENERGIES)
     if swap_period is not None:
         check_integer(1, "Pass None to switch swaps off.", swap_period=swap_period)
     check_integer(0, "0 starts at once.", warmup_steps=warmup_steps)
-    check_integer(0, "0 leaves the ladder as it is.", adaptation_steps=adaptation_steps)
     check_integer(0, "0 remembers none.", path_length=path_length)
-    check_nonnegative(noise_correction=noise_correction)
-    check_weight(noise_decay=noise_decay)
+    ladders.check_adaptation(adaptation_steps)
+    check_noise(noise_correction, noise_decay, energy)
     check_key(key)
     size = ladders.size
-    replicas = replicate(inner, size)
-    noisy = not isinstance(noise_correction, int | float) or noise_correction > 0
-    adapting = not isinstance(adaptation_steps, int) or adaptation_steps > 0
+    replicas = replicate(inner, size, per_replica_args=per_replica_args)
+    noisy, adapting = known(noise_correction) != 0, known(adaptation_steps) != 0
+
+    found = []  # the temperatures of the samplers in `inner`, once they are known
+
+    def temperatures(params):
+        if found:
+            return found
+        built = built_temperatures(inner.init, of_one(params))
+        if all(known(temperature) is not None for temperature in built):
+            found.extend(built)
+        return built
 
     def init(params):
-        state = replicas.init(params)
-        ladders.check(state)
-        reference = ladders.reference(state, built_temperatures(inner.init, of_one(params)))
+        drawn = replicas.init(params)
+        ladders.check(drawn)
+        reference = ladders.reference(drawn, functools.partial(temperatures, params))
         rung = jnp.arange(size, dtype=jnp.int32)
         values = ladders.values()
-        start = jnp.ones([], bool)
-        heat = ladders.heat(state, values, reference)
-        injected = ladders.placed(ladders.injected(state), values, rung)
-        state = rescaled(with_hyperparams(state, injected), heat, start)
+        placed = with_hyperparams(drawn, ladders.placed(ladders.injected(drawn), values, rung))
+        old, new = ladders.in_units(reference, reference), ladders.heat(values, rung, reference)
+        factors = ladders.factors(drawn, placed, old, new)
         return ReplicaExchangeState(
             count=jnp.zeros([], jnp.int32),
             rng_key=stream_key(key, "replica exchange", params),
             rung=rung,
             ladder=values,
+            given_ladder=ladders.values(),
             reference_temperature=reference,
             swaps=no_swaps(size, path_length),
             energies=no_energies(size),
-            inner_state=state,
+            inner_state=rescaled(placed, factors),
         )
 
     def update(
@@ -191,77 +225,71 @@ def replica_exchange(
         check_replica_axis("updates", updates, size)
         sent = temperature_scale is not None or ladders.by_bath(state.inner_state)
         temperature_scale = 1.0 if temperature_scale is None else temperature_scale
-        check_scale(temperature_scale)
+        check_one_scale(temperature_scale)
         check_energies(energy, value, value_fn, params, size, swap_period is not None)
-        before = ladders.temperatures(state.ladder, state.rung)
+        # Settings come from the closure: of the state's, those that a resumed run changed give way.
+        given = functools.partial(temperatures, updates)
+        reference = ladders.reference(state.inner_state, given)
+        values, changed = ladders.resumed(state, reference)
+        injected = ladders.injected(state.inner_state)
+        injected = _where(changed, ladders.placed(injected, values, state.rung), injected)
 
         def swap(rung, values, swaps, energies, injected):
-            if energy == "value_fn":
-                energies = with_energies(energies, _each(value_fn, params), state.count)
-            which, whether = jax.random.split(_round_key(state.rng_key, swaps.rounds))
+            if value_fn is not None and energy == "value_fn":
+                energies = with_energies(energies, jax.vmap(value_fn)(params), state.count)
+            which, whether = round_keys(state.rng_key, swaps.rounds)
             order = replica_at(rung)
-            noise = jnp.asarray(noise_correction) * _noise_of_pairs(energies, order)
+            noise = jnp.asarray(noise_correction) * noise_of_pairs(energies, order)
             beta = ladders.beta(values, temperature_scale)
-            log_ratio = log_acceptance(beta, energies.latest[order], noise)
+            log_ratio = log_acceptance(beta, energies.excess[order], noise)
             done = decide(pairs_to_try(scheme, swaps.rounds, which, size - 1), log_ratio, whether)
             rung = swapped(rung, done.accepted)
             swaps = recorded(swaps, done, rung)
             if adapting:
-                soon = (state.count < adaptation_steps) & _is_power(swaps.rounds)
+                soon = (state.count < adaptation_steps) & moves_after(swaps.rounds)
                 values, swaps = jax.lax.cond(soon, ladders.moved, lambda *same: same, values, swaps)
             return rung, values, swaps, energies, ladders.placed(injected, values, rung)
 
         energies = state.energies
         if value is not None and energy == "value":
-            losses = jnp.asarray(value, jnp.float32)
-            if noisy:
-                energies = with_noise(energies, losses, noise_decay)
-            energies = with_energies(energies, losses, state.count)
+            energies = with_energies(energies, value, state.count, noise_decay if noisy else None)
         # Without the path: all that goes through `cond` is copied in every step.
         path, swaps = state.swaps.path, state.swaps._replace(path=state.swaps.path[:0])
-        inner_state = state.inner_state
-        injected = ladders.injected(inner_state)
-        parts = state.rung, state.ladder, swaps, energies, injected
+        swaps = _where(changed, forgotten(swaps), swaps)
+        parts, due = (state.rung, values, swaps, energies, injected), jnp.zeros([], bool)
         if swap_period is not None:
             elapsed = state.count - warmup_steps
             due = (elapsed > 0) & (elapsed % swap_period == 0)
             parts = jax.lax.cond(due, swap, lambda *same: same, *parts)
             path = with_path(path, parts[0], state.swaps.rounds, due)
-            after = ladders.temperatures(parts[1], parts[0])
-            factors = {label: jnp.sqrt(after[label] / before[label]) for label in before}
-            inner_state = rescaled(inner_state, factors, due)
         rung, values, swaps, energies, injected = parts
-        swaps = swaps._replace(path=path)
-        inner_state = with_hyperparams(inner_state, injected)
+        placed = with_hyperparams(state.inner_state, injected)
+        old = ladders.heat(state.ladder, state.rung, state.reference_temperature)
+        new = ladders.heat(values, rung, reference)
+        factors = ladders.factors(state.inner_state, placed, old, new)
+        inner_state = to_be_rescaled(placed, factors, due | changed)
 
-        state = state._replace(
-            rung=rung, ladder=values, swaps=swaps, energies=energies, inner_state=inner_state
-        )
         given = {"value": value, "value_fn": value_fn}
         extra |= {name: argument for name, argument in given.items() if argument is not None}
         if sent:
-            extra["temperature_scale"] = ladders.scale(state, temperature_scale)
+            extra["temperature_scale"] = ladders.scale(
+                inner_state, values, rung, reference, temperature_scale
+            )
         updates, inner_state = replicas.update(updates, inner_state, params, **extra)
-        return updates, state._replace(count=next_count(state.count), inner_state=inner_state)
+        return updates, ReplicaExchangeState(
+            count=next_count(state.count),
+            rng_key=state.rng_key,
+            rung=rung,
+            ladder=values,
+            given_ladder=ladders.values(),
+            reference_temperature=reference,
+            swaps=swaps._replace(path=path),
+            energies=energies,
+            inner_state=inner_state,
+        )
 
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def _each(value_fn, params) -> jax.Array:
-    return jax.vmap(value_fn)(params).astype(jnp.float32)
-
-
-def _round_key(words: jax.Array, rounds: jax.Array) -> jax.Array:
-    return jax.random.fold_in(jax.random.wrap_key_data(words, impl="threefry2x32"), rounds)
-
-
-def _is_power(rounds: jax.Array) -> jax.Array:
-    return (rounds >= _FIRST_MOVE) & (rounds & (rounds - 1) == 0)
-
-
-def _noise_of_pairs(energies, order) -> jax.Array:
-    """Var(L_i - L_j) of the replicas on neighbouring rungs."""
-    noise = energies.noise / jnp.maximum(energies.noise_weight, jnp.finfo(jnp.float32).tiny)
-    by_rung = noise[order][:, order]
-    own, shared = jnp.diagonal(by_rung), jnp.diagonal(by_rung, 1)
-    return own[:-1] + own[1:] - 2 * shared
+def _where(condition, tree, otherwise):
+    return jax.tree.map(lambda new, old: jnp.where(condition, new, old), tree, otherwise)

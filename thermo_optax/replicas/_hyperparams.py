@@ -26,22 +26,28 @@ def _names_below(state: Any, field: Any) -> set[str]:
     }
 
 
-def injected_values(state: Any, name: str) -> list[jax.Array]:
-    """The values under a name, one for each transformation that has it."""
+def injections(state: Any, name: str) -> dict[tuple, jax.Array]:
+    """The values under a name, by the paths of the states of `inject_hyperparams` that have it."""
     leaves = jax.tree_util.tree_leaves_with_path(state)
-    return [leaf for path, leaf in leaves if _is_named(path, name)]
+    return {path[:-2]: leaf for path, leaf in leaves if _is_named(path, name)}
 
 
 def with_hyperparams(state: Any, values: Mapping[str, jax.Array]) -> Any:
-    """The state with other values; what has no such name stays as it is."""
+    """The state with other values, float[num_replicas]; what has no such name stays as it is."""
 
     def chosen(path, leaf):
         for name, value in values.items():
             if _is_named(path, name):
-                return jnp.broadcast_to(value, leaf.shape).astype(leaf.dtype)
+                return jnp.broadcast_to(leading(value, leaf.ndim), leaf.shape).astype(leaf.dtype)
         return leaf
 
     return jax.tree_util.tree_map_with_path(chosen, state) if values else state
+
+
+def leading(values: jax.typing.ArrayLike, ndim: int) -> jax.Array:
+    """Values along the first axes of an array of so many, to be broadcast over the others."""
+    values = jnp.asarray(values)
+    return values.reshape(values.shape + (1,) * (ndim - values.ndim))
 
 
 def check_names(names: Iterable[str], state: Any) -> None:

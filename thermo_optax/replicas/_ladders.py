@@ -1,64 +1,134 @@
 """The ladder of an exchange: what is on its rungs, and how a replica comes to feel it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
-from thermo_optax._base import check_nonnegative, check_positive, known
+from thermo_optax._base import check_integer, check_positive, known
 
 from ._barrier import adapted_ladder
-from ._hyperparams import check_names, injected_names, injected_values
-from ._inverse import inverse_of, moved
-from ._momenta import EVERYWHERE
-from ._records import ReplicaExchangeState, SwapRecord
+from ._hyperparams import check_names, injected_names, injections
+from ._inverse import Inverse, inverse_of, moved
+from ._momenta import EVERYWHERE, Scale, factors, group_labels
+from ._records import ReplicaExchangeState, SwapRecord, forgotten
+from ._settings import (
+    TEMPERATURE,
+    check_betas,
+    check_known,
+    check_positive_values,
+    checked_ladder,
+    checked_weights,
+    deciding,
+    known_beta,
+)
 
-TEMPERATURE = "temperature"
+MASS = "mass"
 _SCHEDULE = "a schedule"
+_FIRST_MOVE = 32  # rounds of swaps before the ladder moves for the first time
 Values = dict[str, jax.Array]  # name -> float32[num_rungs]
 
 
 class Ladders:
     """Values by rung of one or several hyperparameters that move together."""
 
-    def __init__(self, ladder, normalization, betas, model_hyperparams, groups, reference):
+    def __init__(
+        self, ladder, normalization, betas, model_hyperparams, heated_groups, mass_groups, reference
+    ):
         """Checks what is known before there are parameters."""
-        self._values = _checked(ladder)
+        self._values = checked_ladder(ladder)
         self.size = len(next(iter(self._values.values())))
-        self._inverse = {name: inverse_of(name, (betas or {}).get(name)) for name in self._values}
-        self._weights = _weights(normalization, self._values)
         self._of_model = (
             (model_hyperparams,) if isinstance(model_hyperparams, str) else tuple(model_hyperparams)
         )
-        self._groups: dict[str, str | None] = {TEMPERATURE: EVERYWHERE, **(groups or {})}
-        _check_known("betas", betas or {}, self._values)
-        _check_known("model_hyperparams", self._of_model, self._values)
-        _check_known("heated_groups", groups or {}, self._values)
+        groups = {"heated_groups": heated_groups or {}, "mass_groups": mass_groups or {}}
+        about = {"betas": betas or {}, "model_hyperparams": self._of_model, **groups}
+        for argument, names in about.items():
+            check_known(argument, names, self._values)
+        for argument, names in groups.items():
+            _check_not_of_model(argument, names, self._of_model)
+        self._weights = checked_weights(normalization, self._values)
+        self._inverse = {
+            name: _usable(inverse_of(name, (betas or {}).get(name)), value)
+            for name, value in self._values.items()
+        }
+        self._groups = {
+            label: argument for argument, names in groups.items() for label in names.values()
+        }
+        self._baths = {TEMPERATURE, *groups["heated_groups"]} - {*self._of_model}
+        named = {TEMPERATURE: EVERYWHERE, MASS: EVERYWHERE}
+        for names in groups.values():
+            named |= names
+        self._scales = [
+            Scale(name, label)
+            for name, label in named.items()
+            if name in self._values and name not in self._of_model
+        ]
         if reference is not None:
             check_positive(reference_temperature=reference)
         self._reference = reference
-        self._check_betas()
+        check_betas(self._values, self._inverse, self._weights, betas or {})
+        check_positive_values([scale.name for scale in self._scales], self._values)
+
+    def check_adaptation(self, steps: Any) -> None:
+        """Raises where a ladder shall adapt, but no swap is ever rejected."""
+        check_integer(0, "0 leaves the ladder as it is.", adaptation_steps=steps)
+        if known(steps) != 0 and not deciding(self._weights):
+            raise ValueError(
+                f"`adaptation_steps`={steps} needs rungs that reject swaps, but with the "
+                "`normalization` 0 every swap is accepted. Give one name a C above 0."
+            )
 
     def values(self) -> Values:
         """New arrays with the values at the start."""
         return {name: jnp.array(value, jnp.float32) for name, value in self._values.items()}
 
     def check(self, state: Any) -> None:
-        """Raises if the transformation does not have what the ladder names."""
-        heated = self.by_bath(state)
-        there = [TEMPERATURE] if heated else []
+        """Raises if the transformation does not have what the settings name."""
+        by_bath = self.by_bath(state)
+        there = [TEMPERATURE] if by_bath else []
         check_names([name for name in self._values if name not in (*self._of_model, *there)], state)
+        labels = group_labels(state)
+        for label, argument in self._groups.items():
+            if label not in labels:
+                raise ValueError(
+                    f"`{argument}` names the group {label!r}, but `inner` has the groups {labels}: "
+                    "name one of the labels of its partition"
+                    + ("." if labels else ", which it does not have: leave the argument out.")
+                )
+        if self._reference is not None and not by_bath:
+            raise ValueError(
+                f"`reference_temperature`={self._reference} has no effect, because no rung heats "
+                "through `temperature_scale`: the ladder has no 'temperature', or "
+                "`optax.inject_hyperparams` sets it. Leave the argument out."
+            )
 
-    def reference(self, state: Any, found: list[Any]) -> jax.Array:
+    def resumed(
+        self, exchange: ReplicaExchangeState, reference: jax.Array
+    ) -> tuple[Values, jax.Array]:
+        """The ladder to go on with, and whether it is not the one of the state: settings win.
+
+        A ladder that adaptation has moved is that of the state, as long as the settings from which
+        it began are the same.
+        """
+        self._check_resumed(exchange)
+        given = self.values()
+        others = [jnp.any(exchange.given_ladder[name] != value) for name, value in given.items()]
+        other = jnp.any(jnp.stack(others))
+        values = {
+            name: jnp.where(other, value, exchange.ladder[name]) for name, value in given.items()
+        }
+        return values, other | (exchange.reference_temperature != reference)
+
+    def reference(self, state: Any, temperatures: Callable[[], list[Any]]) -> jax.Array:
         """float32[], the temperature that `temperature_scale` multiplies; 1 if it is not used."""
         if not self.by_bath(state):
             return jnp.ones([], jnp.float32)
         if self._reference is not None:
             return jnp.asarray(self._reference, jnp.float32)
-        names = injected_names(state)
+        names, found = injected_names(state), temperatures()
         if not found:
             raise ValueError(
                 "the ladder has a 'temperature', but `inner` has no bath to be heated: it is none "
@@ -78,122 +148,93 @@ class Ladders:
 
     def beta(self, values: Values, temperature_scale: Any) -> jax.Array:
         """float32[num_rungs], C beta summed over the names; hotter if all baths are scaled."""
-        terms = []
-        for name, value in values.items():
-            heat = temperature_scale if name in self._groups else 1.0
-            terms.append(self._weights[name] * self._inverse[name].beta(value) / heat)
-        return jnp.asarray(sum(terms[1:], terms[0]), jnp.float32)
+        total = jnp.zeros(self.size, jnp.float32)
+        for name in deciding(self._weights):
+            heat = temperature_scale if name in self._baths else 1.0
+            beta = self._weights[name] * self._inverse[name].beta(values[name]) / heat
+            total += jnp.asarray(beta, jnp.float32)
+        return total
 
-    def temperatures(self, values: Values, rung: jax.Array) -> dict[str | None, jax.Array]:
-        """Group (or all) -> temperature of each replica, for the names that are temperatures."""
-        return {label: values[name][rung] for name, label in self._groups.items() if name in values}
+    def heat(self, values: Values, rung: jax.Array, reference: jax.Array) -> Any:
+        """The temperature of each replica's bath, up to a factor that stays; 1 without one."""
+        if TEMPERATURE not in values:
+            return 1.0
+        return self.in_units(values[TEMPERATURE][rung], reference)
 
-    def heat(self, state: Any, values: Values, reference: jax.Array) -> dict[str | None, jax.Array]:
-        """Group -> factor of the momenta that `init` drew at the temperature of `inner`."""
-        factors = {}
-        for name, label in self._groups.items():
-            if name in values:
-                drawn = injected_values(state, name)
-                base = drawn[0].astype(jnp.float32) if drawn else reference
-                factors[label] = jnp.sqrt(values[name] / jnp.where(base > 0, base, values[name]))
-        return factors
+    def in_units(self, temperature: jax.Array, reference: jax.Array) -> jax.Array:
+        """Absolute, or in units of the bath of `inner` where only those are known."""
+        return temperature if self._reference is None else temperature / reference
+
+    def factors(self, before: Any, after: Any, old: Any, new: Any) -> list[jax.Array]:
+        """Of all momenta, from one state of `inner` to another, and from old to new `heat`."""
+        heat = new / old if self.by_bath(before) else 1.0
+        return factors(self._scales, before, after, heat)
 
     def injected(self, state: Any) -> Values:
         """Name -> value of each replica, of those hyperparameters that are in the state."""
-        found = {name: injected_values(state, name) for name in self._values}
+        found = {name: list(injections(state, name).values()) for name in self._values}
         return {name: values[0] for name, values in found.items() if values}
 
     def placed(self, injected: Values, values: Values, rung: jax.Array) -> Values:
         """The same, where the replicas stand on these rungs."""
         return {name: values[name][rung].astype(old.dtype) for name, old in injected.items()}
 
-    def scale(self, exchange: ReplicaExchangeState, temperature_scale: Any) -> Any:
-        """What multiplies the temperature of each replica's bath."""
-        if not self.by_bath(exchange.inner_state):
-            return temperature_scale
-        heat = exchange.ladder[TEMPERATURE][exchange.rung]
-        return temperature_scale * heat / exchange.reference_temperature
+    def scale(
+        self, state: Any, values: Values, rung: jax.Array, reference: jax.Array, scale: Any
+    ) -> Any:
+        """What multiplies the temperature of each replica's bath, with the caller's `scale`."""
+        if not self.by_bath(state):
+            return scale
+        return scale * values[TEMPERATURE][rung] / reference
 
     def moved(self, values: Values, swaps: SwapRecord) -> tuple[Values, SwapRecord]:
         """Rungs that reject equally often by what is recorded; the record of pairs begins anew."""
         # A pair that was not tried gives NaN, which counts as the mean of the others.
         rejected = 1 - swaps.probability / swaps.attempts.astype(jnp.float32)
         old = self.beta(values, 1.0)
-        new = jnp.exp(adapted_ladder(jnp.log(old), jnp.clip(rejected, 0, 1)))
+        # By ratios of temperatures; by differences where a rung has the inverse temperature 0.
+        positive = jnp.all(old > 0)
+        scale = jnp.where(positive, jnp.log(jnp.where(positive, old, 1)), old)
+        new = adapted_ladder(scale, jnp.clip(rejected, 0, 1))
+        new = jnp.where(positive, jnp.exp(new), new)
         values = {
             name: moved(self._inverse[name], value, old, new).astype(value.dtype)
             for name, value in values.items()
         }
-        return values, swaps._replace(
-            attempts=jnp.zeros_like(swaps.attempts),
-            acceptances=jnp.zeros_like(swaps.acceptances),
-            probability=jnp.zeros_like(swaps.probability),
-        )
+        return values, forgotten(swaps)
 
     def by_bath(self, state: Any) -> bool:
         """Whether rungs heat by `temperature_scale`: where the temperature is not in the state."""
         elsewhere = (*self._of_model, *injected_names(state))
         return TEMPERATURE in self._values and TEMPERATURE not in elsewhere
 
-    def _check_betas(self) -> None:
-        for name, inverse in self._inverse.items():
-            value = self._values[name]
-            with np.errstate(all="ignore"):
-                beta = inverse.beta(value)
-            if isinstance(beta, Tracer):
-                continue
-            if not np.all(np.isfinite(beta) & (beta > 0)):
-                raise ValueError(
-                    f"`ladder[{name!r}]` must have an inverse temperature above 0 and finite on "
-                    f"every rung, but {value} gives {beta}. Keep temperatures and rates above 0, "
-                    "and dropout between 0 and 1; or define another by `betas`."
-                )
-
-
-def _checked(ladder: Any) -> dict[str, Any]:
-    if not isinstance(ladder, Mapping) or not ladder:
-        raise TypeError(
-            f"`ladder` must map names of hyperparameters to values, one for each rung, got "
-            f"{ladder!r}. For example {{'temperature': [1.0, 2.0, 4.0]}}."
-        )
-    values = {
-        name: value if isinstance(value, Tracer) else np.asarray(value, np.float32)
-        for name, value in ladder.items()
-    }
-    lengths = {name: np.shape(value) for name, value in values.items()}
-    first = next(iter(lengths.values()))
-    if any(len(shape) != 1 or shape != first for shape in lengths.values()) or first[0] < 2:
-        raise ValueError(
-            "`ladder` must have one value for each rung under every name, equally many and at "
-            f"least two, got the shapes {lengths}."
-        )
-    for name, value in values.items():
-        if isinstance(value, Tracer):
-            continue
-        steps = np.diff(value)
-        if not (np.all(np.isfinite(value)) and (np.all(steps > 0) or np.all(steps < 0))):
+    def _check_resumed(self, exchange: ReplicaExchangeState) -> None:
+        size, names = len(exchange.rung), set(exchange.ladder)
+        if size != self.size or names != set(self._values):
             raise ValueError(
-                f"`ladder[{name!r}]` must be strictly monotone, so that neighbours on the ladder "
-                f"are alike, got {value}. Sort it, the coldest rung first."
+                f"the state has {size} rungs of {sorted(names)}, but `ladder` has {self.size} of "
+                f"{sorted(self._values)}: values may change when a run goes on, but not the names "
+                "and the number of rungs. Call `init` for the new ladder."
             )
-    return values
 
 
-def _weights(normalization: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    if isinstance(normalization, Mapping):
-        _check_known("normalization", normalization, values)
-        weights = {name: normalization.get(name, 0.0) for name in values}
-    elif normalization is None:
-        only = TEMPERATURE in values
-        weights = {name: float(name == TEMPERATURE or not only) for name in values}
-    else:
-        weights = dict.fromkeys(values, normalization)
-    for name, weight in weights.items():
-        check_nonnegative(**{f"normalization of {name!r}": weight})
-    return weights
+def moves_after(rounds: jax.Array) -> jax.Array:
+    """Whether an adapting ladder moves: after 32, 64, 128... rounds of swaps."""
+    return (rounds >= _FIRST_MOVE) & (rounds & (rounds - 1) == 0)
 
 
-def _check_known(argument: str, names: Any, values: Mapping[str, Any]) -> None:
-    unknown = [name for name in names if name not in values]
-    if unknown:
-        raise ValueError(f"`{argument}` names {unknown}, but the ladder has {list(values)} only.")
+def _usable(inverse: Inverse, value: Any) -> Inverse:
+    """The inverse with its way back, unless the values have no finite inverse temperatures."""
+    beta = known_beta(inverse, value)
+    if beta is None or np.all(np.isfinite(beta)):
+        return inverse
+    return inverse._replace(value=None)
+
+
+def _check_not_of_model(argument: str, names: Mapping[str, Any], of_model: tuple[str, ...]) -> None:
+    both = [name for name in names if name in of_model]
+    if both:
+        raise ValueError(
+            f"`{argument}` names {both}, which are in `model_hyperparams` too: momenta know the "
+            "hyperparameters of the transformation only. Name them in one of the two."
+        )

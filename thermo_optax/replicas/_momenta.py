@@ -1,46 +1,102 @@
-"""Momenta of replicas whose temperature changes."""
+"""Momenta of replicas whose temperature or mass changes: their variance is m T."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.tree_util import DictKey, GetAttrKey
 
-from thermo_optax._base import map_momenta, momenta, once
+from thermo_optax._base import map_samplers, samplers
+
+from ._hyperparams import injections, leading
 
 EVERYWHERE = None  # in place of the label of a group
 
 
-def rescaled(state: Any, factors: Mapping[str | None, jax.Array], due: jax.Array) -> Any:
-    """The state with its momenta multiplied, if due, each replica's by its factor.
+class Scale(NamedTuple):
+    """A hyperparameter that the variance of momenta is proportional to."""
 
-    Factors are float[num_replicas], and hold for the momenta of one group of a partition, or for
-    all: p -> p sqrt(T'/T) keeps the law exp(-p^2 / 2 m T) when a replica comes to another rung.
+    name: str
+    label: Hashable  # of the group of a partition; EVERYWHERE: of all momenta
+
+
+def factors(scales: Iterable[Scale], before: Any, after: Any, heat: Any) -> list[jax.Array]:
+    """sqrt(m' T' / (m T)) for each of the momenta, in their order.
+
+    Hyperparameters are read from the states before and after a change; those of an
+    `inject_hyperparams` scale the momenta below it only. `heat`, float[num_replicas], is the ratio
+    of what multiplies the temperature of every bath. Momenta of one sampler share a factor, which
+    has the shape of its `momentum_scale`.
     """
-    scales = [_scale(path, factors) for path, _ in momenta(state)]
+    changes = [(label, injections(before, name), injections(after, name)) for name, label in scales]
 
-    def multiply(*arrays):
-        return tuple(_times(p, scale) for p, scale in zip(arrays, scales, strict=True))
+    def factor(path, sampler):
+        axes = sampler.momentum_scale.ndim
+        ratio = leading(jnp.asarray(heat, jnp.float32), axes)
+        for label, old, new in changes:
+            place = _nearest(path, old)
+            if place is not None and (label is EVERYWHERE or _is_in_group(path, label)):
+                change = _ratio(old[place], new[place])
+                ratio = ratio * leading(change, axes)
+        return jnp.sqrt(ratio)
 
-    return map_momenta(lambda arrays: once(due, multiply, tuple(arrays))[0], state)
+    return [factor(*found) for found in samplers(before)]
 
 
-def _scale(path: tuple, factors: Mapping[str | None, jax.Array]) -> jax.Array | float:
-    scale = 1.0
-    for label, factor in factors.items():
-        if label is None or _is_in_group(path, label):
-            scale = scale * factor
-    return scale
+def rescaled(state: Any, scales: Sequence[jax.Array]) -> Any:
+    """The state with the momenta of each sampler multiplied by its factor.
+
+    p -> p sqrt(m' T' / (m T)) takes the law exp(-p^2 / 2 m T) to that of another rung. Before the
+    first step, when momenta know nothing of the gradient, they are multiplied as they are.
+    """
+
+    def multiplied(sampler, scale):
+        def times(p):
+            return p * leading(scale, p.ndim).astype(p.dtype)
+
+        return sampler._replace(momentum=jax.tree.map(times, sampler.momentum))
+
+    return map_samplers(multiplied, state, scales)
 
 
-def _is_in_group(path: tuple, label: str) -> bool:
+def to_be_rescaled(state: Any, scales: Sequence[jax.Array], due: jax.Array) -> Any:
+    """The state whose next step, if due, first rescales momenta, where they are independent."""
+
+    def asked(sampler, scale):
+        scale = jnp.where(due, scale, 1).astype(sampler.momentum_scale.dtype)
+        return sampler._replace(momentum_scale=sampler.momentum_scale * scale)
+
+    return map_samplers(asked, state, scales)
+
+
+def group_labels(state: Any) -> list[Hashable]:
+    """The labels of the groups of all partitions in a state."""
+    labels: list[Hashable] = []
+    for node in jax.tree.leaves(state, is_leaf=_is_partition):
+        if _is_partition(node):
+            labels += [*node.inner_states, *group_labels(node.inner_states)]
+    return labels
+
+
+def _is_partition(node: Any) -> bool:
+    return "inner_states" in getattr(node, "_fields", ())
+
+
+def _nearest(path: tuple, places: Iterable[tuple]) -> tuple | None:
+    """The innermost of the places that lie above a path."""
+    above = [place for place in places if path[: len(place)] == place]
+    return max(above, key=len, default=None)
+
+
+def _is_in_group(path: tuple, label: Hashable) -> bool:
     groups = zip(path, path[1:], strict=False)
     return any(
         above == GetAttrKey("inner_states") and key == DictKey(label) for above, key in groups
     )
 
 
-def _times(momentum: jax.Array, scale: jax.Array | float) -> jax.Array:
-    factor = jnp.asarray(scale, momentum.dtype)
-    return momentum * factor.reshape(factor.shape + (1,) * (momentum.ndim - factor.ndim))
+def _ratio(old: jax.Array, new: jax.Array) -> jax.Array:
+    """How the variance changes; momenta of no temperature are at rest, and stay so."""
+    old, new = jnp.asarray(old, jnp.float32), jnp.asarray(new, jnp.float32)
+    return new / jnp.where(old > 0, old, new)

@@ -4,10 +4,12 @@ from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 
 from thermo_optax._base import check_choice, states_of
 
-from ._records import ReplicaExchangeState
+from ._records import EnergyRecord, ReplicaExchangeState
 from ._swaps import replica_at
 
 Params = TypeVar("Params")  # any tree of arrays
@@ -102,10 +104,13 @@ def by_rung(state: Any, tree: Any) -> Any:
 
 
 def best_replica(state: Any, params: Params, *, by: str = "lowest") -> Params:
-    r"""The parameters of the best replica.
+    r"""The parameters of the best replica, among those that are finite now.
 
     .. math::
         r^* = \arg\min_r \min_t L_r(t)
+
+    A replica whose parameters or whose latest loss are not finite is never the best, whatever its
+    losses were before.
 
     Args:
         state: the state of `replica_exchange`, or of a chain with it.
@@ -114,11 +119,12 @@ def best_replica(state: Any, params: Params, *, by: str = "lowest") -> Params:
             exchange by a validation loss instead); "latest": the lowest of the latest losses.
 
     Returns:
-        The parameters of one replica, without the replica axis. A replica whose losses were not
-        finite is never the best.
+        The parameters of one replica, without the replica axis. Under ``jit``, where nothing can be
+        raised, they are NaN if no replica has a finite loss and finite parameters.
 
     Raises:
-        ValueError: for an unknown `by`, or if there is no `replica_exchange` in the state.
+        ValueError: for an unknown `by`, if there is no `replica_exchange` in the state, if it has
+            seen no loss yet, or if no replica is finite.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -136,9 +142,41 @@ def best_replica(state: Any, params: Params, *, by: str = "lowest") -> Params:
     """
     check_choice("by", by, ("lowest", "latest"))
     energies = exchange_state(state).energies
-    losses = energies.lowest if by == "lowest" else energies.latest
-    best = jnp.argmin(jnp.where(jnp.isfinite(losses), losses, jnp.inf))
-    return jax.tree.map(lambda leaf: leaf[best], params)
+    losses, rest = energies.lowest, energies.lowest_rest
+    if by == "latest":
+        losses = rest = energies.excess
+    sound = jnp.isfinite(losses) & jnp.isfinite(energies.latest) & _are_finite(params)
+    found = jnp.any(sound)
+    if not isinstance(found, Tracer) and not found:
+        raise ValueError(_no_best(energies))
+    losses = jnp.where(sound, losses, jnp.inf)
+    best = jnp.argmin(jnp.where(losses == jnp.min(losses), rest, jnp.inf))
+
+    def chosen(leaf):
+        one = leaf[best]
+        return jnp.where(found, one, jnp.nan) if jnp.issubdtype(one.dtype, jnp.floating) else one
+
+    return jax.tree.map(chosen, params)
+
+
+def _are_finite(params: Any) -> jax.Array:
+    """bool[num_replicas], by all parameters of each."""
+    leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves(params)]
+    checks = [jnp.all(jnp.isfinite(leaf), axis=tuple(range(1, leaf.ndim))) for leaf in leaves]
+    return jnp.all(jnp.stack(checks), axis=0)
+
+
+def _no_best(energies: EnergyRecord) -> str:
+    if not np.any(energies.faults) and np.all(np.isinf(energies.lowest)):
+        return (
+            "`state` has seen no losses yet: call `update` with `value`, or with "
+            '`energy`="value_fn" until a round of swaps is due, and ask again.'
+        )
+    return (
+        f"no replica of `state` has finite parameters and a finite latest loss, which are "
+        f"{energies.latest}: go back to parameters saved before. `state.energies.faults` counts "
+        "the losses that were not finite by replica."
+    )
 
 
 def swap_acceptance(state: Any) -> SwapAcceptance:

@@ -4,8 +4,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
+_MOST = float(np.finfo(np.float32).max)
 COLD, HOT = 1, 2  # has visited the first rung last, or since then the last one; 0: neither yet
 
 
@@ -26,11 +28,13 @@ class SwapRecord(NamedTuple):
 class EnergyRecord(NamedTuple):
     """The losses that the exchange has seen."""
 
-    latest: jax.Array  # float32[num_replicas]
+    latest: jax.Array  # float32[num_replicas]; inf before the first
+    excess: jax.Array  # float32[num_replicas], above the lowest of `latest`: what decides on swaps
     lowest: jax.Array  # float32[num_replicas], of each replica so far; inf before the first
+    lowest_rest: jax.Array  # float32[num_replicas], what float32 cuts off `lowest`; 0 if nothing
     lowest_step: jax.Array  # int32[num_replicas], the update at which it was seen
     faults: jax.Array  # int32[num_replicas], losses that were not finite
-    noise: jax.Array  # float32[num_replicas, num_replicas], covariance of the minibatch noise
+    noise: jax.Array  # float32[num_replicas, num_replicas], covariance of the noise of `excess`
     noise_weight: jax.Array  # float32[], of what `noise` has averaged; 1 after long
 
 
@@ -41,6 +45,9 @@ class ReplicaExchangeState(NamedTuple):
     rng_key: jax.Array  # uint32[2], raw key of the swaps, constant over the run
     rung: jax.Array  # int32[num_replicas], the rung of each replica: always a permutation
     ladder: dict[str, jax.Array]  # name -> float32[num_rungs], the value at each rung
+    given_ladder: dict[
+        str, jax.Array
+    ]  # the same as in the settings: adaptation moves `ladder` only
     reference_temperature: jax.Array  # float32[], that of `inner`; 1 where rungs do not scale it
     swaps: SwapRecord
     energies: EnergyRecord
@@ -63,11 +70,22 @@ def no_swaps(num_replicas: int, path_length: int) -> SwapRecord:
     )
 
 
+def forgotten(record: SwapRecord) -> SwapRecord:
+    """The record without what is counted since the ladder moved last, as it has moved."""
+    return record._replace(
+        attempts=jnp.zeros_like(record.attempts),
+        acceptances=jnp.zeros_like(record.acceptances),
+        probability=jnp.zeros_like(record.probability),
+    )
+
+
 def no_energies(num_replicas: int) -> EnergyRecord:
     """The record before the first loss."""
     return EnergyRecord(
         latest=jnp.full(num_replicas, jnp.inf, jnp.float32),
+        excess=jnp.full(num_replicas, jnp.inf, jnp.float32),
         lowest=jnp.full(num_replicas, jnp.inf, jnp.float32),
+        lowest_rest=jnp.zeros(num_replicas, jnp.float32),
         lowest_step=jnp.zeros(num_replicas, jnp.int32),
         faults=jnp.zeros(num_replicas, jnp.int32),
         noise=jnp.zeros((num_replicas, num_replicas), jnp.float32),
@@ -81,25 +99,72 @@ def ends_visited(rung: jax.Array, last_end: jax.Array) -> jax.Array:
     return jnp.where(rung == 0, COLD, jnp.where(warmed, HOT, last_end)).astype(jnp.int32)
 
 
-def with_energies(record: EnergyRecord, energies: jax.Array, count: jax.Array) -> EnergyRecord:
-    """The record after new losses; one that is not finite is counted, and never the lowest."""
-    finite = jnp.isfinite(energies)
-    better = finite & (energies < record.lowest)
+def with_energies(
+    record: EnergyRecord, losses: Any, count: jax.Array, noise_decay: Any = None
+) -> EnergyRecord:
+    """The record after new losses; one that is not finite is counted, and never the lowest.
+
+    With a `noise_decay` the noise of the losses is estimated, too.
+    """
+    losses, numbers = _wide(losses)
+    finite = jnp.isfinite(losses)
+    excess = _excess(losses, numbers)
+    if noise_decay is not None:
+        record = _with_noise(record, excess, noise_decay)
+    latest, rest = _split(losses, numbers)
+    lower = (latest < record.lowest) | ((latest == record.lowest) & (rest < record.lowest_rest))
+    better = finite & lower
     return record._replace(
-        latest=energies,
-        lowest=jnp.where(better, energies, record.lowest),
+        latest=latest,
+        excess=excess,
+        lowest=jnp.where(better, latest, record.lowest),
+        lowest_rest=jnp.where(better, rest, record.lowest_rest),
         lowest_step=jnp.where(better, count, record.lowest_step),
         faults=record.faults + (~finite).astype(jnp.int32),
     )
 
 
-def with_noise(record: EnergyRecord, energies: jax.Array, decay: Any) -> EnergyRecord:
+def _wide(losses: Any) -> tuple[Any, Any]:
+    """The losses in the precision they come in, at least float32, and the module that has it."""
+    if not isinstance(losses, jax.Array):  # JAX without x64 would round them first
+        return np.asarray(losses, np.float64), np
+    known = losses.dtype in (jnp.float32, jnp.float64)
+    return (losses if known else losses.astype(jnp.float32)), jnp
+
+
+def _excess(losses: Any, numbers: Any) -> jax.Array:
+    """float32, the losses above the lowest of them.
+
+    What decides are differences of order T, and a loss summed over 1e8 examples has none left in
+    float32: so they are subtracted before they are rounded.
+    """
+    finite = numbers.isfinite(losses)
+    lowest = numbers.min(losses, initial=np.inf, where=finite)
+    excess = losses - numbers.where(finite, lowest, 0)
+    # A loss that is finite stays so where float32 ends.
+    return jnp.asarray(numbers.where(finite, numbers.minimum(excess, _MOST), losses), jnp.float32)
+
+
+def _split(losses: Any, numbers: Any) -> tuple[jax.Array, jax.Array]:
+    """The losses in float32, and what that cuts off: together nearly all digits of a float64."""
+    losses = numbers.where(numbers.isfinite(losses), numbers.clip(losses, -_MOST, _MOST), losses)
+    if numbers is np:
+        rounded = losses.astype(np.float32).astype(losses.dtype)
+    else:  # a conversion there and back XLA may take for none
+        rounded = jax.lax.reduce_precision(losses, exponent_bits=8, mantissa_bits=23)
+    finite = numbers.isfinite(losses)
+    rest = numbers.where(finite, losses - numbers.where(finite, rounded, 0), 0)
+    return jnp.asarray(rounded, jnp.float32), jnp.asarray(rest, jnp.float32)
+
+
+def _with_noise(record: EnergyRecord, excess: jax.Array, decay: Any) -> EnergyRecord:
     """The record after one more estimate of the covariance of the minibatch noise.
 
     Half the squared difference of a loss and the one before has the variance of the noise: what the
-    weights do to the loss in one step is small beside it, and drops out.
+    weights do to the loss in one step is small beside it, and drops out. Losses are those above the
+    lowest, which adds the same to all of them, and drops out of their differences.
     """
-    step = energies - record.latest
+    step = excess - record.excess
     sound = jnp.isfinite(step)
     both = sound[:, None] & sound[None, :]
     step = jnp.where(sound, step, 0)
@@ -108,3 +173,11 @@ def with_noise(record: EnergyRecord, energies: jax.Array, decay: Any) -> EnergyR
     noise = (1 - weight) * record.noise + weight * step[:, None] * step[None, :] / 2
     total = (1 - share) * record.noise_weight + jnp.where(jnp.any(sound), share, 0)
     return record._replace(noise=noise, noise_weight=total)
+
+
+def noise_of_pairs(record: EnergyRecord, order: jax.Array) -> jax.Array:
+    """Var(L_i - L_j) of the replicas on neighbouring rungs."""
+    noise = record.noise / jnp.maximum(record.noise_weight, jnp.finfo(jnp.float32).tiny)
+    by_rung = noise[order][:, order]
+    own, shared = jnp.diagonal(by_rung), jnp.diagonal(by_rung, 1)
+    return own[:-1] + own[1:] - 2 * shared

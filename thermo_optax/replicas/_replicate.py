@@ -22,6 +22,11 @@ from thermo_optax._base import (
 
 from ._hyperparams import check_names, with_hyperparams
 
+# One number, or one for each replica. By shape nothing else is split: the data in a `grad_fn` may
+# happen to have as many rows as there are replicas.
+_BY_SHAPE = ("value", "temperature_scale")
+_OF_PARAMETERS = "`init_replicas` makes such parameters; `jax.vmap` the loss over them."
+_OF_ARGUMENTS = "Leave it out of `per_replica_args` if it serves all replicas."
 _TWO = "One replica alone needs no `replicate`; two are the least that can differ."
 
 
@@ -30,6 +35,7 @@ def replicate(
     num_replicas: int,
     *,
     hyperparams: Mapping[str, jax.typing.ArrayLike] | None = None,
+    per_replica_args: tuple[str, ...] = (),
 ) -> optax.GradientTransformationExtraArgs:
     r"""Independent replicas of a transformation, in one compiled program.
 
@@ -45,16 +51,21 @@ def replicate(
         tx: any transformation, ours or optax's.
         num_replicas: M >= 1.
         hyperparams: name -> values, float[num_replicas], of hyperparameters that
-            ``optax.inject_hyperparams`` around (or within) `tx` keeps in the state.
+            ``optax.inject_hyperparams`` around (or within) `tx` keeps in the state. ``init`` writes
+            them there; in a run that goes on, those in the state count.
+        per_replica_args: names of extra arguments of ``update`` that have one entry for each
+            replica: trees whose arrays all have a first axis of M. Each replica gets its own.
 
     Returns:
         A transformation whose state is that of `tx` with a leading replica axis. Of the extra
-        arguments of ``update``, arrays with a first axis of length M are given out to the replicas
-        (``value=losses``, one for each); scalars and functions serve all.
+        arguments of ``update``, a `value` and a `temperature_scale` with a first axis of M are
+        given out, too (``value=losses``, one for each). All others serve every replica as they are,
+        whatever their shapes: data, functions, and the arrays in a ``jax.tree_util.Partial``.
 
     Raises:
         ValueError: for no replicas, parameters without the replica axis, values of another number,
-            or a hyperparameter that `tx` does not have (the message lists those it has).
+            a hyperparameter that `tx` does not have (the message lists those it has), or an
+            argument of `per_replica_args` without the replica axis.
 
     Examples:
         >>> import jax, jax.numpy as jnp, optax
@@ -75,6 +86,7 @@ def replicate(
     """
     check_integer(1, _TWO, num_replicas=num_replicas)
     tx = heating(tx, needs_bath=False)
+    own = (per_replica_args,) if isinstance(per_replica_args, str) else tuple(per_replica_args)
     values = _per_replica(hyperparams, num_replicas)
 
     def init(params):
@@ -96,7 +108,12 @@ def replicate(
     def update(updates, state, params=None, **extra_args):
         check_replica_axis("updates", updates, num_replicas)
         check_scale(extra_args.get("temperature_scale", 1.0))
-        each = {name: arg for name, arg in extra_args.items() if _is_given_out(arg, num_replicas)}
+        each = {name: arg for name, arg in extra_args.items() if name in own}
+        for name, arg in each.items():
+            check_replica_axis(name, arg, num_replicas, _OF_ARGUMENTS)
+        for name in _BY_SHAPE:
+            if name in extra_args and jnp.shape(extra_args[name])[:1] == (num_replicas,):
+                each[name] = extra_args[name]
         same = {name: arg for name, arg in extra_args.items() if name not in each}
 
         def one(updates, state, params, each):
@@ -152,7 +169,9 @@ def init_replicas(init_fn: Callable[[jax.Array], Any], key: KeyLike, num_replica
     return jax.tree.unflatten(structure, leaves)
 
 
-def check_replica_axis(name: str, tree: Any, num_replicas: int) -> None:
+def check_replica_axis(
+    name: str, tree: Any, num_replicas: int, remedy: str = _OF_PARAMETERS
+) -> None:
     """Every leaf must have a first axis of one entry for each replica."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         place = name + jax.tree_util.keystr(path)
@@ -161,7 +180,7 @@ def check_replica_axis(name: str, tree: Any, num_replicas: int) -> None:
             raise ValueError(
                 f"`{place}` must have a first axis of "
                 f"{num_replicas}, one entry for each replica, but has shape {jnp.shape(leaf)}. "
-                "`init_replicas` makes such parameters; `jax.vmap` the loss over them."
+                + remedy
             )
 
 
@@ -204,14 +223,6 @@ def _over(fold: Callable, axes: int) -> Callable:
     for _ in range(axes):
         fold = jax.vmap(fold, (0, None))
     return fold
-
-
-def _is_given_out(argument: Any, num_replicas: int) -> bool:
-    """Whether all arrays of an argument have an entry for each replica."""
-    leaves = jax.tree.leaves(argument)
-    return bool(leaves) and all(
-        _is_array(leaf) and leaf.shape[:1] == (num_replicas,) for leaf in leaves
-    )
 
 
 def _placed_like(tx, state: Any, params: Any) -> Any:

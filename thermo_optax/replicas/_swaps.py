@@ -18,6 +18,12 @@ class Round(NamedTuple):
     accepted: jax.Array  # bool[num_rungs - 1]
 
 
+def round_keys(words: jax.Array, rounds: jax.Array) -> jax.Array:
+    """Two keys for a round: of which pairs try, and of whether they succeed."""
+    key = jax.random.wrap_key_data(words, impl="threefry2x32")
+    return jax.random.split(jax.random.fold_in(key, rounds))
+
+
 def pairs_to_try(scheme: str, rounds: jax.Array, key: jax.Array, num_pairs: int) -> jax.Array:
     """bool[num_pairs]: every second pair, in turn the even and the odd ones; or one at random."""
     pairs = jnp.arange(num_pairs, dtype=rounds.dtype)
@@ -36,10 +42,13 @@ def log_acceptance(betas: jax.Array, energies: jax.Array, noise: jax.Array) -> j
     r"""The logarithm of Metropolis' ratio of each pair of neighbouring rungs.
 
     (beta_k - beta_l) (E_k - E_l), minus half its variance where the energies are noisy: then the
-    ratio itself, not its logarithm, is right on average. All by rung.
+    ratio itself, not its logarithm, is right on average. All by rung. NaN where one of the energies
+    is not finite, also where the ratio would have a limit.
     """
     step = betas[:-1] - betas[1:]
-    return step * (energies[:-1] - energies[1:]) - step**2 * noise / 2
+    finite = jnp.isfinite(energies[:-1]) & jnp.isfinite(energies[1:])
+    log_ratio = step * (energies[:-1] - energies[1:]) - step**2 * noise / 2
+    return jnp.where(finite, log_ratio, jnp.nan)
 
 
 def decide(tried: jax.Array, log_ratio: jax.Array, key: jax.Array) -> Round:

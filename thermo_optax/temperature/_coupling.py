@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from thermo_optax._base import compute_dtype, map_momenta, momenta, sum_of_squares
+from thermo_optax._base import compute_dtype, map_samplers, momenta, samplers, sum_of_squares
 
 from ._grid import Bias
 from ._mean_force import adaptive_biasing_force
@@ -48,14 +48,19 @@ def _kind(value: Any) -> str:
     return f"a value of type {type(value).__name__}{shape}"
 
 
-def rescaled(state: Any, factor: jax.Array) -> Any:
-    """The state with all its momenta times a factor."""
-    return map_momenta(lambda arrays: [p * factor.astype(p.dtype) for p in arrays], state)
+def to_be_rescaled(state: Any, factor: jax.Array) -> Any:
+    """The state whose next step first multiplies all its momenta, where they are independent."""
+
+    def asked(sampler, _):
+        scale = sampler.momentum_scale
+        return sampler._replace(momentum_scale=scale * factor.astype(scale.dtype))
+
+    return map_samplers(asked, state, samplers(state))
 
 
 def kinetic_energy(state: Any, mass: jax.Array) -> jax.Array:
     """The kinetic energy of all momenta in a state."""
-    squares = [sum_of_squares(p.astype(compute_dtype(p.dtype))) for _, p in momenta(state)]
+    squares = [sum_of_squares(p.astype(compute_dtype(p.dtype))) for p in momenta(state)]
     return sum((s.astype(mass.dtype) for s in squares), jnp.zeros_like(mass)) / (2 * mass)
 
 

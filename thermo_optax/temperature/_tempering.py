@@ -35,7 +35,7 @@ from thermo_optax._base import (
     tree_size,
 )
 
-from ._coupling import MODES, check_value, rescaled
+from ._coupling import MODES, check_value, to_be_rescaled
 from ._grid import Bias, Visit, inside
 from ._motion import Alpha, start, step
 from ._scaling import confining_force, temperature_scaling, temperature_scaling_slope
@@ -257,7 +257,7 @@ def continuous_tempering(
             state = move_alpha(state, energy(state), warm, updates)
             if law.rescales:
                 factor = jnp.sqrt(before / scaling(state.alpha))
-                state = state._replace(inner_state=rescaled(state.inner_state, factor))
+                state = state._replace(inner_state=to_be_rescaled(state.inner_state, factor))
             moved, state = move_parameters(state)
         return moved, state._replace(count=next_count(state.count))
 

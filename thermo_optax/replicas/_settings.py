@@ -1,0 +1,137 @@
+"""Checks of the settings of a ladder, of what is known before there are parameters."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from jax.core import Tracer
+
+from thermo_optax._base import check_nonnegative, known
+
+from ._inverse import Inverse
+
+TEMPERATURE = "temperature"
+
+
+def checked_ladder(ladder: Any) -> dict[str, Any]:
+    """The values by name: NumPy arrays, float32[num_rungs], or traced ones."""
+    if not isinstance(ladder, Mapping) or not ladder:
+        raise TypeError(
+            f"`ladder` must map names of hyperparameters to values, one for each rung, got "
+            f"{ladder!r}. For example {{'temperature': [1.0, 2.0, 4.0]}}."
+        )
+    values = {
+        name: value if isinstance(value, Tracer) else np.asarray(value, np.float32)
+        for name, value in ladder.items()
+    }
+    lengths = {name: np.shape(value) for name, value in values.items()}
+    first = next(iter(lengths.values()))
+    if any(len(shape) != 1 or shape != first for shape in lengths.values()) or first[0] < 2:
+        raise ValueError(
+            "`ladder` must have one value for each rung under every name, equally many and at "
+            f"least two, got the shapes {lengths}."
+        )
+    for name, value in values.items():
+        if not isinstance(value, Tracer) and not np.all(np.isfinite(value)):
+            raise ValueError(
+                f"`ladder[{name!r}]` must be finite, and strictly monotone if it decides on swaps, "
+                f"got {value}. For a rung at infinite temperature, a flat law, put a power of the "
+                "likelihood on the ladder instead: `betas={'power': lambda power: power}` and 0."
+            )
+    return values
+
+
+def checked_weights(normalization: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The normalization C of each name."""
+    if isinstance(normalization, Mapping):
+        check_known("normalization", normalization, values)
+        weights = {name: normalization.get(name, 0.0) for name in values}
+    elif normalization is None:
+        only = TEMPERATURE in values
+        weights = {name: float(name == TEMPERATURE or not only) for name in values}
+    else:
+        weights = dict.fromkeys(values, normalization)
+    for name, weight in weights.items():
+        check_nonnegative(**{f"normalization of {name!r}": weight})
+    return weights
+
+
+def check_known(argument: str, names: Iterable[str], values: Mapping[str, Any]) -> None:
+    """An argument about names must name those of the ladder."""
+    unknown = [name for name in names if name not in values]
+    if unknown:
+        raise ValueError(f"`{argument}` names {unknown}, but the ladder has {list(values)} only.")
+
+
+def deciding(weights: Mapping[str, Any]) -> list[str]:
+    """The names that decide on swaps: those whose C is not known to be 0."""
+    return [name for name, weight in weights.items() if known(weight) != 0]
+
+
+def check_positive_values(names: Iterable[str], values: Mapping[str, Any]) -> None:
+    """Temperatures and masses, to whose roots momenta are rescaled."""
+    for name in names:
+        value = values[name]
+        if not isinstance(value, Tracer) and not np.all(value > 0):
+            raise ValueError(
+                f"`ladder[{name!r}]` must be above 0 on every rung, since momenta are rescaled to "
+                f"it, got {value}."
+            )
+
+
+def check_betas(
+    values: Mapping[str, Any],
+    inverses: Mapping[str, Inverse],
+    weights: Mapping[str, Any],
+    own: Iterable[str],
+) -> None:
+    """Inverse temperatures must put the rungs in an order, the coldest first."""
+    names = deciding(weights)
+    betas = {name: known_beta(inverses[name], values[name]) for name in names}
+    for name, beta in betas.items():
+        if beta is None:
+            continue
+        value = values[name]
+        if not np.all(np.isfinite(beta)) or (name not in own and not np.all(beta > 0)):
+            raise ValueError(
+                f"`ladder[{name!r}]` must have an inverse temperature above 0 and finite on "
+                f"every rung, but {value} gives {beta}. Keep temperatures and rates above 0, "
+                "and dropout between 0 and 1; or define another by `betas`."
+            )
+        if not (_falls(beta) or _falls(-beta)):
+            raise ValueError(
+                f"`ladder[{name!r}]` must be strictly monotone, so that neighbours on the ladder "
+                f"are alike, got {value} of inverse temperatures {beta}. Sort it, the coldest rung "
+                "first; or give it the `normalization` 0, if it does not decide on swaps."
+            )
+    heat = values.get(TEMPERATURE)
+    if heat is not None and not isinstance(heat, Tracer) and np.any(np.diff(heat) < 0):
+        raise ValueError(
+            f"`ladder['temperature']` must begin with the coldest rung, got {heat}. Reverse the "
+            "values of every name: the law at the first rung is what `by_rung(...)[0]` samples."
+        )
+    total = np.zeros(np.shape(next(iter(values.values()))))
+    for name, beta in betas.items():
+        weight = known(weights[name])
+        if beta is None or weight is None:
+            return
+        total += weight * beta
+    if names and not _falls(total):
+        raise ValueError(
+            f"`ladder` must begin with the coldest rung, the one of the largest inverse "
+            f"temperature, and each rung must be hotter than the one before, but C beta, summed "
+            f"over {names}, is {total}. Reverse the values of every name."
+        )
+
+
+def known_beta(inverse: Inverse, value: Any) -> np.ndarray | None:
+    """The inverse temperatures of a name; None where they are traced."""
+    if isinstance(value, Tracer):
+        return None
+    with np.errstate(all="ignore"):
+        beta = inverse.beta(value)
+    return None if isinstance(beta, Tracer) else np.asarray(beta, np.float32)
+
+
+def _falls(beta: np.ndarray) -> bool:
+    return bool(np.all(np.diff(beta) < 0))
