@@ -31,6 +31,55 @@ def test_bad_gradients_show_but_leave_the_state_sound(name, fault):
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(recovered))
 
 
+SAMPLERS = [
+    name for name in METHODS if hasattr(jax.eval_shape(METHODS[name]().init, params()), "rng_key")
+]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_huge_gradient_disables_nothing(name):
+    """One coordinate of 1e20, whose square is not finite: it shows, and the state goes on."""
+    tree, state = params(), init(name)
+    spike, without = params(), params()
+    spike["output"]["kernel"] = spike["output"]["kernel"].at[1, 1].set(1e20)
+    without["output"]["kernel"] = without["output"]["kernel"].at[1, 1].set(0.0)
+    updates, after = update(name, spike, state, tree)
+    assert abs(updates["output"]["kernel"][1, 1]) > 1e10
+    if name in SAMPLERS:  # what others keep of parameters may well be huge
+        assert_close(after, update(name, without, state, tree)[1])
+    for _ in range(2):
+        updates, after = update(name, tree, after, tree)
+        assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves((updates, after)))
+    fresh, _ = update(name, tree, state, tree)
+    sizes = [float(jnp.std(tree["output"]["kernel"][1:])) for tree in (updates, fresh)]
+    if name in SAMPLERS:
+        assert sizes[0] > 0.1 * sizes[1]  # it still moves
+
+
+@pytest.mark.parametrize("gradient", [1e10, 1e15, 1e18])
+@pytest.mark.parametrize("name", [name for name in METHODS if name.startswith("adaptive")])
+def test_a_large_gradient_does_not_freeze_the_momenta(name, gradient):
+    """The friction changes by at most 1 / h in a step, however hot the momenta are."""
+    tree, state = params(), init(name)
+    spike = jax.tree.map(lambda x: jnp.full_like(x, gradient), tree)
+    _, after = update(name, spike, state, tree)
+    change = np.abs(after.friction - state.friction)
+    assert np.all(change <= 1.001 * 2 / METHODS[name].settings["step_size"])
+
+
+@pytest.mark.parametrize("name", PRIMARY)
+@pytest.mark.usefixtures("standard_promotion")
+def test_rates_that_start_at_zero(name):
+    """Warm-up schedules do; `inject_hyperparams` outside of jit hands the number 0 on."""
+    rates = [key for key in METHODS[name].numbers if key.endswith(("learning_rate", "step_size"))]
+    rising = optax.linear_schedule(0.0, 0.1, 4)
+    tx, tree = METHODS[name].injected(**dict.fromkeys(rates, rising)), params()
+    state = tx.init(tree)
+    for _ in range(2):
+        updates, state = tx.update(tree, state, tree)
+        assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves((updates, state)))
+
+
 def refused(name, error, match, grads=None, tree=None):
     """What is refused is refused while tracing, before anything runs."""
     tx = METHODS[name]()

@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import pytest
 
+import thermo_optax as to
 from tests.compiling import quick_jit
 from tests.registry import METHODS, PRIMARY
 from tests.statistics import assert_uncorrelated
@@ -101,6 +102,42 @@ def test_the_key_is_constant_and_the_count_moves(name):
     assert_equal(rng_keys(new_state), rng_keys(state))
     counts = optax.tree.get_all_with_path(new_state, "count")
     assert counts and all(np.all(count == 1) for _, count in counts)
+
+
+def test_integers_of_64_bits():
+    """No two integers are one key; beyond 64 bits they are refused."""
+    seeds = (0, 1, -1, 2**32 - 1, 2**32, 2**32 + 1, -(2**32), 2**63 - 1, -(2**63), np.int64(-2))
+    keys = {tuple(map(int, METHODS["sgld"](key=seed).init(params()).rng_key)) for seed in seeds}
+    assert len(keys) == len(seeds)
+    for seed in (2**63, -(2**63) - 1):
+        with pytest.raises(ValueError, match="`key` must be an int of at most 64 bits"):
+            METHODS["sgld"](key=seed)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_noise_goes_on_where_the_count_stays(name):
+    """A count of steps saturates at 2^31 - 1; noise that knows only it would repeat for ever."""
+    tree, last = params(), np.iinfo(np.int32).max
+
+    def late(path, leaf):
+        is_count = jax.tree_util.keystr(path).endswith("count")
+        return jnp.full_like(leaf, last) if is_count else leaf
+
+    state = jax.tree_util.tree_map_with_path(late, init(name))
+    drawn = []
+    for _ in range(3):
+        updates, state = update(name, jax.tree.map(jnp.zeros_like, tree), state, tree)
+        drawn.append(updates)
+    assert differ(drawn[1], drawn[2])
+
+
+def test_inner_and_outer_sampler_with_one_key():
+    tree = jnp.ones(SIZE)
+    samplers = METHODS["langevin"](1.0, key=1), METHODS["langevin"](1.0, key=1)
+    state = to.local_entropy(*samplers, num_inner_steps=1).init(tree)
+    inner, outer = state.inner_state, state.outer_state
+    assert differ(inner.rng_key, outer.rng_key)
+    assert_uncorrelated(inner.momentum, outer.momentum, name="first momenta")
 
 
 SIZE = 1 << 14

@@ -28,6 +28,7 @@ from ._keys import replica_key as replica_key
 from ._keys import resolve_generator as resolve_generator
 from ._keys import single_key as single_key
 from ._keys import stream_key as stream_key
+from ._keys import with_own_stream as with_own_stream
 from ._momenta import check_momentum_options as check_momentum_options
 from ._momenta import compute_dtype as compute_dtype
 from ._momenta import finite_or_zero as finite_or_zero

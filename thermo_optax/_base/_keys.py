@@ -1,6 +1,7 @@
 """Random keys: what a user may pass, and how each transformation gets a stream of its own."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -12,6 +13,7 @@ from ._noise import GENERATORS, fold
 
 KeyLike = jax.Array | int
 
+_KEY = jax.tree_util.GetAttrKey("rng_key")
 _REPLICAS = 0x7265706C  # "repl": keeps the keys of replicas apart from all that is folded elsewhere
 
 
@@ -37,6 +39,19 @@ def _replica_numbers() -> list[jax.Array]:
             numbers.append(jax.lax.axis_index(_axis(len(numbers))))
         except NameError:  # no such axis: this is how jax tells
             return numbers
+
+
+def with_own_stream(init: Callable[[Any], Any], params: Any) -> Any:
+    """init(params), in which no sampler shares noise with another one of the same key.
+
+    Two samplers in one transformation, such as the inner and the outer one of local entropy, may be
+    the same method with the same key and parameters: then only their place tells them apart.
+    """
+    state = init(params)
+    if not any(path[-1:] == (_KEY,) for path, _ in jax.tree_util.tree_leaves_with_path(state)):
+        return state
+    one = jax.vmap(lambda _: init(params), axis_name=replica_axis())(jnp.zeros(1))
+    return jax.tree.map(lambda leaf: leaf[0], one)
 
 
 def replica_key(words: jax.Array, index: jax.Array) -> jax.Array:

@@ -22,9 +22,11 @@ from thermo_optax._base import (
     compute_dtype,
     finite_or_zero,
     heating,
+    is_sound,
     like,
     once,
     with_extra_args,
+    with_own_stream,
 )
 
 from ._loop import check_params, inner_loop
@@ -136,7 +138,7 @@ def local_entropy(
         count, outer_count = jnp.zeros([], jnp.int32), jnp.zeros([], jnp.int32)
         x = jax.tree.map(_wide_copy, params)
         mean = jax.tree.map(_wide_copy, params)
-        states = mix.init(params), inner.init(params), outer.init(x)
+        states = mix.init(params), inner.init(params), with_own_stream(outer.init, x)
         return LocalEntropyState(count, outer_count, x, mean, *states)
 
     def inner_move(updates, state, x, params, extra_args):
@@ -221,7 +223,7 @@ def _mixed(mix, updates, state, params):
     """The gradients after `mixing`, which never sees what is not finite; that stays as it is."""
     sound = jax.tree.map(finite_or_zero, updates)
     mixed, state = mix.update(sound, state, params)
-    return jax.tree.map(lambda g, m: jnp.where(jnp.isfinite(g), m, g), updates, mixed), state
+    return jax.tree.map(lambda g, m: jnp.where(is_sound(g), m, g), updates, mixed), state
 
 
 def _pulled(scope, gradient, param, x):

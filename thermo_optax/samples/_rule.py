@@ -18,6 +18,7 @@ from thermo_optax._base import (
     check_leaves,
     check_structure,
     for_any,
+    is_sound,
     on_all_shards,
 )
 
@@ -89,7 +90,7 @@ def keep(
 
 
 def _all_finite(tree: Any) -> jax.Array:
-    finite = (on_all_shards(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(tree))
+    finite = (on_all_shards(jnp.all(is_sound(leaf))) for leaf in jax.tree.leaves(tree))
     return functools.reduce(jnp.logical_and, finite, jnp.ones([], jnp.bool_))
 
 
