@@ -75,6 +75,57 @@ def test_flax_nnx_state(pure):
     assert names(grouped) == ["in", "blocks", "x", "out"]
 
 
+class ValueField(eqx.Module):
+    """A module whose field has the name of Flax's box."""
+
+    query: jax.Array
+    value: jax.Array
+
+
+@pytest.mark.parametrize("name", ["value", "raw_value"])
+def test_an_array_may_be_called_value(name):
+    attention = {"key": jnp.ones((2, 2)), "query": jnp.ones((2, 2)), name: jnp.ones((2, 2))}
+    labels = to.label_layers(
+        {"attention": attention, "output": dense()}, {"hot": "first"}, default="x"
+    )
+    assert set(labels["attention"].values()) == {"hot"}
+    assert set(labels["output"].values()) == {"x"}
+    assert to.label_layers({"a": attention}, {"v": f"a/{name}"}, default="x")["a"][name] == "v"
+    # lol puts the whole first layer under Langevin.
+    groups = to.lol(key=0).init({"attention": attention, "output": dense()}).inner_states
+    assert len(jax.tree.leaves(groups["langevin"].inner_state.momentum)) == 3
+
+
+def test_a_field_may_be_called_value():
+    module = ValueField(jnp.ones(2), jnp.ones(2))
+    assert jax.tree.leaves(to.label_layers({"attention": module})) == ["attention"] * 2
+
+
+def test_the_boxes_of_flax_add_nothing_to_a_path():
+    class Net(nnx.Module):
+        def __init__(self, rngs):
+            self.attention = nnx.MultiHeadAttention(2, 4, rngs=rngs, decode=False)
+            self.value = nnx.Param({"value": jnp.ones(2), "w": jnp.ones(2)})
+
+    state = nnx.state(Net(nnx.Rngs(0)), nnx.Param)
+    labels = jax.tree.leaves(to.label_layers(state))
+    assert labels == jax.tree.leaves(to.label_layers(nnx.to_pure_dict(state)))
+    assert names(labels) == [*(f"attention/{w}" for w in ("key", "out", "query", "value")), "value"]
+    axes = nn.with_partitioning(nn.initializers.ones, ("in", "out"))
+    boxed = nn.Dense(3, kernel_init=axes).init(jax.random.key(0), jnp.ones((1, 2)))
+    assert jax.tree.leaves(to.label_layers(boxed)) == ["params", "params"]
+    assert jax.tree.leaves(to.label_layers(nnx.Param(jnp.ones(2)))) == ["params"]
+
+
+def test_every_reader_of_names_knows_an_array_called_value():
+    params = {"attention": {"query": jnp.ones((4, 30)), "value": jnp.ones((4, 30))}}
+    state = to.langevin(0.1, 1.0, friction=1.0, key=0).init(params)
+    assert list(to.diagnostics.equipartition(state)) == ["attention"]
+    boxed = {"attention": {"query": nnx.Param(params["attention"]["query"])}}
+    state = to.langevin(0.1, 1.0, friction=1.0, key=0).init(boxed)
+    assert list(to.diagnostics.equipartition(state)) == ["attention"]
+
+
 def test_equinox_module():
     model = eqx.nn.MLP(2, 1, 5, 2, key=jax.random.key(0))
     params = eqx.filter(model, eqx.is_inexact_array)

@@ -35,7 +35,7 @@ from ._once import once as once
 from ._paths import Path as Path
 from ._paths import layer_name as layer_name
 from ._paths import layer_of as layer_of
-from ._paths import plain_path as plain_path
+from ._paths import plain_paths as plain_paths
 from ._scalars import ScalarOrSchedule as ScalarOrSchedule
 from ._scalars import at as at
 from ._scalars import bath_temperature as bath_temperature

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import optax
 
-from thermo_optax._base import Path, layer_name, layer_of, plain_path
+from thermo_optax._base import Path, layer_name, layer_of, plain_paths
 
 Selector = str | int | Sequence["str | int"]
 Labels = Any | Callable[[Any], Any]
@@ -58,10 +58,9 @@ def label_layers(
         The partitions of Leimkuhler, Matthews and Vlaar, `Partitioned integrators for thermodynamic
         parameterization of neural networks <https://arxiv.org/abs/1908.11843>`_, 2019, section 3.
     """
-    with_path = jax.tree_util.tree_leaves_with_path(params, is_leaf=_is_masked)
-    treedef = jax.tree.structure(params, is_leaf=_is_masked)
-    paths = [plain_path(path) for path, _ in with_path]
-    masked = [_is_masked(leaf) for _, leaf in with_path]
+    nodes, treedef = jax.tree.flatten(params, is_leaf=_is_masked)
+    paths = plain_paths(params, is_leaf=_is_masked)
+    masked = [_is_masked(node) for node in nodes]
     layers = _in_order(
         [layer_of(path) for path, gone in zip(paths, masked, strict=True) if not gone]
     )
