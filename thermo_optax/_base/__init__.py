@@ -9,9 +9,11 @@ from ._checks import check_fraction as check_fraction
 from ._checks import check_integer as check_integer
 from ._checks import check_leaves as check_leaves
 from ._checks import check_nonnegative as check_nonnegative
+from ._checks import check_not_empty as check_not_empty
 from ._checks import check_positive as check_positive
 from ._checks import check_structure as check_structure
 from ._checks import check_weight as check_weight
+from ._checks import is_number as is_number
 from ._checks import known as known
 from ._checks import tree_size as tree_size
 from ._generators import noise_generators as noise_generators
