@@ -15,7 +15,9 @@ memory, and on as many pieces spread over the training text.
 """
 
 import argparse
+import pathlib
 
+from benchmarks.folders import claim
 from benchmarks.options import at_least
 from benchmarks.tempering import command
 
@@ -53,6 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """The benchmark as a command: missing data end it with a message instead of a traceback."""
+    output = claim(options.output or pathlib.Path("results") / options.benchmark)
+
     from benchmarks import runtime
     from benchmarks.data import MissingDataError, load_text
 
@@ -74,7 +78,7 @@ def run(options: argparse.Namespace) -> None:
         batch_size=options.batch_size,
         length=options.length,
     )
-    command.run(options, task, CENTRES, notes)
+    command.run(options, task, CENTRES, notes, output)
 
 
 def problem(text, title, *, units, layers, batch_size, length, measured=MEASURED):

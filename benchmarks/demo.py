@@ -6,7 +6,8 @@ On two cores it takes less than four minutes for the planar problems, and one fo
 import argparse
 import pathlib
 
-from benchmarks.options import at_least
+from benchmarks.folders import claim
+from benchmarks.options import add_output_option, at_least
 
 PLANAR_STEPS = {"spiral": 20_000, "trig": 30_000}
 
@@ -27,16 +28,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--epochs", type=float, default=6, help="passes over the images (default: %(default)s)"
     )
-    parser.add_argument(
-        "--output",
-        type=pathlib.Path,
-        default=pathlib.Path("results/demo"),
-        help="folder (default: %(default)s)",
-    )
+    add_output_option(parser, "results/demo")
 
 
 def run(options: argparse.Namespace) -> None:
     """Runs the planar problems, then the images if their data can be had."""
+    output = options.output or pathlib.Path("results") / "demo"
+    for name in (*PLANAR_STEPS, "mnist"):
+        claim(output / name)  # all of them before the first runs
+
     from benchmarks import mnist, planar
     from benchmarks.data import MissingDataError
 
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
                 steps=options.steps or steps,
                 chunks=40,
                 methods=None,
-                output=options.output / benchmark,
+                output=output / benchmark,
             )
         )
     try:
@@ -62,9 +62,9 @@ def run(options: argparse.Namespace) -> None:
                 steps=None,
                 chunks=10,
                 methods=None,
-                output=options.output / "mnist",
+                output=output / "mnist",
             )
         )
     except MissingDataError as error:
         print(f"No run on MNIST: {error}")
-    print(f"Tables, numbers and pictures are in the folders of {options.output}/")
+    print(f"Tables, numbers and pictures are in the folders of {output}/")

@@ -9,7 +9,8 @@ within some hundred steps at millions of parameters?
 import argparse
 import pathlib
 
-from benchmarks.options import add_seed_options, at_least
+from benchmarks.folders import claim
+from benchmarks.options import add_output_option, add_seed_options, at_least
 
 EXPLORED = (1_000_000, 10_000_000)
 
@@ -41,16 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='steps in mode "exploration" (default: %(default)s)',
     )
     add_seed_options(parser, 2, 'runs of each kind in mode "exploration"')
-    parser.add_argument(
-        "--output",
-        type=pathlib.Path,
-        default=pathlib.Path("results/dimensions"),
-        help="folder (default: %(default)s)",
-    )
+    add_output_option(parser, "results/dimensions")
 
 
 def run(options: argparse.Namespace) -> None:
     """Runs both modes, prints the tables, saves numbers and pictures."""
+    output = claim(options.output or pathlib.Path("results") / "dimensions")
+
     from benchmarks import runtime
     from benchmarks.interruption import Interruption
     from benchmarks.sampling import crossing, exploration
@@ -70,7 +68,7 @@ def run(options: argparse.Namespace) -> None:
                 explored.append(result)
                 interruption.check()
         finally:
-            _save(options.output, crossed, explored)
+            _save(output, crossed, explored)
         interruption.check()
 
 

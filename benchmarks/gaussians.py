@@ -9,7 +9,8 @@ draws of the law. The first half of each run fills the biases; all numbers are o
 import argparse
 import pathlib
 
-from benchmarks.options import add_seed_options, at_least
+from benchmarks.folders import claim
+from benchmarks.options import add_output_option, add_seed_options, at_least
 
 METHODS = (
     "langevin, hot, no-bias, printed, printed-high, mirrored, mirrored-higher, "
@@ -31,16 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--methods", nargs="+", metavar="METHOD", help=f"some of: {METHODS} (default: all)"
     )
-    parser.add_argument(
-        "--output",
-        type=pathlib.Path,
-        default=pathlib.Path("results/gaussians"),
-        help="folder (default: %(default)s)",
-    )
+    add_output_option(parser, "results/gaussians")
 
 
 def run(options: argparse.Namespace) -> None:
     """Runs all samplers, prints the table, saves numbers and pictures."""
+    output = claim(options.output or pathlib.Path("results") / "gaussians")
+
     import jax
     from tqdm import tqdm
 
@@ -69,11 +67,11 @@ def run(options: argparse.Namespace) -> None:
                 results[name] = hopping.measure(sampler, trace, states)
                 interruption.check()
         finally:
-            _save(options, results)
+            _save(options, output, results)
         interruption.check()
 
 
-def _save(options: argparse.Namespace, results: dict) -> None:
+def _save(options: argparse.Namespace, output: pathlib.Path, results: dict) -> None:
     from benchmarks.sampling import figures, hopping, mixture, report
 
     if not results:
@@ -86,14 +84,14 @@ def _save(options: argparse.Namespace, results: dict) -> None:
         "standard deviations) of another mode than the last."
     )
     report.save(
-        options.output,
+        output,
         "25 Gaussians in the plane",
         [hopping.section(list(results.values()), before)],
         {"samplers": {name: result.numbers() for name, result in results.items()}},
     )
     for name in PICTURES:
         if name in results:
-            figures.tempering(results[name], options.output / f"tempering-{name}.png")
+            figures.tempering(results[name], output / f"tempering-{name}.png")
     scattered = [results[name] for name in SCATTERED if name in results]
     if scattered:
-        figures.samples(scattered, options.output / "samples.png")
+        figures.samples(scattered, output / "samples.png")

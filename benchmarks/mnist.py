@@ -10,6 +10,7 @@ import math
 import pathlib
 from collections.abc import Sequence
 
+from benchmarks.folders import claim
 from benchmarks.options import add_training_options, at_least
 
 BATCH_SIZE = 128
@@ -53,13 +54,14 @@ def run(options: argparse.Namespace) -> None:
 
 def train_on_images(options: argparse.Namespace) -> None:
     """Trains, prints the table of test errors, saves results and the picture."""
+    output = claim(options.output or pathlib.Path("results") / options.dataset)
+
     from benchmarks import comparison, figures, report, runtime, settings
 
     runtime.configure()
     task = image_task(options.dataset)
     steps = options.steps or math.ceil(options.epochs * len(task.data[1]) / BATCH_SIZE)
     title = f"{TITLES[options.dataset]}, {'-'.join(map(str, SIZES))} network"
-    output = options.output or pathlib.Path("results") / options.dataset
 
     def save(results):
         if report.save(output, title, results, errors=True):

@@ -56,4 +56,14 @@ def add_training_options(
     parser.add_argument(
         "--methods", nargs="+", metavar="METHOD", help=f"some of: {methods} (default: all)"
     )
-    parser.add_argument("--output", type=pathlib.Path, help=f"folder (default: {output})")
+    add_output_option(parser, output)
+
+
+def add_output_option(parser: argparse.ArgumentParser, default: str) -> None:
+    """Where the results go; what the default means is up to the benchmark."""
+    parser.add_argument(
+        "--output",
+        type=pathlib.Path,
+        help=f"folder (default: {default}); one that holds results keeps them, and new ones go to "
+        "run-2, run-3... in it",
+    )

@@ -8,6 +8,7 @@ reported: that favours it, as LOL and AdLaLa run at one setting fixed beforehand
 import argparse
 import pathlib
 
+from benchmarks.folders import claim
 from benchmarks.options import add_training_options, at_least
 
 
@@ -29,13 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Trains, prints the table, saves results and pictures."""
+    output = claim(options.output or pathlib.Path("results") / options.benchmark)
+
     from benchmarks import comparison, figures, report, runtime, settings
 
     runtime.configure()
     problem = settings.PROBLEMS[options.benchmark]
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     task = problem.task(seeds)
-    output = options.output or pathlib.Path("results") / options.benchmark
 
     def save(results):
         if report.save(output, problem.title, results):

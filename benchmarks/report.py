@@ -42,6 +42,7 @@ def save(output: pathlib.Path, title: str, results: Sequence[Result], *, errors=
         f"{runtime.versions()}, {runtime.machine()}\n"
     )
     body = table(results, errors=errors)
+    print(f"\n{heading}\n{body}\n", flush=True)  # first of all, for a disk may be full
     (output / "table.md").write_text(f"{heading}\n{body}\n", encoding="utf-8")
     summary = {
         "title": title,
@@ -52,7 +53,7 @@ def save(output: pathlib.Path, title: str, results: Sequence[Result], *, errors=
     }
     (output / "results.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     np.savez_compressed(output / "curves.npz", allow_pickle=False, **_arrays(results))
-    print(f"\n{heading}\n{body}\n\nsaved in {output}/", flush=True)
+    print(f"saved in {output}/", flush=True)
     return True
 
 

@@ -15,7 +15,9 @@ rate too, on the last 5,000 of the 60,000 training images, which the search leav
 """
 
 import argparse
+import pathlib
 
+from benchmarks.folders import claim
 from benchmarks.tempering import command
 
 SIZES = (784, 500, 500, 2000, 10)
@@ -40,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """The benchmark as a command: missing data end it with a message instead of a traceback."""
+    output = claim(options.output or pathlib.Path("results") / options.benchmark)
+
     from benchmarks import runtime
     from benchmarks.data import MissingDataError, load_images
 
@@ -57,6 +61,7 @@ def run(options: argparse.Namespace) -> None:
         problem(images.train_images, images.test_images),
         CENTRES,
         notes,
+        output,
     )
 
 

@@ -93,3 +93,5 @@ from .temperature import tempering_state as tempering_state
 from .temperature import unbiasing_log_weights as unbiasing_log_weights
 from .validation import ValidationReport as ValidationReport
 from .validation import validate as validate
+
+__version__ = "0.1.0"

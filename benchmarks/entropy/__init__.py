@@ -11,6 +11,7 @@ number of them, in the search for their settings and in the runs that are report
 import argparse
 import pathlib
 
+from benchmarks.folders import claim
 from benchmarks.options import add_training_options, at_least
 
 SEARCH_SHARE = 0.2  # of the steps of the training that is reported
@@ -56,18 +57,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Runs the problems one after the other; each leaves its results when it is done."""
+    output = options.output or pathlib.Path("results") / "entropy"
+    folders = {name: claim(output / name) for name in options.problems}
+
     from benchmarks import runtime
     from benchmarks.data import MissingDataError
     from benchmarks.entropy import command
 
     runtime.configure()
-    output = options.output or pathlib.Path("results") / "entropy"
-    for name in options.problems:
+    for name, folder in folders.items():
         try:
             if name.startswith(SWEEP):
                 chosen = name.removeprefix(f"{SWEEP}-")
-                command.sweep(options, output / name, SWEPT if chosen == SWEEP else (chosen,))
+                command.sweep(options, folder, SWEPT if chosen == SWEEP else (chosen,))
             else:
-                command.compare(name, options, output / name)
+                command.compare(name, options, folder)
         except MissingDataError as error:
             raise SystemExit(f"error: {error}") from error

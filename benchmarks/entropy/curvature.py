@@ -156,11 +156,12 @@ def _report(solutions: Solutions, found: Sequence[Solution], output) -> None:
             *(table(found, place) for place in (MATCHED, LAST)),
         )
     )
+    print(f"\n{text}\n", flush=True)
     (output / "curvature.md").write_text(f"{text}\n", encoding="utf-8")
     summary = [_summary(one) for one in found]
     (output / "curvature.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     picture(found, solutions.problem.title, output / "curvature.png")
-    print(f"\n{text}\n\nsaved in {output}/", flush=True)
+    print(f"saved in {output}/", flush=True)
 
 
 def table(found: Sequence[Solution], place: str) -> str:

@@ -111,6 +111,7 @@ def _report(output, found: Sequence[Swept], seeds, colours) -> None:
             ),
         )
     )
+    print(f"\n{text}\n", flush=True)  # first of all, for a disk may be full
     (output / "table.md").write_text(f"{text}\n", encoding="utf-8")
     arrays = {
         f"{one.problem}/{one.method}/{field}": getattr(one, field)
@@ -119,7 +120,7 @@ def _report(output, found: Sequence[Swept], seeds, colours) -> None:
     }
     np.savez_compressed(output / "sweep.npz", allow_pickle=False, **arrays)
     _picture(output / "sweep.png", found, colours)
-    print(f"\n{text}\n\nsaved in {output}/", flush=True)
+    print(f"saved in {output}/", flush=True)
 
 
 def _table(found: Sequence[Swept]) -> str:

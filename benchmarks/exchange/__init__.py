@@ -11,7 +11,8 @@ import argparse
 import math
 import pathlib
 
-from benchmarks.options import add_seed_options, at_least, between
+from benchmarks.folders import claim
+from benchmarks.options import add_output_option, add_seed_options, at_least, between
 
 PROBLEMS = ("emnist-dropout", "emnist-lr", "cifar-dropout", "cifar-lr")
 FOR_A_GPU = ("resnet20-lr",)
@@ -58,24 +59,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "and a difference of losses that the problem sets)",
     )
     add_seed_options(parser, 3, "runs of all replicas")
-    parser.add_argument(
-        "--output",
-        type=pathlib.Path,
-        help="folder (default: results/exchange, with a folder for each problem)",
-    )
+    add_output_option(parser, "results/exchange, with a folder for each problem")
 
 
 def run(options: argparse.Namespace) -> None:
     """Runs the problems one after the other; each leaves its results when it is done."""
+    output = options.output or pathlib.Path("results") / "exchange"
+    folders = {name: claim(output / name) for name in options.problems}
+
     from benchmarks import runtime
     from benchmarks.data import MissingDataError
     from benchmarks.exchange import command
     from benchmarks.exchange.problems import UnfitOptionsError
 
     runtime.configure()
-    output = options.output or pathlib.Path("results") / "exchange"
-    for name in options.problems:
+    for name, folder in folders.items():
         try:
-            command.compare(name, options, output / name)
+            command.compare(name, options, folder)
         except (MissingDataError, UnfitOptionsError) as error:
             raise SystemExit(f"error: {error}") from error

@@ -96,6 +96,7 @@ def save(output: pathlib.Path, outcome: Outcome) -> None:
             f"```\n{outcome.diffusion()}\n```",
         ]
     )
+    print(f"\n{text}\n", flush=True)  # first of all, for a disk may be full
     (output / "table.md").write_text(f"{text}\n", encoding="utf-8")
     summary = {
         "title": outcome.title,
@@ -108,7 +109,7 @@ def save(output: pathlib.Path, outcome: Outcome) -> None:
         "diffusion": outcome.walks.tolist(),
     }
     (output / "results.json").write_text(json.dumps(summary) + "\n", encoding="utf-8")
-    print(f"\n{text}\n\nsaved in {output}/", flush=True)
+    print(f"saved in {output}/", flush=True)
 
 
 def table(outcome: Outcome) -> str:

@@ -45,6 +45,7 @@ def save(
             *(section.text() for section in sections),
         ]
     )
+    print(f"\n{text}\n", flush=True)  # first of all, for a disk may be full
     (output / "table.md").write_text(f"{text}\n", encoding="utf-8")
     summary = {
         "title": title,
@@ -54,4 +55,4 @@ def save(
         **numbers,
     }
     (output / "results.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
-    print(f"\n{text}\n\nsaved in {output}/", flush=True)
+    print(f"saved in {output}/", flush=True)

@@ -55,8 +55,9 @@ def run(
     problem,
     centres: Mapping[str, float],
     notes: str,
+    output: pathlib.Path,
 ) -> None:
-    """Searches, trains, prints the table, saves results and pictures."""
+    """Searches, trains, prints the table, saves results and pictures in the folder `output`."""
     from benchmarks.settings import select_names
     from benchmarks.tempering import figures
     from benchmarks.tempering.methods import CTLD, CTLD_LIKE_SGD, SGD, all_methods
@@ -66,7 +67,6 @@ def run(
 
     temperature = 1 / problem.examples if options.temperature is None else options.temperature
     methods = all_methods(temperature, options.sampling, centres, options.search)
-    output = options.output or pathlib.Path("results") / options.benchmark
     heat = (
         f"Temperature {temperature:.3g}; CTLD samples, and Santa explores, in the first "
         f"{options.sampling:.0%} of {problem.stage_steps}."

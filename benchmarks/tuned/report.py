@@ -41,6 +41,7 @@ def save(
         )
         if part
     )
+    print(f"\n{text}\n", flush=True)  # first of all, for a disk may be full
     (output / "table.md").write_text(f"{text}\n", encoding="utf-8")
     summary = {
         "title": problem.title,
@@ -53,7 +54,7 @@ def save(
     np.savez_compressed(
         output / "curves.npz", allow_pickle=False, **_arrays(results, problem.score)
     )
-    print(f"\n{text}\n\nsaved in {output}/", flush=True)
+    print(f"saved in {output}/", flush=True)
     return True
 
 

@@ -6,9 +6,8 @@ machine. Compiled programs are not taken from an earlier run, since compilation 
 
 import argparse
 import os
-import pathlib
 
-from benchmarks.options import at_least
+from benchmarks.options import add_output_option, at_least
 
 PARTS = ("updates", "noise", "training", "replicas", "efficiency")
 TREES = ("mlp1.7M", "flat10M", "tfm10M")
@@ -49,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=10_000_000,
         help="numbers drawn to time the noise alone (default: %(default)s)",
     )
-    parser.add_argument("--output", type=pathlib.Path, help="folder (default: results/updates)")
+    add_output_option(parser, "results/updates")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ import pathlib
 import shlex
 import sys
 
+from benchmarks.folders import TABLE, claim
 from benchmarks.interruption import Interruption
 from benchmarks.updates import clock, cost, efficiency, noise, replicas, tables, training
 from benchmarks.updates.contenders import CONTENDERS, installed, library
@@ -18,7 +19,7 @@ REPLICAS, LENGTHS = 4096, 10  # of the run that checks tau; lengths in units of 
 
 def run(options: argparse.Namespace) -> None:
     """One run, which Ctrl-C ends early without losing what is done."""
-    output = options.output or pathlib.Path("results") / "updates"
+    output = claim(options.output or pathlib.Path("results") / "updates")
     names = _contenders(options.methods)
     results = Results(options.rounds, load=[_load()])
     with Interruption() as interruption, clock.cold_compiler():
@@ -68,9 +69,10 @@ def _save(results: Results, output: pathlib.Path) -> None:
     output.mkdir(parents=True, exist_ok=True)
     command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
     text = tables.document(results, command)
-    (output / "table.md").write_text(text, encoding="utf-8")
+    print(f"\n{text}", flush=True)  # first of all, for a disk may be full
+    (output / TABLE).write_text(text, encoding="utf-8")
     save_json(results, TARGETS, command, output / "results.json")
-    print(f"\n{text}\nsaved in {output}/", flush=True)
+    print(f"saved in {output}/", flush=True)
 
 
 def _load() -> float:

@@ -22,7 +22,7 @@ def run(monkeypatch, tmp_path):
     """Runs the spiral benchmark with two methods, calling `between` after each of their chunks."""
     init, _ = networks.functional((2, 100, 1))
 
-    def play(between=lambda method, chunk: None):
+    def play(between=lambda method, chunk: None, methods=("adam", "adlala")):
         def pretend(task, method, *, seeds, steps, chunks):
             rows = len(method.settings)
             for chunk in range(chunks):
@@ -44,7 +44,7 @@ def run(monkeypatch, tmp_path):
         monkeypatch.setattr(comparison, "train", pretend)
         monkeypatch.setattr(runtime, "configure", lambda: None)  # the tests have a cache already
         options = ["--seeds", str(SEEDS), "--steps", "400", "--chunks", "4"]
-        options += ["--methods", "adam", "adlala", "--output", str(tmp_path)]
+        options += ["--methods", *methods, "--output", str(tmp_path)]
         return cli.main(["spiral", *options])
 
     return play
@@ -71,6 +71,16 @@ def test_a_run_leaves_table_numbers_and_pictures(run, tmp_path, capsys):
     assert curves["Adam, default betas/test_accuracy"].shape == (4, 6, SEEDS)
     for picture in ("accuracy.png", "level_sets.png"):
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_second_run_keeps_the_results_of_the_first(run, tmp_path, capsys):
+    run()
+    files = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert run(methods=["adam"]) == 0
+    assert {path: path.read_bytes() for path in files} == files
+    assert list(summary(tmp_path)) == ["Adam, default betas", "AdLaLa"]
+    assert list(summary(tmp_path / "run-2")) == ["Adam, default betas"]
+    assert "earlier run" in capsys.readouterr().out
 
 
 def ctrl_c(method, chunk):

@@ -95,3 +95,12 @@ def test_momentum_dtype(dtype):
         assert types(new_state) == types(state)
         assert types(updates) == types(tree)
         assert {leaf.dtype for leaf in jax.tree.leaves(new_state.momentum)} == {jnp.dtype(dtype)}
+
+
+@pytest.mark.parametrize("name", ["langevin", "psgld", "local_entropy"])
+def test_numpy_parameters_of_64_bits(name):
+    """NumPy makes float64, and JAX computes in float32 without a warning, as it does for optax."""
+    tree = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params())
+    tx = METHODS[name]()
+    updates, _ = tx.update(jax.tree.map(jnp.asarray, tree), tx.init(tree), tree)
+    assert {leaf.dtype for leaf in jax.tree.leaves(updates)} == {jnp.dtype(jnp.float32)}

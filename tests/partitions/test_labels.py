@@ -1,9 +1,13 @@
 """Labels of layers, for every kind of parameter tree that users of optax have."""
 
+import re
+
 import equinox as eqx
+import flax
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import optax
 import pytest
 from flax import nnx
 
@@ -73,6 +77,174 @@ def test_flax_nnx_state(pure):
         params, {"in": "first", "blocks": "blocks/*", "out": "out/kernel"}, default="x"
     )
     assert names(grouped) == ["in", "blocks", "x", "out"]
+
+
+class ValueField(eqx.Module):
+    """A module whose field has the name of Flax's box."""
+
+    query: jax.Array
+    value: jax.Array
+
+
+@pytest.mark.parametrize("name", ["value", "raw_value"])
+def test_an_array_may_be_called_value(name):
+    attention = {"key": jnp.ones((2, 2)), "query": jnp.ones((2, 2)), name: jnp.ones((2, 2))}
+    params = {"net": {"attention": attention, "output": dense()}}
+    labels = to.label_layers(params, {"hot": "first"}, default="x")["net"]
+    assert labels["attention"] == dict.fromkeys(attention, "hot")
+    assert labels["output"] == dict.fromkeys(dense(), "x")
+    by_name = to.label_layers(params, {"v": f"net/attention/{name}"}, default="x")["net"]
+    assert by_name["attention"] == dict.fromkeys(attention, "x") | {name: "v"}
+    # lol puts the whole first layer under Langevin.
+    groups = to.lol(key=0).init(params).inner_states
+    assert len(jax.tree.leaves(groups["langevin"].inner_state.momentum)) == 3
+
+
+def test_a_field_may_be_called_value():
+    module = ValueField(jnp.ones(2), jnp.ones(2))
+    assert jax.tree.leaves(to.label_layers({"attention": module})) == ["attention"] * 2
+
+
+def test_the_boxes_of_flax_add_nothing_to_a_path():
+    class Net(nnx.Module):
+        def __init__(self, rngs):
+            self.attention = nnx.MultiHeadAttention(2, 4, rngs=rngs, decode=False)
+            self.value = nnx.Param({"value": jnp.ones(2), "w": jnp.ones(2)})
+
+    state = nnx.state(Net(nnx.Rngs(0)), nnx.Param)
+    labels = jax.tree.leaves(to.label_layers(state))
+    assert labels == jax.tree.leaves(to.label_layers(nnx.to_pure_dict(state)))
+    assert names(labels) == [*(f"attention/{w}" for w in ("key", "out", "query", "value")), "value"]
+    axes = nn.with_partitioning(nn.initializers.ones, ("in", "out"))
+    boxed = nn.Dense(3, kernel_init=axes).init(jax.random.key(0), jnp.ones((1, 2)))
+    assert jax.tree.leaves(to.label_layers(boxed)) == ["params", "params"]
+    assert jax.tree.leaves(to.label_layers(nnx.Param(jnp.ones(2)))) == ["params"]
+
+
+def test_every_reader_of_names_knows_an_array_called_value():
+    params = {"net": {"attention": {"query": jnp.ones((4, 3)), "value": jnp.ones((4, 3))}}}
+    state = to.langevin(0.1, 1.0, friction=1.0, key=0).init(params)
+    assert list(to.diagnostics.equipartition(state)) == ["net/attention"]
+    boxed = {"attention": {"query": nnx.Param(jnp.ones((4, 3)))}}
+    state = to.langevin(0.1, 1.0, friction=1.0, key=0).init(boxed)
+    assert list(to.diagnostics.equipartition(state)) == ["attention"]
+
+
+class LinenNormNet(nn.Module):
+    """The batch normalisation sorts before the dense layers."""
+
+    @nn.compact
+    def __call__(self, x, train=True):
+        """Applies the layers."""
+        count = self.variable("counters", "calls", lambda: jnp.zeros([], jnp.int32))
+        del count
+        return nn.Dense(1)(nn.BatchNorm(use_running_average=not train)(nn.Dense(3)(x)))
+
+
+def test_a_position_that_means_a_normalisation_layer_warns():
+    params = LinenNormNet().init(jax.random.key(0), jnp.ones((1, 2)))["params"]
+    message = r"'hot'.*'first' selects.*'BatchNorm_0'.*next layer with weights is 'Dense_0'"
+    with pytest.warns(UserWarning, match=message):
+        to.label_layers(params, {"hot": "first"}, default="x")
+    with pytest.warns(UserWarning, match=r"'langevin'.*'BatchNorm_0'"):
+        to.lol(key=0).init(params)
+    # A name means what it says, and a position between weights is silent.
+    to.label_layers(params, {"norm": "BatchNorm_0", "hot": ["Dense_0", -1]}, default="x")
+
+
+NORMS = {
+    "haiku": {"scale": jnp.ones((1, 1, 1, 4)), "offset": jnp.ones((1, 1, 1, 4))},
+    "equinox": {"weight": jnp.ones((4, 4)), "bias": jnp.ones((4, 4))},
+    "keras": {"gamma": jnp.ones(4), "beta": jnp.ones(4)},
+    "rms": {"scale": jnp.ones(4)},
+}
+NOT_NORMS = {
+    "attention": {"query": jnp.ones((4, 4)), "value": jnp.ones((4, 4))},
+    "regression": {"kernel": jnp.ones((4, 1)), "bias": jnp.ones(1)},
+    "vector": {"w": jnp.ones(4)},
+}
+
+
+@pytest.mark.parametrize("kind", NORMS)
+def test_normalisation_layers_of_every_library(kind):
+    with pytest.warns(UserWarning, match=r"='last' selects the layer 'z'.*'a'"):
+        to.label_layers({"a": dense(), "z": NORMS[kind]}, {"hot": "last"}, default="x")
+    with pytest.warns(UserWarning, match=r"=0 selects the layer '0'.*'1'"):
+        to.label_layers([NORMS[kind], dense()], {"hot": [0, 1]})
+
+
+@pytest.mark.parametrize("kind", NOT_NORMS)
+def test_other_layers_do_not_warn(kind):
+    to.label_layers({"a": NOT_NORMS[kind], "b": dense()}, {"hot": "first"}, default="x")
+    # Alone there is nothing else to choose, and an array at the root may be a bias.
+    to.label_layers({"a": {"scale": jnp.ones(3)}}, {"hot": "first"})
+    to.label_layers({"bias": jnp.ones(3), "kernel": jnp.ones((2, 3))}, {"h": 0}, default="x")
+
+
+def test_layers_without_a_group_are_shown_with_the_line_that_labels_them():
+    params = LinenNormNet().init(jax.random.key(0), jnp.ones((1, 2)))["params"]
+    message = r"\['BatchNorm_0/bias'.*'others': \['BatchNorm_0'\].*default='others'.*set_to_zero"
+    with pytest.raises(ValueError, match=message):
+        to.label_layers(params, {"hot": "Dense_0", "cold": "last"})
+    labels = to.label_layers(params, {"hot": "Dense_0", "cold": "last"}, default="others")
+    laws = {"hot": to.sgld(0.1, 1.0, key=0), "cold": optax.sgd(0.1), "others": optax.set_to_zero()}
+    tx = optax.partition(laws, labels)
+    updates, _ = tx.update(params, tx.init(params), params)
+    assert not jnp.any(updates["BatchNorm_0"]["scale"])
+
+
+@pytest.mark.parametrize("method", ["label_layers", "sgld", "lala", "replicate", "local_entropy"])
+def test_a_model_with_functions_and_flags(method):
+    def make(key):
+        return eqx.nn.MLP(2, 1, 5, 1, key=key)
+
+    two = method == "replicate"
+    model = to.init_replicas(make, 0, 2) if two else make(jax.random.key(0))
+    inits = {
+        "label_layers": to.label_layers,
+        "sgld": to.sgld(0.1, 1.0, key=0).init,
+        "lala": to.lala(key=0).init,
+        "replicate": to.replicate(to.sgld(0.1, 1.0, key=0), 2).init,
+        "local_entropy": to.entropy_sgd(key=0).init,
+    }
+    init = inits[method]
+    line = r"`eqx.filter\(model, eqx.is_inexact_array\)`"
+    for tree in (model, {"layer": {"w": jnp.ones((2, 3)), "training": True}}):
+        with pytest.raises(TypeError, match=rf"must be an array, got .*{line}"):
+            init(tree)
+    filtered = eqx.filter(model, eqx.is_inexact_array)
+    init(filtered)
+    # The gradient of a filtered model with the whole model as `params`.
+    tx = to.sgld(0.1, 1.0, key=0)
+    with pytest.raises(ValueError, match=rf"tree structure.*{line}"):
+        tx.update(filtered, tx.init(filtered), model)
+
+
+def test_a_model_with_batch_statistics_and_counters():
+    variables = flax.core.freeze(LinenNormNet().init(jax.random.key(0), jnp.ones((1, 2))))
+    tx = to.sgld(0.1, 1.0, key=0)
+    message = r"counters.*int32.*`variables\['params'\]`.*`optax.masked\(tx, (?P<mask>.*)\)`"
+    with pytest.raises(TypeError, match=message) as error:
+        tx.init(variables)
+    tx.init(variables["params"])
+    # The line of the message, as it stands.
+    mask = re.search(r"`optax.masked\(tx, (.*?\))\)`", str(error.value)).group(1)
+    masked = optax.masked(tx, eval(mask, {"jax": jax, "jnp": jnp, "params": variables}))
+    updates, _ = masked.update(variables, masked.init(variables), variables)
+    assert updates["counters"]["calls"] == 0
+
+
+def test_a_whole_nnx_model():
+    class Net(nnx.Module):
+        def __init__(self, rngs):
+            self.norm = nnx.BatchNorm(3, rngs=rngs)
+            self.drop = nnx.Dropout(0.5, rngs=rngs)
+
+    net = Net(nnx.Rngs(0))
+    tx = to.sgld(0.1, 1.0, key=0)
+    with pytest.raises(TypeError, match=r"`nnx.state\(model, nnx.Param\)`"):
+        tx.init(nnx.state(net))
+    tx.init(nnx.state(net, nnx.Param))
 
 
 def test_equinox_module():

@@ -12,11 +12,13 @@ from ._checks import check_fraction as check_fraction
 from ._checks import check_integer as check_integer
 from ._checks import check_leaves as check_leaves
 from ._checks import check_nonnegative as check_nonnegative
+from ._checks import check_not_empty as check_not_empty
 from ._checks import check_positive as check_positive
 from ._checks import check_rate as check_rate
 from ._checks import check_share as check_share
 from ._checks import check_structure as check_structure
 from ._checks import check_weight as check_weight
+from ._checks import is_number as is_number
 from ._checks import known as known
 from ._checks import tree_size as tree_size
 from ._generators import noise_generators as noise_generators
@@ -45,7 +47,7 @@ from ._once import once as once
 from ._paths import Path as Path
 from ._paths import layer_name as layer_name
 from ._paths import layer_of as layer_of
-from ._paths import plain_path as plain_path
+from ._paths import plain_paths as plain_paths
 from ._scalars import ScalarOrSchedule as ScalarOrSchedule
 from ._scalars import at as at
 from ._scalars import bath_temperature as bath_temperature

@@ -116,35 +116,55 @@ def _is_masked(node: Any) -> bool:
     return isinstance(node, optax.MaskedNode)
 
 
+# What a model holds beside its parameters is for the user to leave out, in one line.
+_PARAMETERS_ONLY = (
+    "Pass the parameters only: `eqx.filter(model, eqx.is_inexact_array)` of an Equinox model, "
+    "`nnx.state(model, nnx.Param)` of Flax NNX, `variables['params']` of Flax linen."
+)
+
+
 def check_leaves(name: str, tree: Any) -> None:
-    """Every leaf of a tree of parameters or gradients must be a real floating-point array."""
-    leaves = jax.tree_util.tree_leaves_with_path(tree, is_leaf=_is_masked)
-    # Plain containers only: `optax.tree.map_params` probes `init` with a leafless node of its own.
-    if not leaves and (tree is None or isinstance(tree, (dict, list, tuple))):
-        raise ValueError(
-            f"`{name}` has no arrays in it ({tree!r}): pass the tree of the model's parameters, "
-            "for instance the 'params' collection of a Flax model."
-        )
-    for path, leaf in leaves:
+    """Every leaf of a tree of parameters or gradients must be a real floating-point array.
+
+    A tree without leaves passes, as in optax: it is what a partition hands to a group that has
+    nothing to move.
+    """
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree, is_leaf=_is_masked):
         if _is_masked(leaf):
             continue
         place = name + jax.tree_util.keystr(path)
         check_array(place, leaf)
         if not jnp.issubdtype(leaf.dtype, jnp.floating):
             raise TypeError(
-                f"`{place}` has dtype {leaf.dtype}, but heat moves only real "
-                "floating-point arrays. Leave the other leaves out with `optax.masked` or "
-                "`optax.partition`; split a complex array into its real and imaginary part."
+                f"`{place}` has dtype {leaf.dtype}, but heat moves only real floating-point "
+                f"arrays. {_PARAMETERS_ONLY} Or leave the other leaves out with `optax.masked`: "
+                "`optax.masked(tx, jax.tree.map(lambda x: jnp.issubdtype(x.dtype, jnp.floating), "
+                "params))`. Split a complex array into its real and imaginary part."
             )
+
+
+def check_not_empty(name: str, tree: Any) -> None:
+    """Where there must be something to look at, a tree without arrays is a mistake."""
+    if not jax.tree.leaves(tree):
+        raise ValueError(
+            f"`{name}` has no arrays in it ({tree!r}): pass the tree of the model's parameters, "
+            "for instance the 'params' collection of a Flax model."
+        )
 
 
 def check_array(place: str, leaf: Any) -> None:
     """A leaf must be an array, or have the shape and dtype of one."""
-    if not hasattr(leaf, "dtype"):
-        raise TypeError(
-            f"`{place}` must be an array, got {leaf!r} of type {type(leaf).__name__}: turn numbers "
-            "into arrays with `jnp.asarray`."
-        )
+    if hasattr(leaf, "dtype"):
+        return
+    remedy = "Turn numbers into arrays with `jnp.asarray`." if is_number(leaf) else _PARAMETERS_ONLY
+    raise TypeError(
+        f"`{place}` must be an array, got {leaf!r} of type {type(leaf).__name__}. {remedy}"
+    )
+
+
+def is_number(leaf: Any) -> bool:
+    """A Python number; a truth value is none."""
+    return isinstance(leaf, (int, float, complex)) and not isinstance(leaf, bool)
 
 
 def check_structure(updates: Any, reference: Any, name: str) -> None:
@@ -158,7 +178,8 @@ def check_structure(updates: Any, reference: Any, name: str) -> None:
         found = f"it lacks {lacking} and has in addition {surplus}" if lacking or surplus else trees
         raise ValueError(
             f"`updates` must have the tree structure of {name}: {found}. Call `init` again after "
-            "the model's parameters change."
+            "the model's parameters change, and pass `init` and `update` the same tree (of an "
+            "Equinox model, `eqx.filter(model, eqx.is_inexact_array)`)."
         )
     for path, leaf in given.items():
         if jnp.shape(leaf) != jnp.shape(expected[path]):

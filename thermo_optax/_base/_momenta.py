@@ -33,7 +33,9 @@ def compute_dtype(*dtypes: Any) -> Any:
     or the other way round: the momentum would have a temperature of its own.
     """
     # NumPy's rule: `jnp.promote_types` obeys `jax_numpy_dtype_promotion`, and raises if "strict".
-    return functools.reduce(np.promote_types, dtypes, np.dtype(np.float32))
+    widest = functools.reduce(np.promote_types, dtypes, np.dtype(np.float32))
+    # NumPy's arrays may be wider than JAX computes: asked for float64, it warns where x64 is off.
+    return jax.dtypes.canonicalize_dtype(widest)
 
 
 def wide_zeros(param: Any) -> jax.Array:

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from thermo_optax._base import layer_name, plain_path
+from thermo_optax._base import layer_name, plain_paths
 
 
 def to_arviz(
@@ -163,11 +163,15 @@ def require_arviz() -> types.ModuleType:
 
 def _variables(samples: Any, has_chains: bool) -> dict[str, np.ndarray]:
     """The arrays by name, as [chains, draws, ...]."""
-    leaves = jax.tree_util.tree_leaves_with_path(samples)
+    leaves = jax.tree.leaves(samples)
     if not leaves:
         raise ValueError(f"`samples` has no arrays in it ({samples!r}).")
-    named = {layer_name(plain_path(path)): leaf for path, leaf in leaves}
-    return {name: _with_chains(name, leaf, has_chains) for name, leaf in named.items()}
+    named = zip(_names(samples), leaves, strict=True)
+    return {name: _with_chains(name, leaf, has_chains) for name, leaf in named}
+
+
+def _names(samples: Any) -> list[str]:
+    return [layer_name(path) for path in plain_paths(samples)]
 
 
 def _with_chains(name: str, value: Any, has_chains: bool) -> np.ndarray:
@@ -194,8 +198,5 @@ def _check_draws(samples: Any, has_chains: bool, chains: int) -> None:
 
 def _like(samples: Any, dataset: Any) -> Any:
     """The numbers that ArviZ found for each variable, as a tree."""
-
-    def found(path, _):
-        return dataset[layer_name(plain_path(path))].values
-
-    return jax.tree_util.tree_map_with_path(found, samples)
+    found = [dataset[name].values for name in _names(samples)]
+    return jax.tree.unflatten(jax.tree.structure(samples), found)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from thermo_optax._base import check_leaves, compute_dtype, sum_of_squares
+from thermo_optax._base import check_leaves, check_not_empty, compute_dtype, sum_of_squares
 
 from ._ranks import average_ranks, correlate, permutation_p_value
 
@@ -85,6 +85,7 @@ def distance(params: Any, start: Any) -> jax.Array:
         a random walk.
     """
     check_leaves("params", params)
+    check_not_empty("params", params)
     if jax.tree.structure(params) != jax.tree.structure(start):
         raise ValueError(
             f"`start` must have the tree structure of `params`, got {jax.tree.structure(start)} "

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from thermo_optax._base import KeyLike, check_leaves, compute_dtype, stream_key
+from thermo_optax._base import KeyLike, check_leaves, check_not_empty, compute_dtype, stream_key
 
 Loss = Callable[..., jax.Array]
 
@@ -60,6 +60,7 @@ def flatten(name: str, tree: Any) -> tuple[jax.Array, Callable[[jax.Array], Any]
     The way back does not restore narrower dtypes: in bfloat16 a second derivative is mere rounding.
     """
     check_leaves(name, tree)
+    check_not_empty(name, tree)
     dtype = compute_dtype(*(leaf.dtype for leaf in jax.tree.leaves(tree)))
     return jax.flatten_util.ravel_pytree(jax.tree.map(lambda x: jnp.asarray(x, dtype), tree))
 

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from thermo_optax._base import layer_name, layer_of, plain_path
+from thermo_optax._base import layer_name, layer_of, plain_paths
 
 from ._bands import Temperature, with_interval
 
@@ -46,12 +46,13 @@ def _energies(sampler: Any, grads: Any) -> dict[tuple, tuple[jax.Array, int]]:
     pulls = {} if grads is None else _by_path(grads)
     retain, kick = getattr(sampler, "reading", jnp.array([1.0, 0.0]))
     energies = {}
-    for path, p in _by_path(sampler.momentum).items():
+    names = plain_paths(sampler.momentum)
+    for name, (path, p) in zip(names, _by_path(sampler.momentum).items(), strict=True):
         p = p.astype(jnp.result_type(float))
         seen = retain.astype(p.dtype) * p
         if path in pulls:
             seen -= kick.astype(p.dtype) * pulls[path].astype(p.dtype)
-        energies[plain_path(path)] = (jnp.sum(p * seen), math.prod(p.shape))
+        energies[name] = (jnp.sum(p * seen), math.prod(p.shape))
     return energies
 
 

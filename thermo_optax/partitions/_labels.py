@@ -1,16 +1,15 @@
 """Names for the layers of a model, read from its tree of parameters."""
 
-import fnmatch
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import optax
 
-from thermo_optax._base import Path, layer_name, layer_of, plain_path
+from thermo_optax._base import Path, check_array, is_number, layer_name, layer_of, plain_paths
 
-Selector = str | int | Sequence["str | int"]
+from ._selectors import Selector, first_match, in_order, matches, warn_of_normalisation
+
 Labels = Any | Callable[[Any], Any]
 
 
@@ -33,7 +32,9 @@ def label_layers(
         groups: label -> selector, tried in this order; the first that matches names the parameter.
             A selector is "first" or "last", a depth (0 is the first layer, -1 the last), a pattern
             with * and ? for the path joined by "/" ("Dense_0/kernel") or for the layer's name
-            ("conv*"), or a list of these. None labels each parameter with the name of its layer.
+            ("conv*"), or a list of these. A position counts normalisation layers too, and warns if
+            it means one ("BatchNorm_0" sorts before "Dense_0"); a name never warns. None labels
+            each parameter with the name of its layer.
         default: the label of what no selector matches; None makes that an error.
 
     Returns:
@@ -42,6 +43,11 @@ def label_layers(
     Raises:
         ValueError: if a selector matches nothing, or a parameter is left without a label. The
             message lists the layers that exist.
+        TypeError: for a leaf that is no array, such as a function of an Equinox model.
+
+    Warns:
+        UserWarning: if "first", "last" or a depth selects a layer that only scales and shifts. The
+            message names the next layer with weights.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -58,22 +64,21 @@ def label_layers(
         The partitions of Leimkuhler, Matthews and Vlaar, `Partitioned integrators for thermodynamic
         parameterization of neural networks <https://arxiv.org/abs/1908.11843>`_, 2019, section 3.
     """
-    with_path = jax.tree_util.tree_leaves_with_path(params, is_leaf=_is_masked)
-    treedef = jax.tree.structure(params, is_leaf=_is_masked)
-    paths = [plain_path(path) for path, _ in with_path]
-    masked = [_is_masked(leaf) for _, leaf in with_path]
-    layers = _in_order(
-        [layer_of(path) for path, gone in zip(paths, masked, strict=True) if not gone]
-    )
-    if groups is None:
-        labels = [layer_name(layer_of(path)) for path in paths]
-    else:
-        labels = [_first_match(groups, path, layers, default) for path in paths]
-        _check_all_used(groups, labels, paths, layers)
+    nodes, treedef = jax.tree.flatten(params, is_leaf=_is_masked)
+    paths = plain_paths(params, is_leaf=_is_masked)
     # A masked leaf is a node without leaves: partition must find nothing to label there.
-    leaves = [
-        optax.MaskedNode() if gone else label for gone, label in zip(masked, labels, strict=True)
-    ]
+    arrays = {path: node for path, node in zip(paths, nodes, strict=True) if not _is_masked(node)}
+    for path, array in arrays.items():
+        if not is_number(array):
+            check_array(f"params/{'/'.join(path)}" if path else "params", array)
+    layers = in_order([layer_of(path) for path in arrays])
+    if groups is None:
+        labels = {path: layer_name(layer_of(path)) for path in arrays}
+    else:
+        labels = {path: first_match(groups, path, layers, default) for path in arrays}
+        _check_all_used(groups, labels, layers)
+        warn_of_normalisation(groups, layers, arrays)
+    leaves = [labels.get(path, optax.MaskedNode()) for path in paths]
     return jax.tree.unflatten(treedef, leaves)
 
 
@@ -81,59 +86,26 @@ def _is_masked(node: Any) -> bool:
     return isinstance(node, optax.MaskedNode)
 
 
-def _in_order(layers: list[Path]) -> list[Path]:
-    """Each layer once; siblings that differ in a number are sorted by that number."""
-    order = {layer: None for layer in layers}
-    first_seen: dict[str, int] = {}
-    for layer in order:
-        for depth in range(len(layer)):
-            stem = "/".join((*layer[:depth], re.sub(r"\d+", "#", layer[depth])))
-            first_seen.setdefault(stem, len(first_seen))
-
-    def key(layer: Path) -> list:
-        stems = (
-            ("/".join((*layer[:depth], re.sub(r"\d+", "#", name))), name)
-            for depth, name in enumerate(layer)
-        )
-        return [
-            (first_seen[stem], [int(n) for n in re.findall(r"\d+", name)]) for stem, name in stems
-        ]
-
-    return sorted(order, key=key)
-
-
-def _matches(selector: Selector, path: Path, layers: list[Path]) -> bool:
-    layer = layer_of(path)
-    if isinstance(selector, int):
-        return -len(layers) <= selector < len(layers) and layer == layers[selector]
-    if isinstance(selector, str):
-        if selector in ("first", "last"):
-            return layer == layers[0 if selector == "first" else -1]
-        names = ("/".join(path), layer_name(layer))
-        return any(fnmatch.fnmatchcase(name, selector) for name in names)
-    return any(_matches(one, path, layers) for one in selector)
-
-
-def _first_match(groups, path, layers, default) -> str | None:
-    for label, selector in groups.items():
-        if _matches(selector, path, layers):
-            return label
-    return default
-
-
-def _check_all_used(groups, labels, paths, layers) -> None:
-    if not paths:
-        return  # nothing to label: `optax.tree.map_params` probes with a tree without leaves
+def _check_all_used(
+    groups: Mapping[str, Selector], labels: Mapping[Path, str | None], layers: list[Path]
+) -> None:
+    if not labels:
+        return  # nothing to label: an empty or masked tree, or the probe of `optax.tree.map_params`
     known = f"The layers, in order, are {[layer_name(layer) for layer in layers]}."
     for label, selector in groups.items():
-        if not any(_matches(selector, path, layers) for path in paths):
+        if not any(matches(selector, path, layers) for path in labels):
             raise ValueError(
                 f"`groups[{label!r}]`={selector!r} matches no parameter. Use 'first', 'last', a "
-                f"depth, or a pattern for a path such as {'/'.join(paths[0])!r}. {known}"
+                f"depth, or a pattern for a path such as {'/'.join(next(iter(labels)))!r}. {known}"
             )
-    left = ["/".join(path) for path, label in zip(paths, labels, strict=True) if label is None]
+    left = [path for path, label in labels.items() if label is None]
     if left:
+        places = ["/".join(path) for path in left]
+        others = list(dict.fromkeys(layer_name(layer_of(path)) for path in left))
         raise ValueError(
-            f"No group in `groups` matches the parameters {left}. Add a group for them, or pass "
-            f"`default`. {known}"
+            f"No group in `groups` matches the parameters {places}. Add a group for them, "
+            f"`label_layers(params, {{..., 'others': {others}}})`, or pass `default`: "
+            f"`label_layers(params, {dict(groups)}, default='others')`. The partition needs a "
+            "transformation for this label too, such as `optax.set_to_zero()`, which keeps them as "
+            f"they are. {known}"
         )

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from thermo_optax._base import heating, like, plain_path
+from thermo_optax._base import heating, like, plain_paths
 
 from ._laws import DoubleWell, Gaussian
 
@@ -78,10 +78,10 @@ def run_chains(
 def leaf_slices(params: Any) -> dict[str, slice]:
     """Which coordinates of the vector belong to which leaf."""
     slices, start = {}, 0
-    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+    for path, leaf in zip(plain_paths(params), jax.tree.leaves(params), strict=True):
         stop = start + int(np.prod(jnp.shape(leaf), dtype=int))
         if stop > start:
-            slices["/".join(plain_path(path)) or "params"] = slice(start, stop)
+            slices["/".join(path) or "params"] = slice(start, stop)
         start = stop
     return slices
 

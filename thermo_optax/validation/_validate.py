@@ -11,6 +11,7 @@ from thermo_optax._base import (
     KeyLike,
     check_leaves,
     check_nonnegative,
+    check_not_empty,
     check_positive,
     stream_key,
     tree_size,
@@ -108,6 +109,7 @@ def validate(
     if params is None:
         params = {"first": np.zeros(3), "last": np.zeros(3)}
     check_leaves("params", params)
+    check_not_empty("params", params)
     size = tree_size(params)
     if not 1 <= size <= 256:
         raise ValueError(
