@@ -99,6 +99,12 @@ def temperature_scaling_slope(
     return -jnp.sign(_floating(alpha)) * steepness * z * (1 - z)
 
 
+def steepest_slope(plateau: ArrayLike, edge: ArrayLike, depth: ArrayLike) -> jax.Array:
+    """The size of the slope of g halfway between plateau and edge, float32."""
+    plateau, edge, depth = (jnp.asarray(x, jnp.float32) for x in (plateau, edge, depth))
+    return 1.5 * depth / (edge - plateau)
+
+
 def confining_potential(
     alpha: ArrayLike, *, edge: ArrayLike = 1.5, wall: ArrayLike = 10.0
 ) -> jax.Array:

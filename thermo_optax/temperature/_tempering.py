@@ -34,9 +34,15 @@ from thermo_optax._base import (
 )
 
 from ._coupling import MODES, check_value, rescaled
-from ._grid import Bias, Visit, inside
+from ._grid import Bias, Settings, Visit, check_biases, inside
+from ._losses import LossRecord, Told, differences, followed, no_losses, room, spread_after
 from ._motion import Alpha, start, step
-from ._scaling import confining_force, temperature_scaling, temperature_scaling_slope
+from ._scaling import (
+    confining_force,
+    steepest_slope,
+    temperature_scaling,
+    temperature_scaling_slope,
+)
 
 ORDERS = ("alpha first", "as printed")
 
@@ -50,7 +56,8 @@ class TemperingState(NamedTuple):
     alpha_momentum: jax.Array  # float32[]
     bias: tuple[Any, ...]  # the states of the biases along alpha
     outside: jax.Array  # int32[], steps that ended off the grid, where no hill is laid
-    faults: jax.Array  # int32[], steps with a loss that was not finite: alpha ignored it
+    faults: jax.Array  # int32[], steps with a loss that was not finite, or a spike
+    losses: LossRecord  # the baseline from which energies count, and how far they usually vary
     inner_state: Any  # of the sampler
 
 
@@ -196,35 +203,47 @@ def continuous_tempering(
         alpha = start(rng_key, mass_of_alpha(params))
         grids = tuple(each.init(jnp.asarray(edge, jnp.float32), scaling) for each in biases)
         count, outside, faults = (jnp.zeros([], jnp.int32) for _ in range(3))
-        return TemperingState(count, rng_key, *alpha, grids, outside, faults, inner.init(params))
+        tempering = count, rng_key, *alpha, grids, outside, faults, no_losses()
+        return TemperingState(*tempering, inner.init(params))
 
-    def move_alpha(state, energy, warm, tree):
+    def move_alpha(state, told, warm, tree):
         """Steps 3 to 6 of Algorithm 1; a bath at temperature 0 leaves alpha where it is."""
         count, m = state.count, mass_of_alpha(tree)
         numbers = (alpha_step, alpha_friction, wall, edge)
         h, gamma, steepness, end = (like(at(x, count), jnp.float32) for x in numbers)
         noise = map_with_noise(lambda z, _: z, state.rng_key, (count,), state.alpha)
         here = Alpha(state.alpha, state.alpha_momentum)
-        seen = warm & jnp.isfinite(energy)
-        energy = jnp.where(seen, energy, 0)
+        seen = warm & jnp.isfinite(told.energy)
+        energy = jnp.where(seen, told.energy, 0)
+        settings = Settings(count, end, scaling, jnp.where(warm, told.change, 0))
+        check_biases(state.bias, biases)
+        fitted = [b.fitted(grid, settings) for b, grid in zip(biases, state.bias, strict=True)]
+        limit = room(state.losses.spread, m, h, steepest_slope(**ramp))
 
         def force(position):
             g, slope = scaling(position), temperature_scaling_slope(position, **ramp)
             visit = Visit(count, position, edge, g, slope, energy, seen)
-            grids = tuple(b.update(grid, visit) for b, grid in zip(biases, state.bias, strict=True))
+            guesses = [b.expected(grid, visit) for b, grid in zip(biases, fitted, strict=True)]
+            usual = sum(guesses, jnp.zeros_like(energy))
+            visit = visit._replace(energy=jnp.clip(energy, usual - limit / g, usual + limit / g))
+            grids = tuple(b.update(grid, visit) for b, grid in zip(biases, fitted, strict=True))
             learnt = [b.force(grid, visit) for b, grid in zip(biases, grids, strict=True)]
-            coupling = law.bounded(sum(learnt, -slope * energy))
+            coupling = law.bounded(sum(learnt, -slope * visit.energy))
             wall_force = confining_force(position, edge=end, wall=steepness)
-            return jnp.where(seen, coupling, 0) + wall_force, grids
+            spike = jnp.maximum(told.loss - usual, told.refuted) * g > limit
+            distance = jnp.abs(visit.energy - usual) * g
+            return jnp.where(seen, coupling, 0) + wall_force, (grids, spike, distance)
 
-        alpha, grids = step(here, noise, force, h, gamma, m)
+        alpha, (grids, spike, distance) = step(here, noise, force, h, gamma, m)
         off = warm & ~inside(end, alpha.position)
+        spread = jnp.where(seen, spread_after(state.losses.spread, distance), state.losses.spread)
         return state._replace(
             alpha=jnp.where(warm, alpha.position, here.position),
             alpha_momentum=jnp.where(warm, alpha.momentum, here.momentum),
             bias=grids,
             outside=state.outside + off.astype(jnp.int32),
-            faults=state.faults + (warm & ~seen).astype(jnp.int32),
+            faults=state.faults + (warm & (~seen | spike)).astype(jnp.int32),
+            losses=state.losses._replace(spread=spread),
         )
 
     def update(updates, state, params=None, *, value=None, temperature_scale=1.0, **extra_args):
@@ -234,9 +253,15 @@ def continuous_tempering(
         heat = bath_temperature(temperature, state.count, temperature_scale)
         warm = heat > 0
 
-        def energy(state):
-            total = law.energy(loss, state.inner_state, at(mass, 0), tree_size(updates))
-            return like(total / jnp.where(warm, heat, 1), jnp.float32)
+        losses = followed(state.losses, loss, warm & jnp.isfinite(loss))
+
+        def told(inner_state):
+            def coupled(loss, inner_state=()):
+                total = law.energy(loss, inner_state, at(mass, 0), tree_size(updates))
+                return like(total / jnp.where(warm, heat, 1), jnp.float32)
+
+            above, *moves = differences(state.losses, losses, loss)
+            return Told(coupled(above, inner_state), coupled(above), *map(coupled, moves))
 
         def move_parameters(state):
             extra = dict(extra_args, value=value)
@@ -248,15 +273,16 @@ def continuous_tempering(
 
         if order == "as printed":
             moved, state = move_parameters(state)
-            state = move_alpha(state, energy(state), warm, updates)
+            state = move_alpha(state, told(state.inner_state), warm, updates)
         else:
             before = scaling(state.alpha)
-            state = move_alpha(state, energy(state), warm, updates)
+            state = move_alpha(state, told(state.inner_state), warm, updates)
             if law.rescales:
                 factor = jnp.sqrt(before / scaling(state.alpha))
                 state = state._replace(inner_state=rescaled(state.inner_state, factor))
             moved, state = move_parameters(state)
-        return moved, state._replace(count=next_count(state.count))
+        losses = losses._replace(spread=state.losses.spread)
+        return moved, state._replace(count=next_count(state.count), losses=losses)
 
     return optax.GradientTransformationExtraArgs(init, update)
 
