@@ -60,7 +60,7 @@ def test_the_path_of_alpha_by_hand(mode, order):
     state = tx.init(tree)
     # Far enough out that g' counts, and fast enough that g changes on the way. The baseline is the
     # minimum of the loss, as if it had been reached before.
-    losses = state.losses._replace(number=jnp.int32(2))
+    losses = state.losses._replace(number=jnp.int32(4))
     state = state._replace(
         alpha=jnp.float32(0.8), alpha_momentum=jnp.float32(1.5), losses=losses
     )
