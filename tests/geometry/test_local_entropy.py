@@ -296,3 +296,12 @@ def test_bad_gradient_functions():
         tx.update(x, state)
     with pytest.raises(TypeError, match="`key` is required"):
         to.entropy_sgd()
+
+
+@pytest.mark.parametrize("name", ["grad_fn", "value_fn"])
+def test_functions_that_would_not_be_called(name):
+    x = jnp.ones(3)
+    for tx in (to.entropy_sgd(key=0), to.entropy_adam(key=0), to.parle()):
+        point = x[:, None]
+        with pytest.raises(TypeError, match=f"`{name}` is for `opaque=True`.* pass `opaque=True`"):
+            tx.update(point, tx.init(point), point, **{name: lambda x, i: x})

@@ -109,9 +109,7 @@ def test_bias_flattens_alpha_and_leaves_the_rest(mode, size, examples):
     def make(key):
         return to.continuous_tempering(sampler(key), TEMPERATURE, mode=mode, key=key)
 
-    state, squares, momenta, alphas = chains(
-        make, size, chains=64, steps=20_000, constant=constant
-    )
+    state, squares, momenta, alphas = chains(make, size, chains=64, steps=20_000, constant=constant)
     late = alphas[:, alphas.shape[1] // 3 :]
     ratios = np.histogram(late, bins=15, range=(-EDGE, EDGE))[0] / late.size
     ratios *= 15 / np.sum(ratios)

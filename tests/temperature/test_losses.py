@@ -121,6 +121,7 @@ def test_a_lower_baseline_changes_no_force_of_a_learnt_mean_or_of_frozen_hills(f
     """What E - E_0 gains, the bias takes back: at once, where it does not learn by itself."""
     bias = to.metadynamics(freeze_after=0) if frozen else to.adaptive_biasing_force()
     edge, change = jnp.float32(1.5), jnp.float32(-3.0)
+
     def visit(alpha, energy, seen):
         g, slope = to.temperature_scaling(alpha), to.temperature_scaling_slope(alpha)
         return Visit(jnp.int32(5), alpha, 1.5, g, slope, jnp.float32(energy), jnp.asarray(seen))

@@ -61,9 +61,7 @@ def test_the_path_of_alpha_by_hand(mode, order):
     # Far enough out that g' counts, and fast enough that g changes on the way. The baseline is the
     # minimum of the loss, as if it had been reached before.
     losses = state.losses._replace(number=jnp.int32(4))
-    state = state._replace(
-        alpha=jnp.float32(0.8), alpha_momentum=jnp.float32(1.5), losses=losses
-    )
+    state = state._replace(alpha=jnp.float32(0.8), alpha_momentum=jnp.float32(1.5), losses=losses)
     update, inner_update = jax.jit(tx.update), jax.jit(inner.update)
     sampler, alpha, momentum = state.inner_state, 0.8, 1.5
     mass = 4.0 if mode == "exact" else 1.0

@@ -25,7 +25,7 @@ from thermo_optax._base import (
     once,
 )
 
-from ._loop import check_params, inner_loop
+from ._loop import check_no_functions, check_params, inner_loop
 
 
 class LocalEntropyState(NamedTuple):
@@ -101,7 +101,8 @@ def local_entropy(
     Raises:
         ValueError: for L below 1, a negative scope, a weight outside (0, 1], missing `params`, or,
             in opaque mode, for a `grad_fn` that returns another tree.
-        TypeError: in opaque mode, for a missing `grad_fn`.
+        TypeError: in opaque mode, for a missing `grad_fn`; in successive mode, for a `grad_fn` or
+            `value_fn`, which it would not call.
 
     Examples:
         >>> import jax, jax.numpy as jnp, optax
@@ -195,6 +196,7 @@ def local_entropy(
         check_leaves("updates", updates)
         check_structure(updates, state.outer_params, "the parameters given to `init`")
         if not opaque:
+            check_no_functions(grad_fn=grad_fn, value_fn=value_fn)
             return step(updates, state, params, **extra_args)
         fns = grad_fn, value_fn
         return inner_loop(step, num_inner_steps, updates, state, params, *fns, **extra_args)

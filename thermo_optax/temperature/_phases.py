@@ -8,6 +8,8 @@ import optax
 
 from thermo_optax._base import at, check_leaves, check_nonnegative, next_count
 
+from ._baths import heatable_state
+
 
 class TwoPhaseState(NamedTuple):
     """State of `explore_then_refine`."""
@@ -35,7 +37,8 @@ def explore_then_refine(
         A transformation with state :class:`TwoPhaseState`.
 
     Raises:
-        ValueError: for a negative number of steps.
+        ValueError: for a negative number of steps, or one that is not whole; in ``init``, for an
+            `inner` without a sampler.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -57,7 +60,8 @@ def explore_then_refine(
     inner = optax.with_extra_args_support(inner)
 
     def init(params):
-        return TwoPhaseState(jnp.zeros([], jnp.int32), inner.init(params))
+        inner_state, _ = heatable_state(inner, params, "explore_then_refine")
+        return TwoPhaseState(jnp.zeros([], jnp.int32), inner_state)
 
     def update(updates, state, params=None, *, temperature_scale=1.0, **extra_args):
         check_leaves("updates", updates)

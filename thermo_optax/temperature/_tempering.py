@@ -33,6 +33,7 @@ from thermo_optax._base import (
     tree_size,
 )
 
+from ._baths import check_same_temperature, heatable_state
 from ._coupling import MODES, check_value, rescaled
 from ._grid import Bias, Settings, Visit, check_biases, inside
 from ._losses import LossRecord, Told, differences, followed, no_losses, room, spread_after
@@ -112,8 +113,10 @@ def continuous_tempering(
 
     Args:
         inner: a sampler, or a chain or partition with samplers, at `temperature`.
-        temperature: T >= 0, the temperature that `inner` was given, in units of the loss. At 0
-            (or ``temperature_scale=0``) alpha and the bias rest, and `inner` is at 0.
+        temperature: T >= 0, the temperature that `inner` was given, in units of the loss: a number
+            or a schedule. At 0 (or ``temperature_scale=0``) alpha and the bias rest, and `inner` is
+            at 0. The groups of a partition may have temperatures of their own, if one of them is
+            at T: all are divided by g, but then no density is known to be invariant.
         mode: "paper", "exact" or "exploration".
         bias: one bias or a list, None for none, or "auto": hills in "paper", the mean force in
             "exact", both in "exploration".
@@ -204,7 +207,9 @@ def continuous_tempering(
         grids = tuple(each.init(jnp.asarray(edge, jnp.float32), scaling) for each in biases)
         count, outside, faults = (jnp.zeros([], jnp.int32) for _ in range(3))
         tempering = count, rng_key, *alpha, grids, outside, faults, no_losses()
-        return TemperingState(*tempering, inner.init(params))
+        inner_state, found = heatable_state(inner, params, "continuous_tempering")
+        check_same_temperature(found, temperature)
+        return TemperingState(*tempering, inner_state)
 
     def move_alpha(state, told, warm, tree):
         """Steps 3 to 6 of Algorithm 1; a bath at temperature 0 leaves alpha where it is."""
