@@ -213,8 +213,22 @@ def _wide_copy(param: Any) -> jax.Array:
 def _begun(mix, state, params):
     """The state of `mixing`, anew in the first step of a loop."""
     begins = state.inner_step == 0
-    new = mix.init(params)
-    return jax.tree.map(lambda new, old: jnp.where(begins, new, old), new, state.mixing_state)
+
+    def begun(new, old):
+        return jnp.where(begins, _laid_out(new, old), old)
+
+    return jax.tree.map(begun, mix.init(params), state.mixing_state)
+
+
+def _laid_out(leaf, reference):
+    """The leaf on the devices of another, where these are a part of the type.
+
+    Without jit the parameters are concrete arrays, also within the loop of `once`. What `init`
+    makes of them there forgets the mesh.
+    """
+    there = jax.typeof(reference).sharding
+    explicit = jax.sharding.AxisType.Explicit in there.mesh.axis_types
+    return jax.sharding.reshard(leaf, there) if explicit else leaf
 
 
 def _mixed(mix, updates, state, params):
