@@ -2,6 +2,7 @@
 
 from ._bath import baths as baths
 from ._bath import declare_bath as declare_bath
+from ._checks import as_steps as as_steps
 from ._checks import check_array as check_array
 from ._checks import check_choice as check_choice
 from ._checks import check_finite as check_finite
@@ -10,6 +11,7 @@ from ._checks import check_integer as check_integer
 from ._checks import check_leaves as check_leaves
 from ._checks import check_nonnegative as check_nonnegative
 from ._checks import check_positive as check_positive
+from ._checks import check_steps as check_steps
 from ._checks import check_structure as check_structure
 from ._checks import check_weight as check_weight
 from ._checks import known as known

@@ -199,6 +199,8 @@ def local_entropy(
             check_no_functions(grad_fn=grad_fn, value_fn=value_fn)
             return step(updates, state, params, **extra_args)
         fns = grad_fn, value_fn
+        # A state may come from successive updates, in the middle of a loop: a whole one follows.
+        state = state._replace(inner_step=jnp.zeros_like(state.inner_step))
         return inner_loop(step, num_inner_steps, updates, state, params, *fns, **extra_args)
 
     return optax.GradientTransformationExtraArgs(init, update)

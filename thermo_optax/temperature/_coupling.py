@@ -83,9 +83,9 @@ class Law(NamedTuple):
         if self.most is not None and size > self.most:
             warnings.warn(
                 f'`mode`="paper" couples the tempering variable to the energy of all {size} '
-                f"parameters. Beyond {self.most} it is thrown to the hot end, and the default hills "
-                f"bring it back after about {30 * size**2:,} steps (30 d^2), if at all. Pass "
-                'mode="exact" for samples, or mode="exploration" to train.',
+                f"parameters. Beyond {self.most} it is thrown to the hot end, and hills of the "
+                f"default height bring it back after about {30 * size**2:,} steps (30 d^2), if at "
+                'all. Pass mode="exact" for samples, or mode="exploration" to train.',
                 stacklevel=4,
             )
 

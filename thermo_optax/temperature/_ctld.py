@@ -13,6 +13,7 @@ from thermo_optax._base import (
     at,
     check_nonnegative,
     check_positive,
+    check_steps,
 )
 from thermo_optax.integrators import sghmc
 
@@ -123,6 +124,7 @@ def ctld(
             raise TypeError(f"`{name}` is required: pass `{name}=...`, a number.")
     assert temperature is not None and sampling_steps is not None
     check_nonnegative(sampling_steps=sampling_steps)
+    check_steps(0, "Pass the number of steps with heat.", sampling_steps=sampling_steps)
     learning_rate, momentum = _as_sgd(learning_rate, momentum, step_size, friction)
     sampler = sghmc(
         learning_rate,

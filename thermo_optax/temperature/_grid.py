@@ -94,11 +94,11 @@ def on_grid(
     """
     nodes = getattr(state, "nodes", None)
     if not isinstance(state, kind) or jnp.shape(nodes) != (num_bins + 1,):
-        found = f"{jnp.shape(nodes)[0] - 1} bins" if jnp.ndim(nodes) == 1 else "another bias"
+        found = f" with {jnp.shape(nodes)[0] - 1} bins" if jnp.ndim(nodes) == 1 else ""
         raise ValueError(
-            f"`state.bias` must hold a {kind.__name__} of {num_bins} bins, got a "
-            f"{type(state).__name__} of {found}: the state is of a transformation with other "
-            "biases. Pass the `bias` and `num_bins` that made it, or call `init` again."
+            f"`state.bias` must hold the state of a bias, {kind.__name__} with {num_bins} bins, got "
+            f"{type(state).__name__}{found}: the state is of a transformation with another bias. "
+            "Pass the `bias` and `num_bins` that made it, or call `init` again."
         )
 
     def moved(values):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from thermo_optax._base import check_nonnegative, check_positive
+from thermo_optax._base import as_steps, check_nonnegative, check_positive, check_steps
 
 from ._grid import Bias, bin_ends, check_bins, grid, locate, on_grid
 
@@ -83,6 +83,7 @@ def adaptive_biasing_force(
         check_positive(memory=memory)
     if freeze_after is not None:
         check_nonnegative(freeze_after=freeze_after)
+        check_steps(0, "With 0 the bias never changes.", freeze_after=freeze_after)
 
     def init(edge, scaling):
         nodes = grid(jnp.zeros_like(edge), edge, num_bins)
@@ -105,7 +106,7 @@ def adaptive_biasing_force(
         left, place = locate(state.nodes, jnp.abs(visit.alpha))
         due = visit.seen
         if freeze_after is not None:
-            due &= visit.count < freeze_after
+            due &= visit.count < as_steps(freeze_after)
         # A visit belongs to both ends of its bin, to the nearer one more.
         share = jnp.where(due, jnp.stack([1 - place, place]), 0)
         energy = jnp.stack(bin_ends(state.energy, left))

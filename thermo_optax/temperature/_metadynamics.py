@@ -8,10 +8,12 @@ import jax.numpy as jnp
 
 from thermo_optax._base import (
     ScalarOrSchedule,
+    as_steps,
     at,
     check_integer,
     check_nonnegative,
     check_positive,
+    check_steps,
     known,
 )
 
@@ -104,6 +106,7 @@ def metadynamics(
         )
     if freeze_after is not None:
         check_nonnegative(freeze_after=freeze_after)
+        check_steps(0, "With 0 the bias never changes.", freeze_after=freeze_after)
 
     def boost(dtype):
         return jnp.asarray(1.0 if bias_factor is None else bias_factor / (bias_factor - 1), dtype)
@@ -121,7 +124,7 @@ def metadynamics(
             return state
         # While hills are laid they learn what a lower baseline changes; a frozen bias is a law, so
         # from then on V makes up for it.
-        change = jnp.where(settings.count < freeze_after, 0, settings.change)
+        change = jnp.where(settings.count < as_steps(freeze_after), 0, settings.change)
         return state._replace(hills=state.hills + change * settings.scaling(state.nodes))
 
     def update(state, visit):
@@ -130,9 +133,13 @@ def metadynamics(
         if bias_factor is not None:
             low, high = bin_ends(state.hills, left)
             hill *= jnp.exp(-(low + place * (high - low)) / (bias_factor - 1))
-        due = visit.seen & inside(state.nodes[-1], visit.alpha) & (visit.count % stride == 0)
+        due = (
+            visit.seen
+            & inside(state.nodes[-1], visit.alpha)
+            & (visit.count % as_steps(stride) == 0)
+        )
         if freeze_after is not None:
-            due &= visit.count < freeze_after
+            due &= visit.count < as_steps(freeze_after)
         hill, reach = jnp.where(due, hill, 0), _reach(visit.edge, width, num_bins)
         centers = [visit.alpha]
         if mirror:

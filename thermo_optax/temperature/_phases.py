@@ -6,7 +6,14 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from thermo_optax._base import at, check_leaves, check_nonnegative, next_count
+from thermo_optax._base import (
+    as_steps,
+    at,
+    check_leaves,
+    check_nonnegative,
+    check_steps,
+    next_count,
+)
 
 from ._baths import heatable_state
 
@@ -57,6 +64,7 @@ def explore_then_refine(
         Optimization <https://arxiv.org/abs/1512.07962>`_, 2016.
     """
     check_nonnegative(exploration_steps=exploration_steps)
+    check_steps(0, "Pass the number of steps with heat.", exploration_steps=exploration_steps)
     inner = optax.with_extra_args_support(inner)
 
     def init(params):
@@ -67,7 +75,7 @@ def explore_then_refine(
         check_leaves("updates", updates)
         check_nonnegative(temperature_scale=temperature_scale)
         scale = at(temperature_scale, 0)
-        exploring = state.count < jnp.asarray(exploration_steps, jnp.int32)
+        exploring = state.count < as_steps(exploration_steps)
         scale = jnp.where(exploring, scale, 0)
         moved, inner_state = inner.update(
             updates, state.inner_state, params, temperature_scale=scale, **extra_args
