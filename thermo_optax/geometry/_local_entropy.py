@@ -96,7 +96,8 @@ def local_entropy(
     Returns:
         A transformation with state :class:`LocalEntropyState`: two copies of the parameters, and
         the states of `mixing`, `inner` and `outer`. An update that is not finite shows, but does
-        not enter x or mu.
+        not enter x or mu. Derivatives pass through an update forwards (`jax.jvp`, `jax.jacfwd`),
+        not backwards (`jax.grad`): the outer step is a loop of at most one turn.
 
     Raises:
         ValueError: for L below 1, a negative scope, a weight outside (0, 1], missing `params`, or,

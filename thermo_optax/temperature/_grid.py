@@ -92,13 +92,13 @@ def on_grid(
     A restored state may have another edge, which is a number. Another number of nodes is another
     shape, and an error.
     """
-    nodes = getattr(state, "nodes", None)
-    if not isinstance(state, kind) or jnp.shape(nodes) != (num_bins + 1,):
-        found = f" with {jnp.shape(nodes)[0] - 1} bins" if jnp.ndim(nodes) == 1 else ""
+    nodes = getattr(state, "nodes", jnp.zeros(0))
+    if not isinstance(state, kind) or nodes.shape != (num_bins + 1,):
         raise ValueError(
-            f"`state.bias` must hold the state of a bias, {kind.__name__} with {num_bins} bins, got "
-            f"{type(state).__name__}{found}: the state is of a transformation with another bias. "
-            "Pass the `bias` and `num_bins` that made it, or call `init` again."
+            f"`state.bias` must hold the state of a bias, {kind.__name__} with {num_bins} bins, "
+            f"got {type(state).__name__} with {len(nodes) - 1} bins: the state is of a "
+            "transformation with another bias. Pass the `bias` and `num_bins` that made it, or "
+            "call `init` again."
         )
 
     def moved(values):
@@ -109,6 +109,19 @@ def on_grid(
     same = (nodes[0] == first) & (nodes[-1] == last)
     new = jax.lax.cond(same, lambda values: values, moved, old)
     return state._replace(**dict(zip(("nodes", *fields), new, strict=True)))
+
+
+def as_biases(bias: Any) -> tuple[Bias, ...]:
+    """The biases of an argument that may be one, a list or None."""
+    if bias is None:
+        return ()
+    biases = (bias,) if isinstance(bias, Bias) else bias
+    if not isinstance(biases, (list, tuple)) or not all(isinstance(b, Bias) for b in biases):
+        raise TypeError(
+            "`bias` must be `metadynamics(...)`, `adaptive_biasing_force(...)`, a list of such, "
+            f'None for no bias or "auto" for the one of the mode, got {bias!r}.'
+        )
+    return tuple(biases)
 
 
 def check_biases(states: Any, biases: tuple[Bias, ...]) -> None:

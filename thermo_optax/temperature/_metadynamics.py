@@ -133,11 +133,8 @@ def metadynamics(
         if bias_factor is not None:
             low, high = bin_ends(state.hills, left)
             hill *= jnp.exp(-(low + place * (high - low)) / (bias_factor - 1))
-        due = (
-            visit.seen
-            & inside(state.nodes[-1], visit.alpha)
-            & (visit.count % as_steps(stride) == 0)
-        )
+        on_time = visit.count % as_steps(stride) == 0
+        due = visit.seen & inside(state.nodes[-1], visit.alpha) & on_time
         if freeze_after is not None:
             due &= visit.count < as_steps(freeze_after)
         hill, reach = jnp.where(due, hill, 0), _reach(visit.edge, width, num_bins)

@@ -6,6 +6,8 @@ The bath's temperature is T / g(alpha): T on a plateau around 0, T / (1 - S) at 
 import jax
 import jax.numpy as jnp
 
+from thermo_optax._base import known
+
 ArrayLike = jax.typing.ArrayLike
 
 
@@ -171,3 +173,13 @@ def confining_force(
     alpha = _floating(alpha)
     outside = jnp.abs(alpha) > jnp.asarray(edge, alpha.dtype)
     return jnp.where(outside, -jnp.asarray(wall, alpha.dtype) * jnp.sign(alpha), 0)
+
+
+def check_ramp(plateau: ArrayLike, edge: ArrayLike) -> None:
+    """Raises unless the plateau ends before the edge."""
+    low, high = known(plateau), known(edge)
+    if low is not None and high is not None and not low < high:
+        raise ValueError(
+            f"`plateau` (delta) must be below `edge` (delta'), got {low} and {high}: between "
+            "them the temperature rises. The paper has 0.4 and 1.5."
+        )
