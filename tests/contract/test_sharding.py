@@ -59,6 +59,18 @@ def test_types_with_shardings_are_stable(name, on_eight):
         assert all(("@x" in kind) == explicit for kind in types(copies_in(state)))
 
 
+@pytest.mark.parametrize("name", [*PRIMARY, "local_entropy-nesterov"])
+@pytest.mark.parametrize("on_eight", [AxisType.Explicit], ids=["explicit"], indirect=True)
+def test_without_jit_shardings_stay(name, on_eight):
+    """Concrete arrays inside a loop: what is made like them there must not forget the mesh."""
+    with on_eight() as spread:
+        tx, tree = METHODS[name](), spread(params())
+        state = tx.init(tree)
+        updates, new_state = jax.eval_shape(lambda: tx.update(tree, state, tree))
+        assert types(updates) == types(tree)
+        assert types(new_state) == types(state)
+
+
 @pytest.mark.parametrize("name", PRIMARY)
 def test_numbers_do_not_depend_on_the_sharding(name, on_eight):
     tx, tree = METHODS[name](), params()

@@ -116,4 +116,11 @@ MUTANTS = [
         "new_sample_weight=0.75,",
         ("geometry/test_elastic.py::test_parle_by_hand",),
     ),
+    Mutant(
+        "entropy: an opaque update goes on in the middle of a loop",
+        "geometry/_local_entropy.py",
+        "        state = state._replace(inner_step=jnp.zeros_like(state.inner_step))\n",
+        "",
+        ("geometry/test_modes.py::test_a_state_goes_on_with_the_settings_of_another",),
+    ),
 ]

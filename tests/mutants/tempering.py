@@ -19,6 +19,10 @@ PATH = (f"{STEPS}::test_the_path_of_alpha_by_hand",)
 BATH = (f"{STEPS}::test_alpha_has_a_bath_of_its_own",)
 BIASES = "temperature/test_biases.py"
 INPUT = "temperature/test_input.py"
+LOSSES = "temperature/_losses.py"
+SEEN = "temperature/test_losses.py"
+CONSTANT = (f"{SEEN}::test_a_constant_in_the_loss_changes_nothing[exact]",)
+SPIKE = (f"{SEEN}::test_a_spike_of_the_loss_is_a_fault_and_passes[exact]",)
 
 MUTANTS = [
     Mutant(
@@ -66,15 +70,15 @@ MUTANTS = [
     Mutant(
         "tempering: a frozen bias that goes on",
         HILLS,
-        "due &= visit.count < freeze_after",
+        "due &= visit.count < as_steps(freeze_after)",
         "pass",
         (f"{BIASES}::test_when_a_hill_is_laid",),
     ),
     Mutant(
         "tempering: hills outside of the grid, at its edge",
         HILLS,
-        "due = visit.seen & inside(state.nodes[-1], visit.alpha) & ",
-        "due = visit.seen & ",
+        "due = visit.seen & inside(state.nodes[-1], visit.alpha) & on_time",
+        "due = visit.seen & on_time",
         (f"{BIASES}::test_when_a_hill_is_laid",),
     ),
     Mutant(
@@ -143,8 +147,8 @@ MUTANTS = [
     Mutant(
         "tempering: alpha is pulled where it should be pushed",
         TEMPERING,
-        "sum(learnt, -slope * energy)",
-        "sum(learnt, slope * energy)",
+        "sum(learnt, -slope * visit.energy)",
+        "sum(learnt, slope * visit.energy)",
         LAW,
     ),
     Mutant(
@@ -157,7 +161,7 @@ MUTANTS = [
     Mutant(
         "tempering: a loss that is not finite counts as 0",
         TEMPERING,
-        "seen = warm & jnp.isfinite(energy)",
+        "seen = warm & jnp.isfinite(told.energy)",
         "seen = warm",
         (f"{INPUT}::test_a_loss_that_is_not_finite",),
     ),
@@ -209,6 +213,69 @@ MUTANTS = [
         "drift(middle, momentum, time / 2, mass)",
         "drift(middle, momentum, time, mass)",
         PATH,
+    ),
+    Mutant(
+        "tempering: no baseline of the loss",
+        LOSSES,
+        "loss - new, 0)",
+        "loss, 0)",
+        CONSTANT,
+    ),
+    Mutant(
+        "tempering: the loss is cast before the baseline is taken away",
+        LOSSES,
+        "loss - new, 0)",
+        "loss.astype(jnp.float32) - new.astype(jnp.float32), 0)",
+        CONSTANT,
+    ),
+    Mutant(
+        "tempering: one low loss is the baseline",
+        LOSSES,
+        "loss, jnp.maximum(loss, last))",
+        "loss, loss)",
+        (f"{SEEN}::test_the_baseline_by_hand",),
+    ),
+    Mutant(
+        "tempering: alpha feels all of a spike",
+        TEMPERING,
+        "jnp.clip(energy, usual - limit / g, usual + limit / g)",
+        "energy",
+        SPIKE,
+    ),
+    Mutant(
+        "tempering: spikes are not counted",
+        TEMPERING,
+        "(warm & (~seen | spike))",
+        "(warm & ~seen)",
+        SPIKE,
+    ),
+    Mutant(
+        "tempering: the learnt mean ignores a lower baseline",
+        MEAN,
+        "energy = state.energy - scaling * settings.change",
+        "energy = state.energy",
+        (f"{SEEN}::test_a_lower_baseline_changes_no_force_of_a_learnt_mean_or_of_frozen_hills",),
+    ),
+    Mutant(
+        "tempering: another temperature inside is accepted",
+        "temperature/_baths.py",
+        "if not np.isclose(first, second, rtol=rounding, atol=0.0):",
+        "if False:",
+        ("temperature/test_baths.py::test_another_temperature_is_refused_at_init",),
+    ),
+    Mutant(
+        "tempering: the bias factor of the state wins",
+        HILLS,
+        "        state = state._replace(boost=boost(state.nodes.dtype))\n",
+        "",
+        ("temperature/test_settings.py::test_another_edge_and_another_bias_factor",),
+    ),
+    Mutant(
+        "tempering: a large number of steps wraps around",
+        "_base/_checks.py",
+        "return jnp.where(large, _MOST_STEPS, jnp.where(large, 0, number).astype(jnp.int32))",
+        "return jnp.where(large, 0, jnp.where(large, 0, number).astype(jnp.int32))",
+        ("temperature/test_step_numbers.py::test_large_numbers_saturate",),
     ),
     Mutant(
         "phases: refinement keeps its heat",

@@ -19,6 +19,7 @@ WITHOUT_MOMENTA = (
     "local_entropy",
     "collect_samples",
     "running_moments",
+    "float32_masters",
 )  # of these settings
 SAMPLERS = [name for name in PRIMARY if not METHODS[name].needs_loss]
 

@@ -58,8 +58,10 @@ def test_the_path_of_alpha_by_hand(mode, order):
     tx = frictionless(mode, order, inner)
     tree = params()
     state = tx.init(tree)
-    # Far enough out that g' counts, and fast enough that g changes on the way.
-    state = state._replace(alpha=jnp.float32(0.8), alpha_momentum=jnp.float32(1.5))
+    # Far enough out that g' counts, and fast enough that g changes on the way. The baseline is the
+    # minimum of the loss, as if it had been reached before.
+    losses = state.losses._replace(number=jnp.int32(4))
+    state = state._replace(alpha=jnp.float32(0.8), alpha_momentum=jnp.float32(1.5), losses=losses)
     update, inner_update = jax.jit(tx.update), jax.jit(inner.update)
     sampler, alpha, momentum = state.inner_state, 0.8, 1.5
     mass = 4.0 if mode == "exact" else 1.0
@@ -79,7 +81,12 @@ def test_the_path_of_alpha_by_hand(mode, order):
         if order == "alpha first":
             if mode == "exact":
                 factor = jnp.sqrt(g_old / g)
-                scaled = jax.tree.map(lambda p: p * factor, sampler.momentum)  # noqa: B023
+                # In the middle of the kick, half of h = sqrt(learning rate) away.
+                scaled = jax.tree.map(
+                    lambda p, g: p * factor + (1 - factor) * 0.05 * g,  # noqa: B023
+                    sampler.momentum,
+                    grads,
+                )
                 sampler = sampler._replace(momentum=scaled)
             expected, sampler = inner_update(grads, sampler, tree, temperature_scale=1 / g)
 

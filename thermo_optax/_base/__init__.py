@@ -5,6 +5,7 @@ from ._bath import built_temperatures as built_temperatures
 from ._bath import heated as heated
 from ._bath import heating as heating
 from ._bath import with_extra_args as with_extra_args
+from ._checks import as_steps as as_steps
 from ._checks import check_array as check_array
 from ._checks import check_choice as check_choice
 from ._checks import check_finite as check_finite
@@ -16,6 +17,7 @@ from ._checks import check_not_empty as check_not_empty
 from ._checks import check_positive as check_positive
 from ._checks import check_rate as check_rate
 from ._checks import check_share as check_share
+from ._checks import check_steps as check_steps
 from ._checks import check_structure as check_structure
 from ._checks import check_weight as check_weight
 from ._checks import is_number as is_number
@@ -52,6 +54,7 @@ from ._scalars import ScalarOrSchedule as ScalarOrSchedule
 from ._scalars import at as at
 from ._scalars import bath_temperature as bath_temperature
 from ._scalars import built_temperature as built_temperature
+from ._scalars import is_schedule as is_schedule
 from ._scalars import like as like
 from ._scalars import next_count as next_count
 from ._shards import on_all_shards as on_all_shards

@@ -52,6 +52,10 @@ def with_extra_args(tx: Any) -> optax.GradientTransformationExtraArgs:
     return optax.GradientTransformationExtraArgs(tx.init, tx.update)
 
 
+def _names(update: Callable, argument: str) -> bool:
+    return argument in inspect.signature(update).parameters
+
+
 def _takes_any(update: Callable) -> bool:
     kinds = [parameter.kind for parameter in inspect.signature(update).parameters.values()]
     return inspect.Parameter.VAR_KEYWORD in kinds
@@ -110,12 +114,14 @@ def heating(inner: Any, *, needs_bath: bool = True) -> optax.GradientTransformat
 
     def init(params):
         state = inner.init(params)
-        if needs_bath and jax.tree.leaves(params) and not bath_temperatures(state):
+        heatable = bath_temperatures(state) or _names(inner.update, "temperature_scale")
+        if needs_bath and jax.tree.leaves(params) and not heatable:
             raise ValueError(
                 "`inner` has no bath that could be heated: none of the samplers of this package "
-                "is in it. Put a sampler such as `sgld` or `langevin` there. A sampler of your own "
-                "joins if its `update` takes `temperature_scale` and its state has the field "
-                "`bath_temperature`."
+                "is in it. Put a sampler such as `sgld` or `langevin` there; `sghmc` is "
+                "`optax.sgd` with momentum and a bath. In the `update` of a sampler of your own, "
+                "name the argument `temperature_scale`; with the field `bath_temperature` in its "
+                "state it is found through other wrappers too."
             )
         return state
 

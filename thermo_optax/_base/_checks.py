@@ -100,6 +100,37 @@ def check_integer(least: int, remedy: str, **numbers: Any) -> None:
             )
 
 
+_MOST_STEPS = 2**31 - 1  # of an int32; step counts stop there
+
+
+def check_steps(least: int, remedy: str, **numbers: Any) -> None:
+    """Numbers of steps: whole, as integers or as floats; traced ones pass."""
+    for name, value in numbers.items():
+        number = _known(name, value)
+        if number is not None and not (number >= least and number == np.floor(number)):
+            raise ValueError(
+                f"`{name}` must be a whole number of steps of at least {least}, got {value!r}. "
+                f"{remedy}"
+            )
+
+
+def as_steps(number: Any) -> jax.Array:
+    """A number of steps as int32: integers, floats and traced values; at most the largest int32.
+
+    A float beyond the range of int32 has no defined value there (on a CPU it becomes negative), and
+    a Python integer raises.
+    """
+    if not isinstance(number, jax.core.Tracer):
+        return jnp.asarray(min(int(np.asarray(number)), _MOST_STEPS), jnp.int32)
+    if jnp.issubdtype(number.dtype, jnp.floating):
+        number = number.astype(jnp.float32)
+        large = number >= np.float32(2**31)
+        return jnp.where(large, _MOST_STEPS, jnp.where(large, 0, number).astype(jnp.int32))
+    if jnp.iinfo(number.dtype).max > _MOST_STEPS:
+        number = jnp.minimum(number, jnp.asarray(_MOST_STEPS, number.dtype))
+    return number.astype(jnp.int32)
+
+
 def known(number: jax.typing.ArrayLike) -> float | None:
     """A number as a Python float, for checks of one against another; None for a traced one."""
     return None if isinstance(number, jax.core.Tracer) else float(np.asarray(number))

@@ -43,4 +43,5 @@ def _(axis_size, in_batched, due):
 def _unless(never: jax.Array, leaf: Any) -> Any:
     if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
         return leaf
-    return jnp.where(never, jnp.zeros_like(leaf), leaf)
+    # A scalar, since zeros like a concrete array forget the mesh of explicit axes under a trace.
+    return jnp.where(never, jnp.zeros([], leaf.dtype), leaf)

@@ -38,6 +38,11 @@ def bath_temperature(
 _NOT_KNOWN = -1.0  # no temperature is negative
 
 
+def is_schedule(built: Any) -> Any:
+    """Whether a `built_temperature` is that of a schedule."""
+    return built == _NOT_KNOWN
+
+
 def built_temperature(temperature: ScalarOrSchedule) -> jax.Array:
     """float32[], the temperature that a sampler was built with; -1 for a schedule."""
     return jnp.asarray(_NOT_KNOWN if callable(temperature) else temperature, jnp.float32)

@@ -29,7 +29,7 @@ from thermo_optax._base import (
     with_own_stream,
 )
 
-from ._loop import check_params, inner_loop
+from ._loop import check_no_functions, check_params, inner_loop
 
 
 class LocalEntropyState(NamedTuple):
@@ -100,12 +100,14 @@ def local_entropy(
     Returns:
         A transformation with state :class:`LocalEntropyState`: two copies of the parameters, and
         the states of `mixing`, `inner` and `outer`. An update that is not finite shows, but does
-        not enter x or mu.
+        not enter x or mu. Derivatives pass through an update forwards (`jax.jvp`, `jax.jacfwd`),
+        not backwards (`jax.grad`): the outer step is a loop of at most one turn.
 
     Raises:
         ValueError: for L below 1, a negative scope, a weight outside (0, 1], missing `params`, or,
             in opaque mode, for a `grad_fn` that returns another tree.
-        TypeError: in opaque mode, for a missing `grad_fn`.
+        TypeError: in opaque mode, for a missing `grad_fn`; in successive mode, for a `grad_fn` or
+            `value_fn`, which it would not call.
 
     Examples:
         >>> import jax, jax.numpy as jnp, optax
@@ -199,8 +201,11 @@ def local_entropy(
         check_leaves("updates", updates)
         check_structure(updates, state.outer_params, "the parameters given to `init`")
         if not opaque:
+            check_no_functions(grad_fn=grad_fn, value_fn=value_fn)
             return step(updates, state, params, **extra_args)
         fns = grad_fn, value_fn
+        # A state may come from successive updates, in the middle of a loop: a whole one follows.
+        state = state._replace(inner_step=jnp.zeros_like(state.inner_step))
         return inner_loop(step, num_inner_steps, updates, state, params, *fns, **extra_args)
 
     return optax.GradientTransformationExtraArgs(init, update)
@@ -215,8 +220,22 @@ def _wide_copy(param: Any) -> jax.Array:
 def _begun(mix, state, params):
     """The state of `mixing`, anew in the first step of a loop."""
     begins = state.inner_step == 0
-    new = mix.init(params)
-    return jax.tree.map(lambda new, old: jnp.where(begins, new, old), new, state.mixing_state)
+
+    def begun(new, old):
+        return jnp.where(begins, _laid_out(new, old), old)
+
+    return jax.tree.map(begun, mix.init(params), state.mixing_state)
+
+
+def _laid_out(leaf, reference):
+    """The leaf on the devices of another, where these are a part of the type.
+
+    Without jit the parameters are concrete arrays, also within the loop of `once`. What `init`
+    makes of them there forgets the mesh.
+    """
+    there = jax.typeof(reference).sharding
+    explicit = jax.sharding.AxisType.Explicit in there.mesh.axis_types
+    return jax.sharding.reshard(leaf, there) if explicit else leaf
 
 
 def _mixed(mix, updates, state, params):

@@ -56,6 +56,17 @@ def _check_gradients(grad_fn: GradFn, params: Any, updates: Any) -> None:
         )
 
 
+def check_no_functions(**functions: Any) -> None:
+    """Raises for functions of the opaque mode where each update is one inner step."""
+    for name, fn in functions.items():
+        if fn is not None:
+            raise TypeError(
+                f"`{name}` is for `opaque=True`, where one update runs all inner steps. This "
+                f"`local_entropy` takes one inner step in each update and would not call it: pass "
+                f"`opaque=True` when you build it, or leave `{name}` out."
+            )
+
+
 def check_params(params: Any) -> None:
     """Raises if the parameters are missing."""
     if params is None:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from thermo_optax._base import check_integer, check_positive, known
+from thermo_optax._base import check_integer, check_positive, is_schedule, known
 
 from ._barrier import adapted_ladder
 from ._hyperparams import check_names, injected_names, injections
@@ -138,7 +138,7 @@ class Ladders:
         different = {known(temperature) for temperature in found}
         (one, *_), (number, *others) = found, different
         if others or (number is None and len(found) > 1) or (number is not None and number <= 0):
-            shown = [_SCHEDULE if number == -1 else number for number in different]
+            shown = [_SCHEDULE if is_schedule(number) else number for number in different]
             raise ValueError(
                 "the rungs of 'temperature' are absolute, so `inner` must have one temperature "
                 f"above 0, but it has {shown}. Pass `reference_temperature`: a rung "

@@ -13,6 +13,7 @@ import optax
 
 from thermo_optax._base import (
     ScalarOrSchedule,
+    as_steps,
     at,
     check_finite,
     check_fraction,
@@ -201,7 +202,7 @@ def cyclical_cooling(
         )
 
     def position(count):
-        period = -(-jnp.asarray(num_steps, jnp.int32) // jnp.asarray(num_cycles, jnp.int32))
+        period = -(-as_steps(num_steps) // as_steps(num_cycles))
         return jnp.asarray(count, jnp.int32) % period, period
 
     def sampling(count):

@@ -27,6 +27,14 @@ def check_value(value: Any) -> jax.Array:
             "`value, grads = jax.value_and_grad(loss)(params)` and pass it on, as in "
             "`tx.update(grads, state, params, value=value)`."
         )
+    kind = getattr(value, "dtype", None) or (
+        np.dtype(type(value)) if isinstance(value, (bool, int, float, complex)) else None
+    )
+    if kind is not None and kind.kind in "bc":
+        raise TypeError(
+            f"`value` must be the loss, a real number, got {_kind(value)} and dtype {kind}. Of a "
+            "complex loss pass the real part that is descended; a truth value is no loss."
+        )
     if jnp.ndim(value) or not hasattr(value, "dtype") and not isinstance(value, (int, float)):
         raise ValueError(
             f"`value` must be the loss, a single number, got {_kind(value)}. Pass the mean (or "
@@ -80,8 +88,9 @@ class Law(NamedTuple):
         if self.most is not None and size > self.most:
             warnings.warn(
                 f'`mode`="paper" couples the tempering variable to the energy of all {size} '
-                f"parameters: beyond {self.most} it is thrown to the hot end and stays there. Pass "
-                'mode="exact" for samples, or mode="exploration" to train.',
+                f"parameters. Beyond {self.most} it is thrown to the hot end, and hills of the "
+                f"default height bring it back after about {30 * size**2:,} steps (30 d^2), if at "
+                'all. Pass mode="exact" for samples, or mode="exploration" to train.',
                 stacklevel=4,
             )
 
@@ -110,7 +119,7 @@ def _limited(force):
 
 MODES = {
     "paper": Law(
-        _all_of_it, False, _as_it_is, lambda size: 1.0, 1.0, lambda: (metadynamics(),), 1000
+        _all_of_it, False, _as_it_is, lambda size: 1.0, 1.0, lambda: (metadynamics(),), 50
     ),
     "exact": Law(
         *(_potential_alone, True, _as_it_is, float, 0.1),

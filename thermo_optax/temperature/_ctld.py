@@ -13,6 +13,7 @@ from thermo_optax._base import (
     at,
     check_nonnegative,
     check_rate,
+    check_steps,
 )
 from thermo_optax.integrators import sghmc
 
@@ -69,7 +70,7 @@ def ctld(
         learning_rate: lr > 0, in units of parameter^2 / loss.
         temperature: T >= 0, in units of the loss, of the bath where it is coldest. The paper has 1
             for a loss summed over all N examples, which is 1 / N for a loss averaged over them.
-        sampling_steps: number of steps of the sampling phase. The paper's number is not known;
+        sampling_steps: whole number of steps of the sampling phase. The paper's is not known;
             related methods explore for 15 to 50 % of a training run.
         momentum: mu in [0, 1); None means 0.9. The paper's experiment has 0.7.
         step_size: h > 0, in units of time, instead of `learning_rate`.
@@ -80,6 +81,7 @@ def ctld(
         generator: as in `langevin`.
         mode: as in `continuous_tempering`; the default is the one for networks of any size.
         order: as in `continuous_tempering`; None means "as printed" wherever the mode allows it.
+            Both have the exact bath of alpha, not the printed Euler friction.
         bias: as in `continuous_tempering`.
         plateau: delta, as in `continuous_tempering`; the paper's 0.4 by default.
         edge: delta', as there; 1.5.
@@ -123,6 +125,7 @@ def ctld(
             raise TypeError(f"`{name}` is required: pass `{name}=...`, a number.")
     assert temperature is not None and sampling_steps is not None
     check_nonnegative(sampling_steps=sampling_steps)
+    check_steps(0, "Pass the number of steps with heat.", sampling_steps=sampling_steps)
     learning_rate, momentum = _as_sgd(learning_rate, momentum, step_size, friction)
     sampler = sghmc(
         learning_rate,

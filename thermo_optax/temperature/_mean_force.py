@@ -5,9 +5,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from thermo_optax._base import check_nonnegative, check_positive
+from thermo_optax._base import as_steps, check_nonnegative, check_positive, check_steps
 
-from ._grid import Bias, bin_ends, check_bins, grid, locate
+from ._grid import Bias, bin_ends, check_bins, grid, locate, on_grid
 
 # How fast the weight of the past grows: 1 averages evenly, less forgets the start. The first visits
 # find the parameters behind the bath, still too cold or too hot; evenly averaged, that stays.
@@ -83,17 +83,30 @@ def adaptive_biasing_force(
         check_positive(memory=memory)
     if freeze_after is not None:
         check_nonnegative(freeze_after=freeze_after)
+        check_steps(0, "With 0 the bias never changes.", freeze_after=freeze_after)
 
     def init(edge, scaling):
         nodes = grid(jnp.zeros_like(edge), edge, num_bins)
         energy, weight = jnp.zeros_like(nodes), jnp.zeros_like(nodes)
         return AdaptiveBiasingForceState(nodes, jnp.log(scaling(nodes)), energy, weight)
 
+    def fitted(state, settings):
+        edge = settings.edge
+        fields = ("energy", "weight")
+        kind = AdaptiveBiasingForceState
+        state = on_grid(state, kind, jnp.zeros_like(edge), edge, num_bins, fields)
+        scaling = settings.scaling(state.nodes)
+        energy = state.energy - scaling * settings.change
+        return state._replace(
+            log_scaling=jnp.log(scaling),
+            energy=jnp.where(state.weight > 0, energy, state.energy),
+        )
+
     def update(state, visit):
         left, place = locate(state.nodes, jnp.abs(visit.alpha))
         due = visit.seen
         if freeze_after is not None:
-            due &= visit.count < freeze_after
+            due &= visit.count < as_steps(freeze_after)
         # A visit belongs to both ends of its bin, to the nearer one more.
         share = jnp.where(due, jnp.stack([1 - place, place]), 0)
         energy = jnp.stack(bin_ends(state.energy, left))
@@ -113,4 +126,12 @@ def adaptive_biasing_force(
         low, high = bin_ends(state.energy, left)
         return visit.slope / visit.scaling * (low + place * (high - low))
 
-    return Bias(init, update, force)
+    def expected(state, visit):
+        left, place = locate(state.nodes, jnp.abs(visit.alpha))
+        (low, high), weights = bin_ends(state.energy, left), bin_ends(state.weight, left)
+        # A node that was never visited knows nothing: the other one stands for both.
+        first = jnp.where(weights[0] > 0, low, high)
+        last = jnp.where(weights[1] > 0, high, low)
+        return (first + place * (last - first)) / visit.scaling
+
+    return Bias(init, update, force, fitted=fitted, expected=expected)

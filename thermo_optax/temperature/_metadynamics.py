@@ -8,14 +8,16 @@ import jax.numpy as jnp
 
 from thermo_optax._base import (
     ScalarOrSchedule,
+    as_steps,
     at,
     check_integer,
     check_nonnegative,
     check_positive,
+    check_steps,
     known,
 )
 
-from ._grid import Bias, bin_ends, check_bins, grid, inside, locate, spacing
+from ._grid import Bias, bin_ends, check_bins, grid, inside, locate, on_grid, spacing
 
 _REACH = 6.0  # widths at which a hill ends: there it is 1.5e-8 of its height, below float32
 
@@ -104,12 +106,26 @@ def metadynamics(
         )
     if freeze_after is not None:
         check_nonnegative(freeze_after=freeze_after)
+        check_steps(0, "With 0 the bias never changes.", freeze_after=freeze_after)
+
+    def boost(dtype):
+        return jnp.asarray(1.0 if bias_factor is None else bias_factor / (bias_factor - 1), dtype)
 
     def init(edge, scaling):
         del scaling
-        boost = 1.0 if bias_factor is None else bias_factor / (bias_factor - 1)
         nodes = grid(-edge, edge, num_bins)
-        return MetadynamicsState(nodes, jnp.zeros_like(nodes), jnp.asarray(boost, nodes.dtype))
+        return MetadynamicsState(nodes, jnp.zeros_like(nodes), boost(nodes.dtype))
+
+    def fitted(state, settings):
+        edge = settings.edge
+        state = on_grid(state, MetadynamicsState, -edge, edge, num_bins, ("hills",))
+        state = state._replace(boost=boost(state.nodes.dtype))
+        if freeze_after is None:
+            return state
+        # While hills are laid they learn what a lower baseline changes; a frozen bias is a law, so
+        # from then on V makes up for it.
+        change = jnp.where(settings.count < as_steps(freeze_after), 0, settings.change)
+        return state._replace(hills=state.hills + change * settings.scaling(state.nodes))
 
     def update(state, visit):
         left, place = locate(state.nodes, visit.alpha)
@@ -117,9 +133,10 @@ def metadynamics(
         if bias_factor is not None:
             low, high = bin_ends(state.hills, left)
             hill *= jnp.exp(-(low + place * (high - low)) / (bias_factor - 1))
-        due = visit.seen & inside(state.nodes[-1], visit.alpha) & (visit.count % stride == 0)
+        on_time = visit.count % as_steps(stride) == 0
+        due = visit.seen & inside(state.nodes[-1], visit.alpha) & on_time
         if freeze_after is not None:
-            due &= visit.count < freeze_after
+            due &= visit.count < as_steps(freeze_after)
         hill, reach = jnp.where(due, hill, 0), _reach(visit.edge, width, num_bins)
         centers = [visit.alpha]
         if mirror:
@@ -138,7 +155,7 @@ def metadynamics(
     def check(edge):
         _check_resolution(edge, width, num_bins)
 
-    return Bias(init, update, force, check)
+    return Bias(init, update, force, check, fitted)
 
 
 def _reach(edge: jax.typing.ArrayLike, width: float, num_bins: int) -> int:

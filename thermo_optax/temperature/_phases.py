@@ -6,7 +6,15 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from thermo_optax._base import at, check_leaves, check_nonnegative, heating, next_count
+from thermo_optax._base import (
+    as_steps,
+    at,
+    check_leaves,
+    check_nonnegative,
+    check_steps,
+    heating,
+    next_count,
+)
 
 
 class TwoPhaseState(NamedTuple):
@@ -35,7 +43,8 @@ def explore_then_refine(
         A transformation with state :class:`TwoPhaseState`.
 
     Raises:
-        ValueError: for a negative number of steps.
+        ValueError: for a negative number of steps, or one that is not whole; in ``init``, for an
+            `inner` without a sampler.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -54,6 +63,7 @@ def explore_then_refine(
         Optimization <https://arxiv.org/abs/1512.07962>`_, 2016.
     """
     check_nonnegative(exploration_steps=exploration_steps)
+    check_steps(0, "Pass the number of steps with heat.", exploration_steps=exploration_steps)
     inner = heating(inner)
 
     def init(params):
@@ -63,7 +73,7 @@ def explore_then_refine(
         check_leaves("updates", updates)
         check_nonnegative(temperature_scale=temperature_scale)
         scale = at(temperature_scale, 0)
-        exploring = state.count < jnp.asarray(exploration_steps, jnp.int32)
+        exploring = state.count < as_steps(exploration_steps)
         scale = jnp.where(exploring, scale, 0)
         moved, inner_state = inner.update(
             updates, state.inner_state, params, temperature_scale=scale, **extra_args

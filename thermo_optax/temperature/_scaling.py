@@ -6,6 +6,8 @@ The bath's temperature is T / g(alpha): T on a plateau around 0, T / (1 - S) at 
 import jax
 import jax.numpy as jnp
 
+from thermo_optax._base import known
+
 ArrayLike = jax.typing.ArrayLike
 
 
@@ -99,6 +101,12 @@ def temperature_scaling_slope(
     return -jnp.sign(_floating(alpha)) * steepness * z * (1 - z)
 
 
+def steepest_slope(plateau: ArrayLike, edge: ArrayLike, depth: ArrayLike) -> jax.Array:
+    """The size of the slope of g halfway between plateau and edge, float32."""
+    plateau, edge, depth = (jnp.asarray(x, jnp.float32) for x in (plateau, edge, depth))
+    return 1.5 * depth / (edge - plateau)
+
+
 def confining_potential(
     alpha: ArrayLike, *, edge: ArrayLike = 1.5, wall: ArrayLike = 10.0
 ) -> jax.Array:
@@ -165,3 +173,13 @@ def confining_force(
     alpha = _floating(alpha)
     outside = jnp.abs(alpha) > jnp.asarray(edge, alpha.dtype)
     return jnp.where(outside, -jnp.asarray(wall, alpha.dtype) * jnp.sign(alpha), 0)
+
+
+def check_ramp(plateau: ArrayLike, edge: ArrayLike) -> None:
+    """Raises unless the plateau ends before the edge."""
+    low, high = known(plateau), known(edge)
+    if low is not None and high is not None and not low < high:
+        raise ValueError(
+            f"`plateau` (delta) must be below `edge` (delta'), got {low} and {high}: between "
+            "them the temperature rises. The paper has 0.4 and 1.5."
+        )

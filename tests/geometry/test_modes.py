@@ -1,0 +1,62 @@
+"""Successive and opaque updates of one state, what each refuses, and which derivatives pass."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import thermo_optax as to
+
+
+@pytest.mark.parametrize("name", ["grad_fn", "value_fn"])
+def test_functions_that_would_not_be_called(name):
+    x = jnp.ones(3)
+    for tx in (to.entropy_sgd(key=0), to.entropy_adam(key=0), to.parle()):
+        point = x[:, None]
+        with pytest.raises(TypeError, match=f"`{name}` is for `opaque=True`.* pass `opaque=True`"):
+            tx.update(point, tx.init(point), point, **{name: lambda x, i: x})
+
+
+def test_a_state_goes_on_with_the_settings_of_another():
+    """A shorter loop ends with the next step; an opaque update ends the loop that it finds."""
+    x, start = jnp.ones(3), jnp.full(3, 2.0)
+    long, short = (
+        to.local_entropy(optax.sgd(0.1), optax.sgd(1.0), num_inner_steps=steps, scope=0.0)
+        for steps in (20, 5)
+    )
+    state, point = long.init(start), start
+    for _ in range(12):
+        updates, state = long.update(x, state, point)
+        point = optax.apply_updates(point, updates)
+    updates, jumped = short.update(x, state, point)
+    assert jumped.inner_step == 0 and jumped.outer_step == 1
+    after = optax.apply_updates(point, updates)
+    np.testing.assert_allclose(after, to.local_entropy_params(jumped, after), rtol=1e-6)
+
+    opaque = to.local_entropy(
+        optax.sgd(0.1), optax.sgd(1.0), num_inner_steps=5, scope=0.0, opaque=True
+    )
+    updates, ended = opaque.update(x, state, point, grad_fn=lambda point, i: x)
+    assert ended.inner_step == 0 and ended.outer_step == 1
+    after = optax.apply_updates(point, updates)
+    np.testing.assert_allclose(after, to.local_entropy_params(ended, after), rtol=1e-6)
+
+
+def test_which_derivatives_pass_through_an_update():
+    """Forwards through any update; backwards through none that may take an outer step."""
+    tx, x = to.entropy_sgd(0.5, 0.0, num_inner_steps=2, scope=0.1, key=0), jnp.ones(3)
+
+    def end(x):
+        state = tx.init(x)
+        for _ in range(2):
+            updates, state = tx.update(jnp.sin(x), state, x)
+            x = optax.apply_updates(x, updates)
+        return jnp.sum(x)
+
+    _, slope = jax.jit(lambda x: jax.jvp(end, (x,), (jnp.ones(3),)))(x)
+    step = 1e-2
+    expected = (end(x + step) - end(x - step)) / (2 * step)
+    np.testing.assert_allclose(slope, expected, rtol=1e-3)
+    with pytest.raises(ValueError, match="Reverse-mode differentiation does not work"):
+        jax.grad(end)(x)
