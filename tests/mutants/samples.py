@@ -152,8 +152,8 @@ MUTANTS = [
     Mutant(
         "samples: only the first group of a partition is read",
         FOUND,
-        "arrays.update(jax.tree_util.tree_leaves_with_path(tree))",
-        "arrays = arrays or dict(jax.tree_util.tree_leaves_with_path(tree))",
+        "arrays.update(arrays_by_place(tree))",
+        "arrays = arrays or arrays_by_place(tree)",
         ("samples/test_composition.py::test_each_group_of_a_partition",),
     ),
     Mutant(

@@ -41,7 +41,12 @@ from ._scalars import at as at
 from ._scalars import bath_temperature as bath_temperature
 from ._scalars import like as like
 from ._scalars import next_count as next_count
+from ._states import arrays_by_place as arrays_by_place
+from ._states import cast_like as cast_like
+from ._states import check_one as check_one
 from ._states import merged as merged
+from ._states import state_arrays as state_arrays
 from ._states import states_of as states_of
+from ._states import unwrapped as unwrapped
 from ._sums import inner_product as inner_product
 from ._sums import sum_of_squares as sum_of_squares

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 
-from thermo_optax._base import check_choice, states_of
+from thermo_optax._base import check_choice, check_one, states_of
 
 from ._records import ReplicaExchangeState
 from ._swaps import replica_at
@@ -23,7 +23,9 @@ class SwapAcceptance(NamedTuple):
 
 def exchange_state(state: Any) -> ReplicaExchangeState:
     """The state of `replica_exchange` within the state of a chain or another wrapper."""
-    return states_of(state, ReplicaExchangeState, "replica_exchange")[0]
+    found = states_of(state, ReplicaExchangeState, "replica_exchange")[:1]
+    check_one(found)
+    return found[0]
 
 
 def replica_hyperparams(state: Any) -> dict[str, jax.Array]:
@@ -172,7 +174,8 @@ def swap_acceptance(state: Any) -> SwapAcceptance:
     References:
         Syed et al., `Non-Reversible Parallel Tempering <https://arxiv.org/abs/1905.02939>`_, 2021.
     """
-    swaps = exchange_state(state).swaps
+    # Each number for itself, so that those of vmapped exchanges are right, too.
+    swaps = states_of(state, ReplicaExchangeState, "replica_exchange")[0].swaps
     tries = swaps.attempts.astype(jnp.float32)
     accepted = swaps.acceptances.astype(jnp.float32)
     return SwapAcceptance(swaps.attempts, accepted / tries, swaps.probability / tries)
