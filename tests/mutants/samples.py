@@ -145,9 +145,16 @@ MUTANTS = [
     Mutant(
         "ensemble: what has no weight still counts if it is not a number",
         ENSEMBLE,
-        "jnp.where(along > 0, along * wide, 0)",
+        "jnp.where(along == 0, 0, along * wide)",
         "along * wide",
         ("samples/test_ensemble.py::test_weights",),
+    ),
+    Mutant(
+        "ensemble: a mean of nothing is 0",
+        ENSEMBLE,
+        "jnp.where(along == 0, 0, along * wide)",
+        "jnp.where(along > 0, along * wide, 0)",
+        ("samples/test_ensemble.py::test_weights_without_meaning",),
     ),
     Mutant(
         "samples: only the first group of a partition is read",
@@ -159,8 +166,22 @@ MUTANTS = [
     Mutant(
         "arviz: another R-hat than was asked for",
         ARVIZ,
-        "require_arviz().rhat(data, method=method)",
-        "require_arviz().rhat(data)",
+        'require_arviz().rhat(_converted({"posterior": posterior}), method=method)',
+        'require_arviz().rhat(_converted({"posterior": posterior}))',
         ("diagnostics/test_arviz.py::test_rhat_of_chains_apart",),
+    ),
+    Mutant(
+        "arviz: names with slashes, which no file takes",
+        "diagnostics/_names.py",
+        '.replace("/", separator)',
+        "",
+        ("diagnostics/test_arviz.py::test_saved_and_read_again[Haiku]",),
+    ),
+    Mutant(
+        "arviz: no warning of chains read as draws",
+        ARVIZ,
+        "1 < shape[0] < shape[1]",
+        "1 < shape[1] < shape[0]",
+        ("diagnostics/test_arviz.py::test_chains_that_are_not_said_to_be_chains",),
     ),
 ]
