@@ -184,4 +184,11 @@ MUTANTS = [
         "1 < shape[1] < shape[0]",
         ("diagnostics/test_arviz.py::test_chains_that_are_not_said_to_be_chains",),
     ),
+    Mutant(
+        "samples: split along the axis that counts them",
+        "samples/_sharding.py",
+        "return PartitionSpec(*[None] * further, *sharding)",
+        "return PartitionSpec(*sharding)",
+        ("samples/test_sharding.py::test_map_params",),
+    ),
 ]

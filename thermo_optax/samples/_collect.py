@@ -49,7 +49,8 @@ def collect_samples(
     updates: ``collect_samples(optax.chain(...), ...)``. The samples lie in arrays of a fixed size,
     so that runs of any length, scanned or vmapped over chains, need the memory of `num_samples`
     copies of the parameters; donate the state, or step in a ``lax.scan``, and they are written in
-    place. Parameters that are not finite are never stored.
+    place. Parameters that are not finite are never stored. On several devices samples lie as the
+    parameters do; `copy_sharding` tells `optax.tree.map_params` so.
 
     With `continuous_tempering` inside, samples of exp(-L / T) are those on the cold plateau:
     ``collect_if=lambda state: jnp.abs(to.tempering_state(state).alpha) < 0.4``; they need no
