@@ -33,8 +33,8 @@ MUTANTS = [
     Mutant(
         "samples: the parameters before the step",
         RULE,
-        "new = optax.apply_updates(params, moved)",
-        "new = params",
+        "choose(optax.apply_updates(params, moved), inner_state)",
+        "choose(params, inner_state)",
         STEPS,
     ),
     Mutant(
@@ -190,5 +190,26 @@ MUTANTS = [
         "return PartitionSpec(*[None] * further, *sharding)",
         "return PartitionSpec(*sharding)",
         ("samples/test_sharding.py::test_map_params",),
+    ),
+    Mutant(
+        "samples: on the rungs before the swap",
+        RULE,
+        "choose(optax.apply_updates(params, moved), inner_state)",
+        "choose(optax.apply_updates(params, moved), state.inner_state)",
+        ("samples/test_rungs.py::test_what_is_kept_is_what_stood_on_the_rung",),
+    ),
+    Mutant(
+        "samples: the rung of a replica for the replica of a rung",
+        "samples/_rungs.py",
+        "order = jnp.argsort(rungs)",
+        "order = rungs",
+        ("samples/test_rungs.py::test_what_is_kept_is_what_stood_on_the_rung",),
+    ),
+    Mutant(
+        "samples: a rung's samples are those of a replica",
+        "samples/_rungs.py",
+        "order = jnp.argsort(rungs)",
+        "order = jnp.arange(size)",
+        ("samples/test_rungs.py::test_every_rung_has_its_law",),
     ),
 ]
