@@ -62,6 +62,7 @@ from .samples import EnsemblePrediction as EnsemblePrediction
 from .samples import RunningMomentsState as RunningMomentsState
 from .samples import collect_samples as collect_samples
 from .samples import collected_samples as collected_samples
+from .samples import copy_sharding as copy_sharding
 from .samples import draw_posterior as draw_posterior
 from .samples import ensemble_predict as ensemble_predict
 from .samples import posterior_deviations as posterior_deviations

@@ -1,7 +1,7 @@
 """Samples as ArviZ has them, and its numbers of the samples of a known law."""
 
 import sys
-import types
+import warnings
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ import pytest
 import thermo_optax as to
 from thermo_optax.diagnostics._arviz import require_arviz
 
+OLD = "InferenceData" in vars(require_arviz())  # before 1.0
 RNG = np.random.default_rng(0)
 CHAINS = {
     "hidden": {"kernel": jnp.asarray(RNG.normal(size=(3, 50, 2, 4)), jnp.float32)},
@@ -28,13 +29,13 @@ def test_chains_and_draws():
         sample_stats={"lp": np.zeros((3, 50))},
     )
     posterior = data.posterior
-    assert isinstance(data, require_arviz().InferenceData)
-    assert set(posterior.data_vars) == {"hidden/kernel", "output/0"}
-    assert posterior["hidden/kernel"].dims == ("chain", "draw", "input", "unit")
-    picked = posterior["hidden/kernel"].sel(chain=1, draw=7, unit="c", input=1)
+    assert type(data).__name__ == ("InferenceData" if OLD else "DataTree")
+    assert set(posterior.data_vars) == {"hidden.kernel", "output.0"}
+    assert posterior["hidden.kernel"].dims == ("chain", "draw", "input", "unit")
+    picked = posterior["hidden.kernel"].sel(chain=1, draw=7, unit="c", input=1)
     assert float(picked) == float(CHAINS["hidden"]["kernel"][1, 7, 1, 2])
-    assert posterior["output/0"].dtype == np.float32
-    np.testing.assert_array_equal(posterior["output/0"], CHAINS["output"][0])
+    assert posterior["output.0"].dtype == np.float32
+    np.testing.assert_array_equal(posterior["output.0"], CHAINS["output"][0])
     assert data.sample_stats["lp"].dims == ("chain", "draw")
 
 
@@ -42,6 +43,87 @@ def test_one_chain_of_one_array():
     data = to.diagnostics.to_arviz(jnp.arange(12.0).reshape(6, 2), sample_stats={"lp": np.ones(6)})
     assert dict(data.posterior.sizes) == {"chain": 1, "draw": 6, "params_dim_0": 2}
     assert data.sample_stats["lp"].shape == (1, 6)
+
+
+def test_groups_of_data_have_no_draws():
+    data = to.diagnostics.to_arviz(
+        jnp.ones((6, 2)), observed_data={"y": np.arange(5.0)}, log_likelihood={"y": np.ones((6, 5))}
+    )
+    assert data.observed_data["y"].shape == (5,)
+    assert data.log_likelihood["y"].shape == (1, 6, 5)
+
+
+NESTED = {
+    "linen": {"params": {"Dense_0": {"kernel": jnp.ones((6, 3, 2)), "bias": jnp.zeros((6, 2))}}},
+    "Haiku": {"net/~/linear_0": {"w": jnp.ones((6, 3, 2))}},
+    "list": [(jnp.ones((6, 3)), {"a": jnp.zeros(6)})],
+    "half precision": {"a": {"b": jnp.ones((6, 2), jnp.bfloat16)}},
+    "one array": jnp.ones((6, 2)),
+}
+
+
+@pytest.mark.parametrize("tree", NESTED)
+def test_saved_and_read_again(tree, tmp_path):
+    """Files admit no slashes in names; the names are the same after a round trip."""
+    import xarray
+
+    data = to.diagnostics.to_arviz(NESTED[tree])
+    assert not any("/" in name for name in data.posterior.variables)
+    data.to_netcdf(tmp_path / "samples.nc")
+    with xarray.open_dataset(tmp_path / "samples.nc", group="posterior", engine="h5netcdf") as read:
+        names = [name for name in data.posterior.data_vars]
+        assert list(read.data_vars) == names
+        leaves = jax.tree.leaves(NESTED[tree])
+        for name, leaf in zip(names, leaves, strict=True):
+            np.testing.assert_array_equal(read[name].values[0], leaf)
+
+
+def test_two_arrays_of_one_name_are_refused():
+    for tree in (
+        {"a/b": jnp.ones(9), "a": {"b": jnp.zeros(9)}},
+        {"a.b": jnp.ones(9), "a": {"b": jnp.zeros(9)}},
+    ):
+        for read in (to.diagnostics.to_arviz, to.diagnostics.effective_sample_size):
+            with pytest.raises(ValueError, match=r"both be named 'a.b'.*Rename"):
+                read(tree)
+
+
+CHAIN_READERS = {
+    "to_arviz": lambda x, **how: to.diagnostics.to_arviz(x, **how).posterior["params"].shape,
+    "effective_sample_size": lambda x, **how: to.diagnostics.effective_sample_size(x, **how).shape,
+}
+
+
+@pytest.mark.parametrize("name", CHAIN_READERS)
+def test_chains_that_are_not_said_to_be_chains(name):
+    """Without `has_chains` they are draws, as documented, and never silently."""
+    read = CHAIN_READERS[name]
+    chains = jnp.asarray(RNG.normal(size=(4, 500, 3)))
+    said = read(chains, has_chains=True)
+    assert said == ((4, 500, 3) if name == "to_arviz" else (3,))
+    for samples in (chains, {"params": chains, "other": chains[..., 0]}):
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            to.diagnostics.to_arviz(samples)
+            unsaid = read(chains)
+        words = [str(warning.message) for warning in seen]
+        assert sum("one chain of 4 draws" in w and "`has_chains=True`" in w for w in words) == 2
+    assert unsaid == read(chains, has_chains=False) != said
+    read(chains[0])  # of 500 draws: nothing to warn of
+
+
+def test_few_samples_of_a_network_are_no_chains():
+    """Arrays whose second axes differ cannot be chains of draws."""
+    network = {"kernel": jnp.ones((5, 30, 20)), "bias": jnp.ones((5, 20))}
+    assert to.diagnostics.to_arviz(network).posterior.sizes["draw"] == 5
+
+
+def test_rhat_takes_the_same_argument():
+    chains = jnp.asarray(RNG.normal(size=(4, 500, 3)))
+    found = to.diagnostics.rhat(chains, has_chains=True)
+    np.testing.assert_array_equal(found, to.diagnostics.rhat(chains))
+    with pytest.raises(ValueError, match="`has_chains` must be True for R-hat"):
+        to.diagnostics.rhat(chains, has_chains=False)
 
 
 def autoregressive(correlation, chains, draws, seed):
@@ -131,6 +213,10 @@ REFUSED = {
         r"must be arrays \[chains, draws, ...\], got shape \(9,\) for 'params'",
     ),
     "nothing": (lambda: to.diagnostics.to_arviz({}), "no arrays in it"),
+    "different chains": (
+        lambda: to.diagnostics.rhat({"a": jnp.ones((2, 9)), "b": jnp.ones((9, 3))}),
+        r"same numbers of chains and draws in every array, got \[\(2, 9\), \(9, 3\)\]",
+    ),
     "one chain": (lambda: to.diagnostics.rhat(jnp.ones((1, 9))), "at least 2 chains and 4 draws"),
     "few draws": (lambda: to.diagnostics.effective_sample_size(jnp.ones(3)), "4 draws, got 1 and"),
 }
@@ -147,11 +233,3 @@ def test_without_arviz(monkeypatch):
     monkeypatch.setitem(sys.modules, "arviz", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'thermo_optax\[samples\]'"):
         to.diagnostics.to_arviz(jnp.ones(9))
-
-
-def test_an_arviz_without_inference_data(monkeypatch):
-    newer = types.ModuleType("arviz")
-    monkeypatch.setattr(newer, "__version__", "1.0.0", raising=False)
-    monkeypatch.setitem(sys.modules, "arviz", newer)
-    with pytest.raises(ImportError, match="arviz 1.0.0 has no `InferenceData`"):
-        to.diagnostics.rhat(jnp.ones((2, 9)))

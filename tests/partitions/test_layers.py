@@ -51,7 +51,9 @@ def run(tx, params, steps=3):
         ),
         (
             to.adlala(0.1, friction=1.0, key=0),
-            to.adaptive_langevin(0.1, 1e-4, thermostat="tensor", initial_momentum="zero", key=0),
+            to.adaptive_langevin(
+                0.1, 1e-4, splitting="ACDEDCAB", thermostat="tensor", initial_momentum="zero", key=0
+            ),
             to.langevin(0.1, 1e-4, friction=1.0, initial_momentum="zero", key=0),
         ),
     ],

@@ -51,6 +51,30 @@ def test_weights():
         np.testing.assert_allclose(actual["outputs"], wanted["outputs"], atol=1e-6)
 
 
+WITHOUT_MEANING = {
+    "all 0": [0.0, 0.0, 0.0],
+    "an empty mask": [False, False, False],
+    "not a number": [1.0, jnp.nan, 1.0],
+    "infinite": [1.0, jnp.inf, 0.0],
+    "negative": [2.0, -1.0, 1.0],
+    "all negative": [-1.0, -1.0, -1.0],
+}
+
+
+@pytest.mark.parametrize("case", WITHOUT_MEANING)
+def test_weights_without_meaning(case):
+    """An error where it is known, and else not a number: never a mean of nothing."""
+    weights, samples = jnp.asarray(WITHOUT_MEANING[case]), jnp.array([1.0, 2.0, 3.0])
+
+    def predict(weights):
+        return to.ensemble_predict(lambda x, y: x * y, samples, jnp.ones(2), weights=weights)
+
+    with pytest.raises(ValueError, match="`weights` must be finite numbers >= 0"):
+        predict(weights)
+    found = jax.jit(predict)(weights)
+    assert np.all(np.isnan(found.mean)) and np.all(np.isnan(found.standard_deviation))
+
+
 def test_inside_jit_with_a_mask():
     @jax.jit
     def run(x):

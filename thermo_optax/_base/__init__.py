@@ -61,7 +61,12 @@ from ._shards import on_all_shards as on_all_shards
 from ._shards import over_shards as over_shards
 from ._shards import size as size
 from ._shards import varying_axes as varying_axes
+from ._states import arrays_by_place as arrays_by_place
+from ._states import cast_like as cast_like
+from ._states import check_one as check_one
 from ._states import merged as merged
+from ._states import state_arrays as state_arrays
 from ._states import states_of as states_of
+from ._states import unwrapped as unwrapped
 from ._sums import inner_product as inner_product
 from ._sums import sum_of_squares as sum_of_squares

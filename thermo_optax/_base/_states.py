@@ -1,34 +1,106 @@
 """States of one transformation inside those of chains and partitions, and their arrays by path."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
+
+from ._paths import Path, plain_paths
+
+
+def is_variable(node: Any) -> bool:
+    """Whether a node is a variable of Flax NNX, told by its methods: Flax is not imported."""
+    return hasattr(type(node), "get_value") and hasattr(type(node), "get_metadata")
+
+
+def unwrapped(tree: Any) -> Any:
+    """The tree with the value of each variable in its place."""
+    return jax.tree.map(_value, tree, is_leaf=is_variable)
+
+
+def state_arrays(state: Any) -> Any:
+    """A state with bare arrays, as the transformation made it.
+
+    `nnx.Optimizer` wraps every leaf of a state, its counters included. Where some leaf is bare, the
+    variables are those of the parameters, and stay: what is read then has the user's containers.
+    """
+    wrapped = [is_variable(leaf) for leaf in jax.tree.leaves(state, is_leaf=is_variable)]
+    return unwrapped(state) if all(wrapped) else state
 
 
 def states_of(state: Any, kind: type, maker: str) -> list[Any]:
-    """All states of a kind: one, or one for each group of a partition."""
+    """All states of a kind: one, or one for each group of a partition; see `state_arrays`."""
     found = [node for _, node in optax.tree.get_all_with_path(state, kind.__name__)]
     if not found:
         raise ValueError(
             f"`state` has no `{maker}` in it: pass the state of `{maker}(...)`, or of a chain or "
             "partition with one of them."
         )
-    return found
+    return [state_arrays(node) for node in found]
 
 
 def merged(params: Any, trees: Sequence[Any], otherwise: Callable[[Any], Any]) -> Any:
-    """A tree like params of the arrays that stand at the same paths in the trees.
+    """A tree like params of the arrays that stand at the same places in the trees.
 
     Groups of a partition have holes where the others have their parameters, a whole layer at once
-    where the labels name layers; what is in no group becomes `otherwise(param)`.
+    where the labels name layers; what is in no group becomes `otherwise(param)`. A leaf of params
+    that is no array, such as an activation function, stays as it is.
     """
-    arrays: dict[tuple, Any] = {}
+    arrays: dict[Path, Any] = {}
     for tree in trees:
-        arrays.update(jax.tree_util.tree_leaves_with_path(tree))
+        arrays.update(arrays_by_place(tree))
 
-    def chosen(path, param):
-        return arrays[path] if path in arrays else otherwise(param)
+    def chosen(place, param):
+        if place in arrays:
+            return _rewrapped(param, arrays[place])
+        return _rewrapped(param, otherwise(_value(param))) if _is_array(_value(param)) else param
 
-    return jax.tree_util.tree_map_with_path(chosen, params)
+    leaves, structure = jax.tree.flatten(params, is_leaf=is_variable)
+    return structure.unflatten(map(chosen, plain_paths(params), leaves))
+
+
+def cast_like(tree: Any, params: Any) -> Any:
+    """The arrays of a tree in the dtypes of params, which has the same structure."""
+    return jax.tree.map(
+        lambda x, param: x.astype(param.dtype) if _is_array(param) else x, tree, params
+    )
+
+
+def arrays_by_place(tree: Any) -> dict[Path, Any]:
+    """The arrays of a tree by their place: the names of its containers, from the root.
+
+    A Flax module, its state and a plain dict of the same arrays have the same places.
+    """
+    return dict(zip(plain_paths(tree), jax.tree.leaves(tree), strict=True))
+
+
+def check_one(states: Sequence[Any]) -> None:
+    """Raises for states of several chains or replicas, whose axis readers would misread."""
+    shape = next((shape for shape in map(_counter_shape, states) if shape), ())
+    if shape:
+        raise ValueError(
+            f"`state` is of {math.prod(shape)} chains: `jax.vmap` the reader over them, as in "
+            "`jax.vmap(reader)(state, params)`. Replicas are chains, too: those of "
+            "`replica_exchange` are in its `inner_state`."
+        )
+
+
+def _counter_shape(state: Any) -> tuple[int, ...]:
+    """The axes in front of a state: a counter has none of its own."""
+    return jnp.shape(getattr(state, "num_collected", state.count))
+
+
+def _value(leaf: Any) -> Any:
+    return leaf.get_value() if is_variable(leaf) else leaf
+
+
+def _rewrapped(param: Any, array: Any) -> Any:
+    """The array, in a variable like the parameter's if that is one."""
+    return jax.tree.map(lambda _: array, param) if is_variable(param) else array
+
+
+def _is_array(leaf: Any) -> bool:
+    return hasattr(leaf, "dtype") and not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)

@@ -8,39 +8,45 @@ from typing import Any
 import jax
 import numpy as np
 
-from thermo_optax._base import layer_name, plain_paths
+from thermo_optax._base import arrays_by_place
+
+from ._names import unique_names
 
 
 def to_arviz(
     samples: Any,
     *,
-    has_chains: bool = False,
+    has_chains: bool | None = None,
     coords: Mapping[str, Any] | None = None,
     dims: Mapping[str, list[str]] | None = None,
     **groups: Mapping[str, Any],
 ) -> Any:
-    r"""Samples of the parameters as an ArviZ `InferenceData`, for its plots, tables and files.
+    r"""Samples of the parameters in ArviZ's format, for its plots, tables and files.
 
     .. math::
         x^{(c, i)} \mapsto \text{posterior}[\text{chain} = c, \text{draw} = i]
 
     Args:
         samples: a tree of arrays [draws, ...], such as `collected_samples` returns, or [chains,
-            draws, ...].
-        has_chains: whether the first axis counts chains; without, all is one chain.
+            draws, ...], such as it returns of a run that was vmapped.
+        has_chains: whether the first axis of every array counts chains. None is False, with a
+            warning where the shapes look as if it did.
         coords: labels along the axes of the parameters, as ArviZ takes them.
         dims: names of these axes for each variable, as ArviZ takes them.
         **groups: further groups, such as ``sample_stats={"lp": ...}`` or ``log_likelihood={...}``:
-            dictionaries of arrays [draws, ...], or [chains, draws, ...].
+            dictionaries of arrays with the axes of `samples` in front; those with "data" in their
+            name, such as ``observed_data={...}``, are without these axes.
 
     Returns:
-        `arviz.InferenceData` with the group `posterior`. A variable is named by its path in the
-        tree, "hidden/kernel"; a single array is named "params". Half precision becomes float32.
+        An `arviz.InferenceData` (ArviZ 0.22 and 0.23) or an `xarray.DataTree` (ArviZ 1.0 and
+        later), with the group `posterior`; both have ``.posterior`` and ``.to_netcdf(path)``. A
+        variable is named by its path in the tree with dots between, "hidden.kernel", since files
+        admit no slashes in names; a single array is named "params". Half precision becomes float32.
 
     Raises:
-        ValueError: for arrays without these axes.
+        ValueError: for arrays without these axes, or of different numbers of chains or draws; for
+            two variables of one name.
         ModuleNotFoundError: without ArviZ.
-        ImportError: for ArviZ 1.0 and later, which have no `InferenceData`.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -48,22 +54,25 @@ def to_arviz(
         >>> samples = {"hidden": {"kernel": jnp.zeros((100, 3, 2))}}
         >>> data = to.diagnostics.to_arviz(samples)
         >>> print(dict(data.posterior.sizes))
-        {'chain': 1, 'draw': 100, 'hidden/kernel_dim_0': 3, 'hidden/kernel_dim_1': 2}
+        {'chain': 1, 'draw': 100, 'hidden.kernel_dim_0': 3, 'hidden.kernel_dim_1': 2}
 
     References:
         Kumar, Carroll, Hartikainen and Martin, `ArviZ a unified library for exploratory analysis of
         Bayesian models in Python <https://doi.org/10.21105/joss.01143>`_, 2019.
     """
-    arviz = require_arviz()
-    with_chains = {
-        name: {key: _with_chains(f"{name}: {key}", value, has_chains) for key, value in one.items()}
-        for name, one in groups.items()
+    has_chains = _first_axis_is_chains(samples, has_chains)
+    posterior = _variables("samples", samples, has_chains)
+    others = {
+        name: _variables(name, dict(arrays), None if "data" in name else has_chains)
+        for name, arrays in groups.items()
     }
-    posterior = _variables(samples, has_chains)
-    return arviz.from_dict(posterior=posterior, coords=coords, dims=dims, **with_chains)
+    named = {_file_name(name): axes for name, axes in (dims or {}).items()}
+    return _converted({"posterior": posterior, **others}, coords=coords, dims=named)
 
 
-def effective_sample_size(samples: Any, *, has_chains: bool = False, method: str = "bulk") -> Any:
+def effective_sample_size(
+    samples: Any, *, has_chains: bool | None = None, method: str = "bulk"
+) -> Any:
     r"""How many independent draws know the mean as well as these correlated ones do.
 
     .. math::
@@ -81,7 +90,7 @@ def effective_sample_size(samples: Any, *, has_chains: bool = False, method: str
         A tree like samples, without the axes of chains and draws.
 
     Raises:
-        ValueError: for arrays without these axes, or fewer than 4 draws.
+        ValueError: as in `to_arviz`, and for fewer than 4 draws.
         ModuleNotFoundError: without ArviZ.
 
     Examples:
@@ -96,12 +105,13 @@ def effective_sample_size(samples: Any, *, has_chains: bool = False, method: str
         localization: An improved R-hat for assessing convergence of MCMC
         <https://arxiv.org/abs/1903.08008>`_, 2021, section 4.
     """
-    _check_draws(samples, has_chains, chains=1)
-    data = to_arviz(samples, has_chains=has_chains)
-    return _like(samples, require_arviz().ess(data, method=method))
+    posterior = _variables("samples", samples, _first_axis_is_chains(samples, has_chains))
+    _check_draws(posterior, chains=1)
+    found = require_arviz().ess(_converted({"posterior": posterior}), method=method)
+    return _like(samples, posterior, found)
 
 
-def rhat(samples: Any, *, method: str = "rank") -> Any:
+def rhat(samples: Any, *, has_chains: bool | None = None, method: str = "rank") -> Any:
     r"""Whether the chains agree: the spread of all draws over the spread within a chain.
 
     .. math::
@@ -112,13 +122,15 @@ def rhat(samples: Any, *, method: str = "rank") -> Any:
 
     Args:
         samples: a tree of arrays [chains, draws, ...], of at least 2 chains and 4 draws.
+        has_chains: as in `to_arviz`, but None is True, since one chain cannot be compared.
         method: as in `arviz.rhat`: "rank" (the larger of bulk and tail), "split", "folded"...
 
     Returns:
         A tree like samples, without the axes of chains and draws.
 
     Raises:
-        ValueError: for arrays without these axes, fewer than 2 chains or 4 draws.
+        ValueError: as in `to_arviz`, for fewer than 2 chains or 4 draws, and for
+            ``has_chains=False``.
         ModuleNotFoundError: without ArviZ.
 
     Examples:
@@ -132,16 +144,22 @@ def rhat(samples: Any, *, method: str = "rank") -> Any:
     References:
         Vehtari et al., 2021, eq. (4) and section 4.
     """
-    _check_draws(samples, True, chains=2)
-    data = to_arviz(samples, has_chains=True)
-    return _like(samples, require_arviz().rhat(data, method=method))
+    if has_chains is not None and not has_chains:
+        raise ValueError(
+            "`has_chains` must be True for R-hat, which compares chains. `jax.vmap` the run over "
+            "keys, and pass its samples [chains, draws, ...]."
+        )
+    posterior = _variables("samples", samples, True)
+    _check_draws(posterior, chains=2)
+    found = require_arviz().rhat(_converted({"posterior": posterior}), method=method)
+    return _like(samples, posterior, found)
 
 
 def require_arviz() -> types.ModuleType:
     """The package ArviZ, imported when it is needed."""
     try:
         with warnings.catch_warnings():
-            # Of its next release, once a day; the range in our extra takes care of that.
+            # Of 1.0, once a day: both are supported.
             warnings.filterwarnings("ignore", "\\s*ArviZ is undergoing", FutureWarning)
             import arviz
     except ModuleNotFoundError as error:
@@ -152,43 +170,73 @@ def require_arviz() -> types.ModuleType:
             "installed: pip install 'thermo_optax[samples]'",
             name="arviz",
         ) from error
-    if not hasattr(arviz, "InferenceData"):
-        raise ImportError(
-            f"arviz {arviz.__version__} has no `InferenceData`, which 1.0 gave up: "
-            "pip install 'thermo_optax[samples]' chooses an earlier one.",
-            name="arviz",
-        )
     return arviz
 
 
-def _variables(samples: Any, has_chains: bool) -> dict[str, np.ndarray]:
-    """The arrays by name, as [chains, draws, ...]."""
-    leaves = jax.tree.leaves(samples)
-    if not leaves:
-        raise ValueError(f"`samples` has no arrays in it ({samples!r}).")
-    named = zip(_names(samples), leaves, strict=True)
-    return {name: _with_chains(name, leaf, has_chains) for name, leaf in named}
+def _converted(groups: dict[str, dict[str, np.ndarray]], **options: Any) -> Any:
+    """The groups in the format of the ArviZ that is installed."""
+    arviz = require_arviz()
+    if "InferenceData" in vars(arviz):  # not by `hasattr`, on which 1.0 warns
+        return arviz.from_dict(**groups, **options)
+    return arviz.from_dict(groups, **options)  # since 1.0 all groups are one argument
 
 
-def _names(samples: Any) -> list[str]:
-    return [layer_name(path) for path in plain_paths(samples)]
+def _first_axis_is_chains(samples: Any, has_chains: bool | None) -> bool:
+    """What `has_chains` says; without it no, but with a warning where that looks wrong."""
+    if has_chains is not None:
+        return bool(has_chains)
+    axes = {np.shape(leaf)[:2] for leaf in jax.tree.leaves(samples)}
+    if len(axes) == 1 and len(shape := axes.pop()) == 2 and 1 < shape[0] < shape[1]:
+        warnings.warn(
+            f"`samples` are read as one chain of {shape[0]} draws, but every array has the shape "
+            f"[{shape[0]}, {shape[1]}, ...]. If these are {shape[0]} chains, pass "
+            "`has_chains=True`; if not, `has_chains=False`.",
+            stacklevel=3,
+        )
+    return False
 
 
-def _with_chains(name: str, value: Any, has_chains: bool) -> np.ndarray:
+def _file_name(name: str) -> str:
+    """The name of a variable: with slashes it could not be saved."""
+    return name.replace("/", ".")
+
+
+def _variables(group: str, tree: Any, has_chains: bool | None) -> dict[str, np.ndarray]:
+    """The arrays by name, as [chains, draws, ...]; without these axes if `has_chains` is None."""
+    arrays = arrays_by_place(tree)
+    if not arrays:
+        raise ValueError(f"`{group}` has no arrays in it ({tree!r}).")
+    names = unique_names(list(arrays), separator=".")
+    found = {
+        name: _array(f"`{group}`", name, array, has_chains)
+        for name, array in zip(names, arrays.values(), strict=True)
+    }
+    axes = {array.shape[:2] for array in found.values()}
+    if has_chains is not None and len(axes) > 1:
+        raise ValueError(
+            f"`{group}` must have the same numbers of chains and draws in every array, got "
+            f"{sorted(axes)}. `has_chains` says whether the first axis counts chains."
+        )
+    return found
+
+
+def _array(group: str, name: str, value: Any, has_chains: bool | None) -> np.ndarray:
     array = np.asarray(value)
+    if array.dtype.itemsize < 4 and array.dtype.kind not in "biu":
+        array = array.astype(np.float32)  # bfloat16 among them, which only JAX knows
+    if has_chains is None:
+        return array
     if array.ndim < 1 + has_chains:
         axes = "[chains, draws, ...]" if has_chains else "[draws, ...]"
         raise ValueError(
-            f"`samples` must be arrays {axes}, got shape {array.shape} for {name!r}: pass what "
+            f"{group} must be arrays {axes}, got shape {array.shape} for {name!r}: pass what "
             "`collected_samples` returns, with `has_chains=True` if the run was vmapped."
         )
-    if array.dtype.itemsize < 4 and array.dtype.kind not in "biu":
-        array = array.astype(np.float32)  # bfloat16 among them, which only JAX knows
     return array if has_chains else array[None]
 
 
-def _check_draws(samples: Any, has_chains: bool, chains: int) -> None:
-    for name, array in _variables(samples, has_chains).items():
+def _check_draws(posterior: dict[str, np.ndarray], chains: int) -> None:
+    for name, array in posterior.items():
         if array.shape[0] < chains or array.shape[1] < 4:
             raise ValueError(
                 f"`samples` must have at least {chains} chains and 4 draws, got {array.shape[0]} "
@@ -196,7 +244,8 @@ def _check_draws(samples: Any, has_chains: bool, chains: int) -> None:
             )
 
 
-def _like(samples: Any, dataset: Any) -> Any:
+def _like(samples: Any, posterior: dict[str, np.ndarray], found: Any) -> Any:
     """The numbers that ArviZ found for each variable, as a tree."""
-    found = [dataset[name].values for name in _names(samples)]
-    return jax.tree.unflatten(jax.tree.structure(samples), found)
+    return jax.tree.unflatten(
+        jax.tree.structure(samples), [found[name].values for name in posterior]
+    )

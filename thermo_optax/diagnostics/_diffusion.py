@@ -11,7 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from thermo_optax._base import check_leaves, check_not_empty, compute_dtype, sum_of_squares
+from thermo_optax._base import (
+    arrays_by_place,
+    check_leaves,
+    check_not_empty,
+    compute_dtype,
+    sum_of_squares,
+)
 
 from ._ranks import average_ranks, correlate, permutation_p_value
 
@@ -86,13 +92,13 @@ def distance(params: Any, start: Any) -> jax.Array:
     """
     check_leaves("params", params)
     check_not_empty("params", params)
-    if jax.tree.structure(params) != jax.tree.structure(start):
+    by_place, origins = arrays_by_place(params), arrays_by_place(start)
+    if by_place.keys() != origins.keys():
         raise ValueError(
             f"`start` must have the tree structure of `params`, got {jax.tree.structure(start)} "
             f"and {jax.tree.structure(params)}. Keep a copy of the parameters of step 0."
         )
-    by_path = jax.tree_util.tree_leaves_with_path(params)
-    counts = {jnp.shape(leaf)[:1] for _, leaf in by_path}
+    counts = {jnp.shape(leaf)[:1] for leaf in by_place.values()}
     if len(counts) != 1 or counts == {()}:
         raise ValueError(
             "`params` must have the replicas as the first axis of every leaf, got leaves with "
@@ -100,10 +106,12 @@ def distance(params: Any, start: Any) -> jax.Array:
             "`jax.tree.map(lambda leaf: leaf[None], params)`."
         )
     squares = []
-    for (path, leaf), origin in zip(by_path, jax.tree.leaves(start), strict=True):
+    for place, leaf in by_place.items():
+        origin = origins[place]
         if jnp.shape(origin) not in (leaf.shape, leaf.shape[1:]):
+            where = "".join(f"[{name!r}]" for name in place)
             raise ValueError(
-                f"`start{jax.tree_util.keystr(path)}` has shape {jnp.shape(origin)}, but `params` "
+                f"`start{where}` has shape {jnp.shape(origin)}, but `params` "
                 f"has {leaf.shape} there. Pass the parameters of step 0, of all replicas or of one."
             )
         dtype = compute_dtype(leaf.dtype)

@@ -6,57 +6,91 @@ state, without cost for the sampler, and run inside `jit` and `lax.scan`.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from thermo_optax._base import layer_name, layer_of, plain_paths
+from thermo_optax._base import (
+    Path,
+    arrays_by_place,
+    check_one,
+    layer_name,
+    layer_of,
+    state_arrays,
+)
 
 from ._bands import Temperature, with_interval
+from ._names import unique_names
+
+Energy = tuple[jax.Array, int]  # a sum whose mean is T a coordinate, and the number of coordinates
 
 
 def _has_momenta(node: Any) -> bool:
     """A sampler's state, known by its fields: diagnostics know no sampler by name."""
-    fields = getattr(node, "_fields", ())
-    return "momentum" in fields and ("reading" in fields or "kinetic_temperature" in fields)
+    fields = set(getattr(node, "_fields", ()))
+    return {"count", "rng_key", "momentum"} <= fields and bool(
+        {"reading", "kinetic_temperature"} & fields
+    )
 
 
 def _samplers(state: Any) -> dict[str, Any]:
-    """The states of all samplers inside a state, by the label of their group ("" without one)."""
-    found = {}
-    for path, node in jax.tree_util.tree_leaves_with_path(state, is_leaf=_has_momenta):
-        if _has_momenta(node):
-            labels = [str(e.key) for e in path if isinstance(e, jax.tree_util.DictKey)]
-            found["/".join(labels)] = node
+    """The states of all samplers inside a state, by the label of their group ("" without one).
+
+    Several under one label, as `masked` ones in a chain, are told apart by their place in it.
+    """
+    every = jax.tree_util.tree_leaves_with_path(state, is_leaf=_has_momenta)
+    found = [(path, state_arrays(node)) for path, node in every if _has_momenta(node)]
     if not found:
         raise ValueError(
             "`state` holds no momenta: pass the state of `langevin`, `sghmc`, `adaptive_langevin`, "
             "or of a partition or chain with one. `configurational_temperature` needs none."
         )
-    return found
+    check_one([node for _, node in found])
+    labels = [_label(path, jax.tree_util.DictKey) for path, _ in found]
+    if len(set(labels)) < len(labels):
+        kinds = jax.tree_util.DictKey, jax.tree_util.SequenceKey
+        labels = [_label(path, *kinds) for path, _ in found]
+    if len(set(labels)) < len(labels):  # told apart by fields of a wrapper's state only
+        labels = [jax.tree_util.keystr(path) for path, _ in found]
+    return dict(zip(labels, (node for _, node in found), strict=True))
 
 
-def _by_path(tree: Any) -> dict[Any, jax.Array]:
-    return dict(jax.tree_util.tree_leaves_with_path(tree))
+def _label(path: tuple, *kinds: type) -> str:
+    entries = (entry for entry in path if isinstance(entry, kinds))
+    return "/".join(jax.tree_util.keystr((entry,), simple=True) for entry in entries)
 
 
-def _energies(sampler: Any, grads: Any) -> dict[tuple, tuple[jax.Array, int]]:
-    """Per leaf: (the sum whose mean is T, number of coordinates), by plain path."""
-    pulls = {} if grads is None else _by_path(grads)
+def _check_like(name: str, tree: Mapping[Path, Any], reference: Mapping[Path, Any]) -> None:
+    """Every array of `reference` must have one of its shape in `tree`: nothing is broadcast."""
+    for place, array in reference.items():
+        found = f"the shape {jnp.shape(tree[place])}" if place in tree else "none"
+        if place not in tree or jnp.shape(tree[place]) != jnp.shape(array):
+            raise ValueError(
+                f"`{name}` must have an array of shape {jnp.shape(array)} at "
+                f"{layer_name(place)!r}, got {found}: pass the tree of the same parameters."
+            )
+
+
+def _energies(sampler: Any, grads: Any) -> dict[Path, Energy]:
+    """Of each array, by its place."""
+    momenta = arrays_by_place(sampler.momentum)
+    pulls = {} if grads is None else arrays_by_place(grads)
+    if grads is not None:
+        _check_like("grads", pulls, momenta)
     retain, kick = getattr(sampler, "reading", jnp.array([1.0, 0.0]))
     energies = {}
-    names = plain_paths(sampler.momentum)
-    for name, (path, p) in zip(names, _by_path(sampler.momentum).items(), strict=True):
+    for place, p in momenta.items():
         p = p.astype(jnp.result_type(float))
         seen = retain.astype(p.dtype) * p
-        if path in pulls:
-            seen -= kick.astype(p.dtype) * pulls[path].astype(p.dtype)
-        energies[name] = (jnp.sum(p * seen), math.prod(p.shape))
+        if grads is not None:
+            seen -= kick.astype(p.dtype) * pulls[place].astype(p.dtype)
+        energies[place] = (jnp.sum(p * seen), math.prod(p.shape))
     return energies
 
 
-def _pooled(energies: list[tuple[jax.Array, int]], confidence: float) -> Temperature:
+def _pooled(energies: list[Energy], confidence: float) -> Temperature:
     degrees = sum(n for _, n in energies)
     total = sum((e for e, _ in energies), jnp.zeros([]))
     return with_interval(total / max(degrees, 1), degrees, confidence)
@@ -77,17 +111,25 @@ def kinetic_temperature(
     which needs the gradient at the present parameters; without it the reading has the bias named
     above.
 
+    This is the temperature of the momenta, not of the parameters. The bath keeps the momenta at T
+    at any step size; at a large step the parameters of a splitting may be colder or hotter, by
+    order (h omega)^2, while this reading stays at T. Read the parameters with
+    `configurational_temperature`.
+
     Args:
-        state: state of a sampler with momenta, or of a partition or chain around some.
+        state: state of one sampler with momenta, or of a partition or chain around some. For
+            replicas or chains, `jax.vmap` this function over their states.
         grads: gradient at the present parameters, the one for the next `update`; optional.
         confidence: of the interval.
 
     Returns:
         The temperature and the confidence interval for the true one, from chi^2 with N degrees of
-        freedom; for a partition a dict from label to temperature.
+        freedom; for several samplers a dict: from the label of the group for a partition, from the
+        place in the chain ("0", "1") for masked samplers in a chain.
 
     Raises:
-        ValueError: if the state holds no momenta.
+        ValueError: if the state holds no momenta, or is of several chains or replicas; if the
+            gradients have other places or shapes than the momenta.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -135,7 +177,7 @@ def equipartition(
         stored momenta.
 
     Raises:
-        ValueError: if the state holds no momenta.
+        ValueError: as in `kinetic_temperature`, and if two layers have the same name.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -150,11 +192,15 @@ def equipartition(
         Leimkuhler, Matthews and Vlaar, `Partitioned integrators for thermodynamic parameterization
         of neural networks <https://arxiv.org/abs/1908.11843>`_, 2019, section 4.2.
     """
-    layers: dict[str, list] = {}
+    layers: dict[Path, list[Energy]] = {}
     for sampler in _samplers(state).values():
-        for path, energy in _energies(sampler, grads).items():
-            layers.setdefault(layer_name(layer_of(path)), []).append(energy)
-    return {name: _pooled(energies, confidence) for name, energies in layers.items()}
+        for place, energy in _energies(sampler, grads).items():
+            layers.setdefault(layer_of(place), []).append(energy)
+    names = unique_names(list(layers))
+    return {
+        name: _pooled(energies, confidence)
+        for name, energies in zip(names, layers.values(), strict=True)
+    }
 
 
 def configurational_temperature(
@@ -179,7 +225,7 @@ def configurational_temperature(
         The temperature and the confidence interval for the true one.
 
     Raises:
-        ValueError: if the trees differ.
+        ValueError: if the trees have arrays at different places or of different shapes.
 
     Examples:
         >>> import jax, jax.numpy as jnp
@@ -195,12 +241,14 @@ def configurational_temperature(
         <https://arxiv.org/abs/2002.02405>`_, 2020.
     """
     dtype = jnp.result_type(float)
-    if center is None:
-        center = jax.tree.map(jnp.zeros_like, params)
+    x, forces = arrays_by_place(params), arrays_by_place(grads)
+    centers = jax.tree.map(jnp.zeros_like, x) if center is None else arrays_by_place(center)
+    for name, tree in (("grads", forces), ("center", centers)):
+        _check_like(name, tree, x)
+        _check_like("params", x, tree)  # no array of the tree is left over
 
-    def virial(x, g, c):
-        return jnp.sum((x.astype(dtype) - c.astype(dtype)) * g.astype(dtype)), math.prod(x.shape)
+    def virial(place):
+        away = jnp.asarray(x[place], dtype) - jnp.asarray(centers[place], dtype)
+        return jnp.sum(away * jnp.asarray(forces[place], dtype)), math.prod(away.shape)
 
-    columns = [jax.tree.leaves(params)]
-    columns += [jax.tree.structure(params).flatten_up_to(tree) for tree in (grads, center)]
-    return _pooled([virial(*row) for row in zip(*columns, strict=True)], confidence)
+    return _pooled([virial(place) for place in x], confidence)

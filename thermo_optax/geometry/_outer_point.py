@@ -2,9 +2,7 @@
 
 from typing import Any, TypeVar
 
-import jax
-
-from thermo_optax._base import merged, states_of
+from thermo_optax._base import cast_like, merged, states_of
 
 from ._local_entropy import LocalEntropyState
 
@@ -59,4 +57,4 @@ def local_entropy_params(state: Any, params: Params) -> Params:
     """
     states = states_of(state, LocalEntropyState, "local_entropy")
     points = merged(params, [node.outer_params for node in states], lambda param: param)
-    return jax.tree.map(lambda x, param: x.astype(param.dtype), points, params)
+    return cast_like(points, params)

@@ -5,9 +5,10 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jax.core import Tracer
 
-from thermo_optax._base import check_choice, states_of
+from thermo_optax._base import check_choice, check_one, states_of
 
 from ._records import EnergyRecord, ReplicaExchangeState
 from ._swaps import replica_at
@@ -25,7 +26,9 @@ class SwapAcceptance(NamedTuple):
 
 def exchange_state(state: Any) -> ReplicaExchangeState:
     """The state of `replica_exchange` within the state of a chain or another wrapper."""
-    return states_of(state, ReplicaExchangeState, "replica_exchange")[0]
+    found = states_of(state, ReplicaExchangeState, "replica_exchange")[:1]
+    check_one(found)
+    return found[0]
 
 
 def replica_hyperparams(state: Any) -> dict[str, jax.Array]:
@@ -69,7 +72,9 @@ def by_rung(state: Any, tree: Any) -> Any:
 
     Samples of the law at the first rung's temperature are ``by_rung(state, params)[0]``, whoever
     stands there. In a long loop take the state that ``update`` was *given* with the parameters it
-    was given, or what both became after: a swap changes the rungs within ``update``.
+    was given, or what both became after: a swap changes the rungs within ``update``. Samples and
+    moments that were collected over time are not sorted by the rungs of now: collect them by
+    rung, ``collect_samples(replica_exchange(...), n, rung=0)``.
 
     Args:
         state: the state of `replica_exchange`, or of a chain with it.
@@ -79,7 +84,8 @@ def by_rung(state: Any, tree: Any) -> Any:
         The tree, with a leading axis of rungs.
 
     Raises:
-        ValueError: if there is no `replica_exchange` in the state.
+        ValueError: if there is no `replica_exchange` in the state, or the tree is not of its
+            replicas.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -99,8 +105,34 @@ def by_rung(state: Any, tree: Any) -> Any:
         Syed et al., `Non-Reversible Parallel Tempering <https://arxiv.org/abs/1905.02939>`_, 2021,
         on the index process.
     """
+    _check_replicas(state, "tree", tree)
     order = replica_at(exchange_state(state).rung)
     return jax.tree.map(lambda leaf: leaf[order], tree)
+
+
+def _check_replicas(state: Any, name: str, tree: Any) -> None:
+    """Arrays must be of the replicas as they are now, not samples of theirs in the past."""
+    size = exchange_state(state).rung.shape[0]
+    remedy = (
+        "Samples of a rung are kept by `collect_samples(replica_exchange(...), ..., rung=0)`, and "
+        "moments by `running_moments(replica_exchange(...), rung=0)`."
+    )
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        if jnp.shape(leaf)[:1] != (size,):
+            raise ValueError(
+                f"`{name}{jax.tree_util.keystr(path)}` must have a first axis of {size}, one entry "
+                f"for each replica, but has shape {jnp.shape(leaf)}. {remedy}"
+            )
+    inside = optax.tree.get_all_with_path(
+        exchange_state(state).inner_state, "CollectedSamplesState"
+    )
+    for _, node in inside:
+        axes = [[jnp.ndim(leaf) for leaf in jax.tree.leaves(each)] for each in (node.samples, tree)]
+        if axes[0] == axes[1]:
+            raise ValueError(
+                f"`{name}` has the axes of the samples that each replica collected, on whichever "
+                f"rungs it stood; the rungs of now cannot sort them. {remedy}"
+            )
 
 
 def best_replica(state: Any, params: Params, *, by: str = "lowest") -> Params:
@@ -210,7 +242,8 @@ def swap_acceptance(state: Any) -> SwapAcceptance:
     References:
         Syed et al., `Non-Reversible Parallel Tempering <https://arxiv.org/abs/1905.02939>`_, 2021.
     """
-    swaps = exchange_state(state).swaps
+    # Each number for itself, so that those of vmapped exchanges are right, too.
+    swaps = states_of(state, ReplicaExchangeState, "replica_exchange")[0].swaps
     tries = swaps.attempts.astype(jnp.float32)
     accepted = swaps.acceptances.astype(jnp.float32)
     return SwapAcceptance(swaps.attempts, accepted / tries, swaps.probability / tries)

@@ -12,3 +12,4 @@ from ._posterior import posterior_mean as posterior_mean
 from ._posterior import posterior_variance as posterior_variance
 from ._readings import collected_samples as collected_samples
 from ._readings import samples_and_mask as samples_and_mask
+from ._sharding import copy_sharding as copy_sharding

@@ -16,6 +16,7 @@ from thermo_optax._base import (
 )
 
 from ._rule import check_rows, collection_rule, empty_rows, inner_step, keep, write_row
+from ._rungs import replica_choice
 
 WHEN_FULL = ("overwrite", "stop")
 
@@ -38,6 +39,7 @@ def collect_samples(
     collect: ScalarOrSchedule | None = None,
     collect_if: Callable[[Any], Any] | None = None,
     when_full: str = "overwrite",
+    rung: int | str | None = None,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Keeps samples of the parameters in the state, thinned and after a burn-in.
 
@@ -50,14 +52,19 @@ def collect_samples(
     updates: ``collect_samples(optax.chain(...), ...)``. The samples lie in arrays of a fixed size,
     so that runs of any length, scanned or vmapped over chains, need the memory of `num_samples`
     copies of the parameters; donate the state, or step in a ``lax.scan``, and they are written in
-    place. Parameters that are not finite,
-    or whose square is not, are never stored.
+    place. Parameters that are not finite, or whose square is not, are never stored. On several
+    devices samples lie as the parameters do; `copy_sharding` tells `optax.tree.map_params` so.
 
     With `continuous_tempering` inside, samples of exp(-L / T) are those on the cold plateau:
     ``collect_if=lambda state: jnp.abs(to.tempering_state(state).alpha) < 0.4``; they need no
     weights, since the bias acts on alpha alone. Functions of alpha need those of
     `unbiasing_log_weights`, which `ensemble_predict` takes as ``weights=jnp.exp(...)``. With
     `local_entropy`, ``collect_if=lambda state: state.inner_step == 0`` keeps the outer points.
+
+    Around `replica_exchange` each replica wanders between the rungs, so that its samples mix their
+    temperatures, and no reading can sort them afterwards: `by_rung` knows the rungs of now. With
+    ``rung=0`` the samples are those of the coldest rung, whichever replica stands on it at the
+    time, in the memory of one replica.
 
     Args:
         inner: any optax transformation: a sampler, a chain or a partition.
@@ -69,13 +76,17 @@ def collect_samples(
             counting all steps.
         collect_if: a function of the new state of `inner` that returns a bool, likewise.
         when_full: "overwrite", so that the newest samples stay, or "stop", so that the first do.
+        rung: of a `replica_exchange` in `inner`, the rung whose parameters are kept, 0 for the
+            coldest, without the axis of replicas; "all" keeps those of all rungs, in their order.
+            None keeps the parameters as they are: of all replicas, in the order of the replicas.
 
     Returns:
         A transformation with state :class:`CollectedSamplesState`; read it with
         `collected_samples`.
 
     Raises:
-        ValueError: for numbers out of range, an unknown `when_full` or missing `params`.
+        ValueError: for numbers out of range, an unknown `when_full` or missing `params`; for a
+            `rung` without a `replica_exchange` inside.
         TypeError: for a number of samples that is traced, or a `collect_if` that is no function.
 
     Examples:
@@ -101,6 +112,14 @@ def collect_samples(
         >>> sampler = to.sghmc(cycles.learning_rate, cycles.temperature, momentum=0.9, key=0)
         >>> tx = to.collect_samples(sampler, num_samples=20, collect=cycles.sampling)
 
+        With replica exchange, those of the cold rung:
+
+        >>> ladder = {"temperature": [1.0, 2.0, 4.0]}
+        >>> exchange = to.replica_exchange(to.sgld(0.1, 1.0, key=0), ladder, key=1)
+        >>> tx = to.collect_samples(exchange, num_samples=20, rung=0)
+        >>> print(tx.init(jnp.zeros((3, 5))).samples.shape)
+        (20, 5)
+
     References:
         Zhang, Li, Zhang, Chen and Wilson, `Cyclical Stochastic Gradient MCMC for Bayesian Deep
         Learning <https://arxiv.org/abs/1902.03932>`_, 2020, Algorithm 1, for collection by cycles.
@@ -108,16 +127,18 @@ def collect_samples(
     check_rows("num_samples", 1, num_samples)
     check_choice("when_full", when_full, WHEN_FULL)
     rule = collection_rule(burn_in, thinning, collect, collect_if)
+    choose = replica_choice(rung)
     inner = heating(inner, needs_bath=False)
 
     def init(params):
         check_leaves("params", params)
         count, num_collected = jnp.zeros([], jnp.int32), jnp.zeros([], jnp.int32)
-        samples = empty_rows(params, num_samples)
-        return CollectedSamplesState(count, num_collected, samples, inner.init(params))
+        inner_state = inner.init(params)
+        samples = empty_rows(choose(params, inner_state), num_samples)
+        return CollectedSamplesState(count, num_collected, samples, inner_state)
 
     def update(updates, state, params=None, **extra_args):
-        step = inner_step(inner, rule, updates, state, params, **extra_args)
+        step = inner_step(inner, rule, choose, updates, state, params, **extra_args)
         moved, inner_state, new, due = step
         if when_full == "stop":
             due &= state.num_collected < num_samples

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 
 from thermo_optax._base import check_integer
 
@@ -46,11 +48,13 @@ def ensemble_predict(
             exponential of `unbiasing_log_weights`.
 
     Returns:
-        An :class:`EnsemblePrediction`; all of it runs inside `jit`.
+        An :class:`EnsemblePrediction`; all of it runs inside `jit`. NaN where the weights turn out,
+        under `jit`, to be all 0, negative or not finite.
 
     Raises:
         ValueError: for samples without an axis of samples or with different ones, weights of
-            another shape, or a batch size below 1.
+            another shape, or a batch size below 1; for weights that are all 0, negative or not
+            finite, where they are known.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -74,7 +78,12 @@ def ensemble_predict(
             f"`weights` must be one number for each of the {number} samples, got an array of shape "
             f"{shares.shape}."
         )
-    shares /= jnp.sum(shares)
+    _check_weights(shares)
+    # NaN where the weights mean nothing, which inside of jit is not known before. Said in so many
+    # words, because of a mask XLA takes 0 / 0 for 0.
+    total = jnp.sum(shares)
+    sound = jnp.all(shares >= 0) & (total > 0) & jnp.isfinite(total)
+    shares = jnp.where(sound, shares / total, jnp.nan)
     predictions = jax.lax.map(lambda x: apply_fn(x, inputs), samples, batch_size=batch_size)
 
     def mean(values):
@@ -101,6 +110,19 @@ def _number_of(samples: Any) -> int:
     return number
 
 
+def _check_weights(weights: jax.Array) -> None:
+    """Weights must be numbers >= 0 that do not all vanish, where they are known."""
+    if isinstance(weights, Tracer):
+        return
+    known = np.asarray(weights)
+    if not (np.all(np.isfinite(known)) and np.all(known >= 0) and np.any(known > 0)):
+        raise ValueError(
+            f"`weights` must be finite numbers >= 0 that are not all 0, got {known}. Of a mask of "
+            "`samples_and_mask` without any sample, run past `burn_in` first; of log weights take "
+            "`jnp.exp(w - w.max())`."
+        )
+
+
 def _wide(values: jax.Array) -> jax.Array:
     """In at least float32: means of half-precision numbers, or of 0 and 1, need the digits."""
     half = not jnp.issubdtype(values.dtype, jnp.floating) or values.dtype.itemsize < 4
@@ -111,4 +133,4 @@ def _weighted(shares: jax.Array, values: jax.Array) -> jax.Array:
     wide = _wide(values)
     # A sample without weight may be anything, also not a number.
     along = shares.astype(wide.dtype).reshape(-1, *[1] * (wide.ndim - 1))
-    return jnp.sum(jnp.where(along > 0, along * wide, 0), axis=0)
+    return jnp.sum(jnp.where(along == 0, 0, along * wide), axis=0)

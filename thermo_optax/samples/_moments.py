@@ -17,6 +17,7 @@ from thermo_optax._base import (
 )
 
 from ._rule import check_rows, collection_rule, empty_rows, inner_step, keep, write_row
+from ._rungs import replica_choice
 
 
 class RunningMomentsState(NamedTuple):
@@ -38,6 +39,7 @@ def running_moments(
     collect: ScalarOrSchedule | None = None,
     collect_if: Callable[[Any], Any] | None = None,
     rank: int = 0,
+    rung: int | str | None = None,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Keeps mean, variance and, on request, a low-rank covariance of the parameters in the state.
 
@@ -59,13 +61,16 @@ def running_moments(
         collect: as in `collect_samples`.
         collect_if: as in `collect_samples`.
         rank: K >= 0, the number of samples of the low-rank covariance; 0 keeps the diagonal only.
+        rung: as in `collect_samples`: 0 for the moments at the coldest rung of `replica_exchange`,
+            "all" for those at each rung. None mixes the rungs that a replica was on.
 
     Returns:
         A transformation with state :class:`RunningMomentsState`; read it with `posterior_mean`,
         `posterior_variance`, `posterior_deviations` and `draw_posterior`.
 
     Raises:
-        ValueError: for numbers out of range, or missing `params`.
+        ValueError: for numbers out of range, or missing `params`; for a `rung` without a
+            `replica_exchange` inside.
         TypeError: for a rank that is traced, or a `collect_if` that is no function.
 
     Examples:
@@ -91,18 +96,20 @@ def running_moments(
     """
     check_rows("rank", 0, rank)
     rule = collection_rule(burn_in, thinning, collect, collect_if)
+    choose = replica_choice(rung)
     inner = heating(inner, needs_bath=False)
 
     def init(params):
         check_leaves("params", params)
         count, num_collected = jnp.zeros([], jnp.int32), jnp.zeros([], jnp.int32)
-        mean, squares = jax.tree.map(_wide_zeros, params), jax.tree.map(_wide_zeros, params)
-        recent = empty_rows(params, rank) if rank else None
-        states = recent, inner.init(params)
-        return RunningMomentsState(count, num_collected, mean, squares, *states)
+        inner_state = inner.init(params)
+        kept = choose(params, inner_state)
+        mean, squares = jax.tree.map(_wide_zeros, kept), jax.tree.map(_wide_zeros, kept)
+        recent = empty_rows(kept, rank) if rank else None
+        return RunningMomentsState(count, num_collected, mean, squares, recent, inner_state)
 
     def update(updates, state, params=None, **extra_args):
-        step = inner_step(inner, rule, updates, state, params, **extra_args)
+        step = inner_step(inner, rule, choose, updates, state, params, **extra_args)
         moved, inner_state, new, due = step
 
         def store(due, kept):

@@ -9,8 +9,10 @@ import optax
 
 from thermo_optax._base import (
     KeyLike,
+    cast_like,
     check_integer,
     check_key,
+    check_one,
     compute_dtype,
     like,
     map_with_noise,
@@ -19,7 +21,6 @@ from thermo_optax._base import (
     stream_key,
 )
 
-from ._found import check_one_chain
 from ._moments import RunningMomentsState
 
 
@@ -65,7 +66,7 @@ def posterior_mean(state: Any, params: optax.Params) -> optax.Params:
         Welford, 1962.
     """
     means = merged(params, [m.mean for m in _all(state)], lambda param: param)
-    return jax.tree.map(lambda mean, param: mean.astype(param.dtype), means, params)
+    return cast_like(means, params)
 
 
 def posterior_variance(state: Any, params: optax.Params) -> Any:
@@ -201,12 +202,12 @@ def draw_posterior(
     check_key(key)
     drawn = [_draws(moments, num_draws, key) for moments in _all(state)]
     full = merged(params, drawn, lambda param: jnp.broadcast_to(param, (num_draws, *param.shape)))
-    return jax.tree.map(lambda draws, param: draws.astype(param.dtype), full, params)
+    return cast_like(full, params)
 
 
 def _all(state: Any) -> list[_Moments]:
     states = states_of(state, RunningMomentsState, "running_moments")
-    check_one_chain(states, "posterior_mean")
+    check_one(states)
     return [_moments(each) for each in states]
 
 

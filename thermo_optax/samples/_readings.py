@@ -8,10 +8,9 @@ import numpy as np
 import optax
 from jax.core import Tracer
 
-from thermo_optax._base import merged, states_of
+from thermo_optax._base import check_one, merged, states_of
 
 from ._collect import CollectedSamplesState
-from ._found import check_one_chain
 
 
 def collected_samples(state: Any, params: optax.Params | None = None) -> Any:
@@ -112,7 +111,7 @@ def samples_and_mask(state: Any, params: optax.Params | None = None) -> tuple[An
             f"`state` has {len(states)} times `collect_samples` in it, and one mask cannot serve "
             "them all. Put one `collect_samples` around the partition."
         )
-    check_one_chain(states, "samples_and_mask")
+    check_one(states)
     (only,) = states
     length = jax.tree.leaves(only.samples)[0].shape[0]
     # The oldest sample is in the next row to be written, once all are full.

@@ -22,6 +22,8 @@ from thermo_optax._base import (
     on_all_shards,
 )
 
+from ._rungs import Choice
+
 Rule = Callable[[jax.Array, Any], jax.Array]
 
 
@@ -108,12 +110,13 @@ def write_row(rows: Any, new: Any, index: jax.Array, due: jax.Array) -> Any:
 def inner_step(
     inner: optax.GradientTransformationExtraArgs,
     due: Rule,
+    choose: Choice,
     updates: Any,
     state: Any,
     params: Any,
     **extra_args: Any,
 ) -> tuple[Any, Any, Any, jax.Array]:
-    """A step of `inner`: its updates and state, the new parameters, and whether they are due."""
+    """A step of `inner`: updates, state, what is kept of the new parameters, whether due."""
     if params is None:
         raise ValueError(
             "`params` is required: what is collected are the new parameters. Pass the present ones "
@@ -122,5 +125,6 @@ def inner_step(
     check_leaves("updates", updates)
     check_structure(updates, params, "`params`")
     moved, inner_state = inner.update(updates, state.inner_state, params, **extra_args)
-    new = optax.apply_updates(params, moved)
+    # The new parameters with the new state: a swap changes the rungs before they move.
+    new = choose(optax.apply_updates(params, moved), inner_state)
     return moved, inner_state, new, due(state.count, inner_state)

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from thermo_optax._base import check_one, state_arrays
+
 from ._tempering import TemperingState
 
 
@@ -48,7 +50,7 @@ def tempering_state(state: Any) -> TemperingState:
             f"`state` holds {len(found)} states of `continuous_tempering`, not one. Pass the state "
             "of `ctld` or `continuous_tempering`, or of a chain or partition with one of them."
         )
-    return found[0]
+    return state_arrays(found[0])
 
 
 def tempering_profile(state: Any) -> TemperingProfile:
@@ -67,7 +69,8 @@ def tempering_profile(state: Any) -> TemperingProfile:
         A :class:`TemperingProfile`.
 
     Raises:
-        ValueError: if the state holds none or more than one, or one without a bias.
+        ValueError: if the state holds none or more than one, or one without a bias; for the state
+            of several chains outside of `jax.vmap`.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -83,7 +86,9 @@ def tempering_profile(state: Any) -> TemperingProfile:
         Laio and Parrinello, `Escaping free-energy minima
         <https://arxiv.org/abs/cond-mat/0208352>`_, 2002.
     """
-    biases = tempering_state(state).bias
+    found = tempering_state(state)
+    check_one([found])
+    biases = found.bias
     if not biases:
         raise ValueError(
             "`state` is of a `continuous_tempering` with `bias=None`: no bias to read."

@@ -1,0 +1,46 @@
+"""Defects of what reads states: thermometers, names, and the refusal of several chains."""
+
+from tests.mutants.mutant import Mutant
+
+STATES = "_base/_states.py"
+THERMOMETERS = "diagnostics/_thermometers.py"
+TESTS = "diagnostics/test_thermometers.py"
+CONTAINERS = ("contract/test_readers.py::test_readings_do_not_depend_on_the_container",)
+
+MUTANTS = [
+    Mutant(
+        "readings: masked samplers in a chain not told apart by their place",
+        THERMOMETERS,
+        "kinds = jax.tree_util.DictKey, jax.tree_util.SequenceKey",
+        "kinds = (jax.tree_util.DictKey,)",
+        (f"{TESTS}::test_masked_samplers_in_a_chain",),
+    ),
+    Mutant(
+        "readings: the momenta of replicas pooled",
+        THERMOMETERS,
+        "check_one([node for _, node in found])",
+        "check_one([])",
+        (f"{TESTS}::test_replicas_are_read_one_by_one",),
+    ),
+    Mutant(
+        "readings: gradients of other shapes broadcast",
+        THERMOMETERS,
+        "if place not in tree or jnp.shape(tree[place]) != jnp.shape(array):",
+        "if place not in tree:",
+        (f"{TESTS}::test_nothing_is_broadcast",),
+    ),
+    Mutant(
+        "readings: the variables of the parameters are lost",
+        STATES,
+        "return jax.tree.map(lambda _: array, param) if is_variable(param) else array",
+        "return array",
+        CONTAINERS,
+    ),
+    Mutant(
+        "readings: the places of an NNX state are not those of its arrays",
+        STATES,
+        "jax.tree_util.tree_leaves_with_path(tree, is_leaf=is_variable)",
+        "jax.tree_util.tree_leaves_with_path(tree)",
+        CONTAINERS,
+    ),
+]

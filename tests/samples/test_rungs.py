@@ -1,0 +1,144 @@
+"""Samples and moments by rung: each has the law of its own temperature."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import thermo_optax as to
+from tests.samples.walks import counting
+from tests.statistics import assert_mean
+
+TEMPERATURES = np.array([1.0, 2.0, 4.0])
+CHAINS, DRAWS, THINNING = 256, 40, 10
+
+
+def exchange(key=1, inner=None, **options):
+    if inner is None:  # at rest, which compiles sooner
+        inner = to.langevin(0.5, 1.0, friction=1.0, initial_momentum="zero", key=key)
+    ladder = {"temperature": TEMPERATURES}
+    return to.replica_exchange(inner, ladder, swap_period=4, key=key, **options)
+
+
+@pytest.fixture(scope="module")
+def runs():
+    """Chains of two coordinates per replica in the well x^2 / 2, collected in four ways at once."""
+    when = {"burn_in": 50, "thinning": THINNING}
+
+    def make(key):
+        tx = to.collect_samples(exchange(key), DRAWS, rung=0, **when)
+        tx = to.collect_samples(tx, DRAWS, rung="all", **when)
+        tx = to.running_moments(tx, rung="all", **when)
+        return to.running_moments(tx, rung=0, rank=2, **when)
+
+    @jax.jit
+    @jax.vmap
+    def run(state):
+        tx = make(0)  # the keys are in the state
+
+        def step(carry, _):
+            x, state = carry
+            updates, state = tx.update(x, state, x, value=jnp.sum(x**2, 1) / 2)
+            x = optax.apply_updates(x, updates)
+            return (x, state), to.by_rung(state, x)
+
+        steps = 50 + DRAWS * THINNING
+        (_, state), visited = jax.lax.scan(step, (x, state), length=steps)
+        all_rungs = state.inner_state
+        collected = all_rungs.inner_state
+        return {
+            "moments": state._replace(inner_state=None),
+            "moments of all": all_rungs._replace(inner_state=None),
+            "all": collected.samples,
+            "cold": collected.inner_state.samples,
+            "visited": visited[50::THINNING],
+        }
+
+    x = jnp.zeros((3, 2))
+    keys = jax.random.split(jax.random.key(0), CHAINS)
+    return run(jax.vmap(lambda key: make(key).init(x))(keys))
+
+
+def test_what_is_kept_is_what_stood_on_the_rung(runs):
+    """To the last bit, at the time of each sample; a kept rung has no axis of replicas."""
+    assert runs["cold"].shape == (CHAINS, DRAWS, 2)
+    np.testing.assert_array_equal(runs["all"], runs["visited"])
+    np.testing.assert_array_equal(runs["cold"], runs["visited"][:, :, 0])
+
+
+def test_every_rung_has_its_law(runs):
+    """Variances T, where a replica's own samples have the mean of all: (1 + 2 + 4) / 3."""
+    for rung, temperature in enumerate(TEMPERATURES):
+        by_chain = np.mean(np.square(runs["all"][:, :, rung]), axis=(1, 2))
+        assert_mean(by_chain, temperature, name=f"variance at rung {rung}")
+
+
+def test_moments_are_those_of_the_samples(runs):
+    x = jnp.zeros((CHAINS, 3, 2))
+    variance = jax.vmap(to.posterior_variance)(runs["moments"], x[:, 0])
+    np.testing.assert_allclose(variance, np.var(runs["cold"], axis=1, ddof=1), rtol=1e-4)
+    mean = jax.vmap(to.posterior_mean)(runs["moments of all"], x)
+    np.testing.assert_allclose(mean, np.mean(runs["all"], axis=1), atol=1e-5)
+    rows = jax.vmap(to.posterior_deviations)(runs["moments"], x[:, 0])
+    assert rows.shape == (CHAINS, 2, 2)
+
+
+def test_readers_of_a_state_by_rung():
+    params = {"w": jnp.ones((3, 4)), "b": jnp.ones((3, 2))}
+    tx = to.running_moments(to.collect_samples(exchange(), 5, rung=0), rung=0)
+    state = tx.init(params)
+    for _ in range(2):
+        _, state = tx.update(params, state, params, value=jnp.zeros(3))
+    one = jax.tree.map(lambda leaf: leaf[0], params)
+    assert jax.tree.map(jnp.shape, to.collected_samples(state)) == {"w": (2, 4), "b": (2, 2)}
+    assert jax.tree.map(jnp.shape, to.posterior_mean(state, one)) == {"w": (4,), "b": (2,)}
+    assert to.draw_posterior(state, one, 7, key=0)["w"].shape == (7, 4)
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), params)
+    of_shapes = jax.eval_shape(lambda: tx.init(shapes))
+    assert jax.tree.map(jnp.shape, of_shapes) == jax.tree.map(jnp.shape, state)
+
+
+def test_a_hot_replica_that_diverged_does_not_stop_the_cold_one():
+    inner = to.sgld(0.1, 1.0, key=0)
+    tx = to.collect_samples(exchange(inner=inner), 5, rung=0)
+    tx_all = to.collect_samples(exchange(inner=inner), 5)
+    x = jnp.array([0.0, 0.0, jnp.nan])
+    for transformation, number in ((tx, 1), (tx_all, 0)):
+        _, state = transformation.update(x, transformation.init(x), x, value=x)
+        assert state.num_collected == number
+
+
+def test_samples_cannot_be_sorted_afterwards():
+    """The rungs of now say nothing of samples of the past, so `by_rung` does not take them."""
+    x = jnp.ones((3, 2))
+    outside = to.collect_samples(exchange(), 5)
+    inside = exchange(inner=to.collect_samples(to.sgld(0.1, 1.0, key=0), 5))
+    for tx in (outside, inside):
+        state = tx.init(x)
+        for _ in range(4):
+            _, state = tx.update(x, state, x, value=jnp.zeros(3))
+        samples = to.collected_samples(state)
+        with pytest.raises(ValueError, match="rung=0"):
+            to.by_rung(state, samples)
+        assert to.by_rung(state, x).shape == x.shape
+        assert to.by_rung(state, {"loss": jnp.zeros(3)})["loss"].shape == (3,)
+
+
+REFUSED = {
+    "no exchange": (lambda: to.collect_samples(counting(), 1, rung=0), "`rung` needs one"),
+    "too high": (lambda: to.running_moments(exchange(), rung=3), "`rung` must be below 3"),
+    "negative": (lambda: to.running_moments(exchange(), rung=-1), "`rung` must be an integer"),
+    "a word": (lambda: to.collect_samples(exchange(), 1, rung="cold"), "`rung` must be an int"),
+    "inside": (
+        lambda: exchange(inner=to.collect_samples(to.sgld(0.1, 1.0, key=0), 1, rung=0)),
+        "put it around the exchange",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused(case):
+    make, message = REFUSED[case]
+    with pytest.raises(ValueError, match=message):
+        make().init(jnp.ones((3, 2)))
