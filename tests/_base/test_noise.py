@@ -10,7 +10,8 @@ import pytest
 
 from tests._base import reference_noise as reference
 from thermo_optax._base import _layout, _noise
-from thermo_optax._base._noise import GENERATORS, fold, map_with_noise
+from thermo_optax._base._noise import GENERATORS, map_with_noise
+from thermo_optax._base._threefry import fold
 
 KEY = np.array([0x12345678, 0x9ABCDEF0], np.uint32)
 LAYOUTS = ["fused", "paired"]

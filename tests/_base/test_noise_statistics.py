@@ -10,7 +10,8 @@ from scipy.special import ndtr
 
 from tests.statistics import assert_law, assert_mean, assert_uncorrelated
 from thermo_optax._base._layout import plan
-from thermo_optax._base._noise import GENERATORS, fold, map_with_noise
+from thermo_optax._base._noise import GENERATORS, map_with_noise
+from thermo_optax._base._threefry import fold
 
 SIZE = 1 << 19
 KEY = np.array([0x0BADCAFE, 0xDEADBEEF], np.uint32)

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._checks import check_choice
-from ._noise import GENERATORS, fold
+from ._noise import GENERATORS
+from ._threefry import fold
 
 KeyLike = jax.Array | int
 

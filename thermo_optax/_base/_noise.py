@@ -29,7 +29,7 @@ from . import _ternary
 from ._backend import on_one_cpu
 from ._layout import Group, Place, plan, words
 from ._shards import varying_axes, warn_of_hidden_axes
-from ._threefry import box_muller, inverse_cdf, threefry2x32
+from ._threefry import box_muller, fold, inverse_cdf, threefry2x32
 
 
 class _Generator(NamedTuple):
@@ -50,18 +50,6 @@ GENERATORS = (*_THREEFRY, "jax")
 
 Layout = Literal["fused", "paired"]
 _SHARDS = 0x73686172  # "shar": keeps the keys of shards apart from all that is folded elsewhere
-
-
-def fold(key: jax.typing.ArrayLike, word: int | jax.Array) -> jax.Array:
-    """A key of its own (uint32[2]) for each word: an int of up to 64 bits, or a uint32 scalar."""
-    if isinstance(word, int):
-        return _hash(key, np.array([word >> 32, word & 0xFFFFFFFF], np.uint32))
-    return _hash(key, (np.uint32(0), word.astype(jnp.uint32)))
-
-
-@jax.jit
-def _hash(key, words):
-    return jnp.stack(threefry2x32(key, words))
 
 
 def map_with_noise(

@@ -37,6 +37,18 @@ def threefry2x32(key, words, rounds: int = 20) -> tuple[jax.Array, jax.Array]:
     return x, y
 
 
+def fold(key: jax.typing.ArrayLike, word: int | jax.Array) -> jax.Array:
+    """A key of its own (uint32[2]) for each word: an int of up to 64 bits, or a uint32 scalar."""
+    if isinstance(word, int):
+        return _hash(key, np.array([word >> 32, word & 0xFFFFFFFF], np.uint32))
+    return _hash(key, (np.uint32(0), word.astype(jnp.uint32)))
+
+
+@jax.jit
+def _hash(key, words):
+    return jnp.stack(threefry2x32(key, words))
+
+
 def _rotate_left(word, bits):
     return (word << np.uint32(bits)) | (word >> np.uint32(32 - bits))
 
