@@ -12,6 +12,7 @@ from tests.mutants import (
     santa,
     tempering,
     thermostats,
+    validation,
 )
 
 MUTANTS = [
@@ -26,4 +27,5 @@ MUTANTS = [
     *samples.MUTANTS,
     *santa.MUTANTS,
     *tempering.MUTANTS,
+    *validation.MUTANTS,
 ]
