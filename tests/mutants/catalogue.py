@@ -13,6 +13,7 @@ from tests.mutants import (
     santa,
     tempering,
     thermostats,
+    validation,
 )
 
 MUTANTS = [
@@ -28,4 +29,5 @@ MUTANTS = [
     *samples.MUTANTS,
     *santa.MUTANTS,
     *tempering.MUTANTS,
+    *validation.MUTANTS,
 ]

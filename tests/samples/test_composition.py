@@ -197,6 +197,26 @@ def test_groups_that_do_not_fit():
         to.samples_and_mask(state)
 
 
+RESUMED = {
+    "num_samples": [lambda n=n: to.collect_samples(counting(), n) for n in (3, 5)],
+    "rank": [lambda n=n: to.running_moments(counting(), rank=n) for n in (3, 5)],
+    "rank 0": [lambda n=n: to.running_moments(counting(), rank=n) for n in (3, 0)],
+}
+
+
+@pytest.mark.parametrize("case", RESUMED)
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_run_goes_on_with_as_many_rows(case, order):
+    """Sizes are in the state; what decides when to collect is not, and may change."""
+    first, then = (RESUMED[case][i]() for i in order)
+    x = jnp.zeros(2)
+    with pytest.raises(ValueError, match="goes on with"):
+        then.update(x, first.init(x), x)
+    state = to.collect_samples(counting(), 3).init(x)
+    _, state = to.collect_samples(counting(), 3, burn_in=1).update(x, state, x)
+    assert state.num_collected == 0
+
+
 def test_readers_of_one_chain():
     """Of several they would take the axis of chains for one of the parameters."""
 

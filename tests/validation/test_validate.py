@@ -128,6 +128,51 @@ def test_noise_shared_between_leaves_shows_in_correlations():
     assert "correlation" in {check.statistic for check in report.failures}
 
 
+THERMOSTAT: dict[str, Any] = dict(noise_amplitude=0.5, coupling=0.05, initial_friction=0.2)
+
+
+def counting_motion(key, share=1.0):
+    """A thermostat that takes the change of exact gradients for their noise, and damps it.
+
+    Stiff coordinates are damped most, so that they are too cold, and the others too hot.
+    """
+    inner = to.adaptive_langevin(0.6, 1.0, splitting="BADODAB", key=key, **THERMOSTAT)
+
+    def init(params):
+        return inner.init(params), params, jax.tree.map(jnp.zeros_like, params)
+
+    def update(updates, state, params=None, **extra_args):
+        state, last, noise = state
+        noise = jax.tree.map(
+            lambda n, g, old: 0.9 * n + 0.1 * (g - old) ** 2 / 2, noise, updates, last
+        )
+        damped = jax.tree.map(
+            lambda g, n, p: g + share * 0.3 * n * p, updates, noise, state.momentum
+        )
+        moved, state = inner.update(damped, state, params, **extra_args)
+        return moved, (state, updates, noise)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def test_what_treats_stiff_coordinates_differently_is_seen():
+    """In modes across all coordinates every one is alike, so only the stiff law shows it."""
+    options: dict[str, Any] = dict(burn_in=100, num_steps=300, **FEW)
+    report = to.validate(counting_motion, **options)
+    assert {check.law for check in report.failures} == {"stiff gaussian"}, report
+    assert "coordinate" in report.failures[0].where
+    sound = to.validate(lambda key: counting_motion(key, share=0.0), **options)
+    assert sound, sound
+
+
+def test_a_slow_coordinate_need_not_forget():
+    """Of curvature 1/100, in a time in which others have forgotten where they began."""
+    report = to.validate(SAMPLERS["leimkuhler_matthews"], num_steps=100, **FEW)
+    assert report, report
+    slow = [check for check in report.checks if "curvature 0.01" in check.where]
+    assert {check.statistic for check in slow} == {"mean", "variance"}
+
+
 def test_units_of_temperature_and_curvature():
     """As for a posterior: T = 1 / N, a small learning rate, and losses curved to match it."""
     options: dict[str, Any] = dict(temperature=1e-3, curvature=50.0, num_steps=300, **FEW)

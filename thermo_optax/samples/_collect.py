@@ -15,7 +15,7 @@ from thermo_optax._base import (
     next_count,
 )
 
-from ._rule import check_rows, collection_rule, empty_rows, inner_step, keep, write_row
+from ._rule import check_kept, check_rows, collection_rule, empty_rows, inner_step, keep, write_row
 from ._rungs import replica_choice
 
 WHEN_FULL = ("overwrite", "stop")
@@ -140,6 +140,7 @@ def collect_samples(
     def update(updates, state, params=None, **extra_args):
         step = inner_step(inner, rule, choose, updates, state, params, **extra_args)
         moved, inner_state, new, due = step
+        check_kept("num_samples", num_samples, state.samples)
         if when_full == "stop":
             due &= state.num_collected < num_samples
 

@@ -16,7 +16,7 @@ from thermo_optax._base import (
     next_count,
 )
 
-from ._rule import check_rows, collection_rule, empty_rows, inner_step, keep, write_row
+from ._rule import check_kept, check_rows, collection_rule, empty_rows, inner_step, keep, write_row
 from ._rungs import replica_choice
 
 
@@ -111,6 +111,13 @@ def running_moments(
     def update(updates, state, params=None, **extra_args):
         step = inner_step(inner, rule, choose, updates, state, params, **extra_args)
         moved, inner_state, new, due = step
+        if (state.recent is None) != (rank == 0):
+            kept = 0 if state.recent is None else "more"
+            raise ValueError(
+                f"`rank` is {rank}, but the state keeps {kept} samples: a run goes on with the "
+                "rank it began with. Pass that, or call `init` again."
+            )
+        check_kept("rank", rank, state.recent)
 
         def store(due, kept):
             number, mean, squares, recent = kept

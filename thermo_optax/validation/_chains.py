@@ -1,4 +1,4 @@
-"""Chains from exact draws: both laws and all chains in one compiled program."""
+"""Chains from exact draws: all laws and all chains in one compiled program."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,9 +11,11 @@ import optax
 
 from thermo_optax._base import heating, like, plain_paths
 
+from ._kinds import Kind, cold_replica, counts, on_rungs
 from ._laws import DoubleWell, Gaussian
 
 Law = Gaussian | DoubleWell
+Unflatten = Callable[[jax.Array], Any]
 
 
 class Settings(NamedTuple):
@@ -25,54 +27,83 @@ class Settings(NamedTuple):
     burn_in: int
     gradient_noise: float
     update_kwargs: dict[str, Any]
+    collect_if: Callable[[Any], Any] | None
 
 
 def run_chains(
     make_transformation: Callable[[jax.Array], optax.GradientTransformation],
+    kind: Kind,
     laws: tuple[Law, ...],
     params: Any,
     settings: Settings,
     key: jax.Array,
     num_chains: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Where chains started and ended, [law, chain, coordinate], in the laws' unit of length."""
-    unflatten = _unflatten(params)
-    temperature, length, num_steps, burn_in, gradient_noise, update_kwargs = settings
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each law where the chains that count started and ended, in the laws' unit of length.
 
-    def loss(x, which):
-        # Under `vmap` both are computed: cheap, and it saves the compilation of a second program.
-        potentials = [law.potential(x / like(length, x.dtype)) for law in laws]
-        return like(temperature, x.dtype) * jax.lax.select_n(which, *potentials)
+    Of a ladder, that is the first rung: a chain is all of its replicas, [rung, coordinate].
+    """
+    length, num_steps, burn_in = settings.length, settings.num_steps, settings.burn_in
+    unflatten, flatten = _flat(params)
+    evaluate = jax.value_and_grad(_loss(laws, settings))
+    if kind.heats is not None:
+        unflatten, flatten = jax.vmap(unflatten), jax.vmap(flatten)
+        evaluate = jax.vmap(evaluate, (0, None))
 
     def chain(which, key, first, start):
         noise_key, key = jax.random.split(key)
-        tx = _checked(make_transformation(key))
+        tx = checked(make_transformation(key))
 
         def step(carry, count):
             x, state = carry
-            if burn_in:
-                x = jnp.where(count == burn_in, start, x)
-            value, gradient = jax.value_and_grad(loss)(x, which)
-            if gradient_noise:
+            if burn_in and not kind.tempered:
+                fresh = start if kind.heats is None else on_rungs(state, start)
+                x = jnp.where(count == burn_in, fresh, x)
+            value, gradient = evaluate(x, which)
+            if settings.gradient_noise:
                 noise = jax.random.normal(jax.random.fold_in(noise_key, count), x.shape, x.dtype)
-                gradient += like(gradient_noise, x.dtype) * noise
-            params, extra = unflatten(x), {"value": value} | update_kwargs
+                gradient += like(settings.gradient_noise, x.dtype) * noise
+            params, extra = unflatten(x), {"value": value} | settings.update_kwargs
             updates, state = tx.update(unflatten(gradient), state, params, **extra)
-            x, _ = jax.flatten_util.ravel_pytree(optax.apply_updates(params, updates))
-            return (x, state), None
+            return (flatten(optax.apply_updates(params, updates)), state), None
 
         carry = (first, tx.init(unflatten(first)))
-        (end, _), _ = jax.lax.scan(step, carry, jnp.arange(burn_in + num_steps))
-        return end
+        (end, state), _ = jax.lax.scan(step, carry, jnp.arange(burn_in + num_steps))
+        if kind.heats is not None:
+            end = cold_replica(state, end)
+        return end, counts(state, settings.collect_if)
 
     random = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-    begin = np.stack([law.draw(random, num_chains) for law in laws])
-    settling = np.stack([law.draw(random, num_chains) for law in laws]) if burn_in else begin
+
+    def draws():
+        return np.stack([_draws(law, random, num_chains, kind) for law in laws])
+
+    begin = draws()
+    # Of a tempering variable no draw is known, so that chains with one go on from where they are.
+    first = draws() if burn_in and not kind.tempered else begin
     keys = jax.random.split(key, (len(laws), num_chains))
-    starts = (jnp.asarray(x * length, jnp.result_type(float)) for x in (settling, begin))
+    starts = (jnp.asarray(x * length, jnp.result_type(float)) for x in (first, begin))
     over_chains = jax.jit(jax.vmap(jax.vmap(chain, (None, 0, 0, 0))))
-    end = over_chains(jnp.arange(len(laws)), keys, *starts)
-    return begin, np.asarray(end, np.float64) / length
+    end, counted = over_chains(jnp.arange(len(laws)), keys, *starts)
+    end, counted = np.asarray(end, np.float64) / length, np.asarray(counted)
+    cold = begin if kind.heats is None else begin[:, :, 0]
+    return [(x[where], y[where]) for x, y, where in zip(cold, end, counted, strict=True)]
+
+
+def _draws(law: Law, random: np.random.Generator, count: int, kind: Kind) -> np.ndarray:
+    """Starts of the chains; [chain, rung, coordinate] of a ladder."""
+    if kind.heats is None:
+        return law.draw(random, count)
+    return np.stack([law.draw(random, count, float(heat)) for heat in kind.heats], axis=1)
+
+
+def _loss(laws: tuple[Law, ...], settings: Settings) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    def loss(x, which):
+        # Under `vmap` all are computed: cheap, and it saves the compilation of further programs.
+        potentials = [law.potential(x / like(settings.length, x.dtype)) for law in laws]
+        return like(settings.temperature, x.dtype) * jax.lax.select_n(which, *potentials)
+
+    return loss
 
 
 def leaf_slices(params: Any) -> dict[str, slice]:
@@ -86,14 +117,19 @@ def leaf_slices(params: Any) -> dict[str, slice]:
     return slices
 
 
-def _unflatten(params: Any) -> Callable[[jax.Array], Any]:
-    """From a vector of coordinates to a tree like params."""
-    dtype = jnp.result_type(float)
-    blank = jax.tree.map(lambda p: jnp.zeros(jnp.shape(p), dtype), params)
-    return jax.flatten_util.ravel_pytree(blank)[1]
+def blank(params: Any) -> Any:
+    """Zeros like params, in the precision of the chains."""
+    return jax.tree.map(lambda p: jnp.zeros(jnp.shape(p), jnp.result_type(float)), params)
 
 
-def _checked(tx: Any) -> optax.GradientTransformationExtraArgs:
+def _flat(params: Any) -> tuple[Unflatten, Callable[[Any], jax.Array]]:
+    """From a vector of coordinates to a tree like params, and back."""
+    unflatten = jax.flatten_util.ravel_pytree(blank(params))[1]
+    return unflatten, lambda tree: jax.flatten_util.ravel_pytree(tree)[0]
+
+
+def checked(tx: Any) -> optax.GradientTransformationExtraArgs:
+    """Raises for what is no transformation."""
     if not (hasattr(tx, "init") and hasattr(tx, "update")):
         raise TypeError(
             "`make_transformation` must return an optax transformation, with `init` and `update`, "

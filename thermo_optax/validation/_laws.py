@@ -1,7 +1,8 @@
-"""Two laws that are known exactly: their losses, independent draws from them, and their moments.
+"""Three laws that are known exactly: their losses, independent draws from them, and their moments.
 
-Both act on a vector of coordinates, in units in which the temperature and the largest curvature of
-the loss are 1: the loss is T u(x sqrt(K / T)), and u is what stands here.
+All act on a vector of coordinates, in units in which the temperature and the largest curvature of
+the loss are 1: the loss is T u(x sqrt(K / T)), and u is what stands here. On a hotter rung of a
+ladder the law is exp(-u / heat).
 """
 
 import dataclasses
@@ -46,14 +47,38 @@ class Gaussian:
         along = (x - like(self.center, x.dtype)) @ like(self.modes, x.dtype)
         return jnp.sum(like(self.curvatures, x.dtype) * jnp.square(along)) / 2
 
-    def draw(self, random: np.random.Generator, count: int) -> np.ndarray:
-        """Independent draws from exp(-u), [draw, coordinate]."""
-        along = random.normal(size=(count, self.size)) / np.sqrt(self.curvatures)
+    def draw(self, random: np.random.Generator, count: int, heat: float = 1.0) -> np.ndarray:
+        """Independent draws from exp(-u / heat), [draw, coordinate]."""
+        along = random.normal(size=(count, self.size)) * np.sqrt(heat / self.curvatures)
         return self.center + along @ self.modes.T
 
     def standardised(self, x: np.ndarray) -> np.ndarray:
         """Independent standard normals, one for each mode, from draws [chain, coordinate]."""
         return (x - self.center) @ self.modes * np.sqrt(self.curvatures)
+
+
+@dataclasses.dataclass(frozen=True)
+class StiffGaussian(Gaussian):
+    """A Gaussian whose modes are the coordinates, with curvatures from 1/100 to 1.
+
+    What treats each coordinate by its own gradients, as a preconditioner or an estimate of their
+    noise does, sees modes that differ here, and the same mixture everywhere in the other one. A
+    slow mode need not forget its start: its exact law has to stay, and a wrong one would show
+    wherever it moves.
+    """
+
+    condition: float = 100.0
+
+    @property
+    def curvatures(self) -> np.ndarray:
+        """Of the coordinates, the stiff and the soft ones in turn, in every leaf."""
+        falling = np.geomspace(1.0, 1 / self.condition, self.size) if self.size > 1 else np.ones(1)
+        return np.concatenate([falling[0::2], falling[1::2][::-1]])
+
+    @property
+    def modes(self) -> np.ndarray:
+        """One mode in each column."""
+        return np.eye(self.size)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,8 +98,19 @@ class DoubleWell:
         wells = [np.log(self.left) - self.distance * x, np.log1p(-self.left) + self.distance * x]
         return jnp.sum(jnp.square(x) / 2 - logsumexp(jnp.stack(wells), axis=0))
 
-    def draw(self, random: np.random.Generator, count: int) -> np.ndarray:
-        """Independent draws from exp(-u), [draw, coordinate]."""
+    def draw(self, random: np.random.Generator, count: int, heat: float = 1.0) -> np.ndarray:
+        """Independent draws from exp(-u / heat), [draw, coordinate]."""
+        if heat != 1:  # no mixture of normal laws: by its distribution function, on a grid
+            reach = self.distance + 8 * np.sqrt(heat)
+            grid = np.linspace(-reach, reach, 20_001)
+            wells = (
+                np.log(self.left) - self.distance * grid,
+                np.log1p(-self.left) + self.distance * grid,
+            )
+            weights = np.exp((np.logaddexp(*wells) - grid**2 / 2) / heat)
+            below = np.cumsum((weights[1:] + weights[:-1]) / 2)
+            levels = random.uniform(size=(count, self.size))
+            return np.interp(levels, np.concatenate([[0], below]) / below[-1], grid)
         left = random.uniform(size=(count, self.size)) < self.left
         return random.normal(size=left.shape) + np.where(left, -self.distance, self.distance)
 

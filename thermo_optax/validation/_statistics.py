@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from ._laws import DoubleWell, Gaussian
+from ._laws import DoubleWell, Gaussian, StiffGaussian
 from ._report import Check
 
 MEMORY = 0.1  # correlation with the start that is forgiven: of an error, its square is left
@@ -41,6 +41,23 @@ def gaussian_checks(
     for i, j in itertools.combinations(range(law.size), 2):
         yield check("correlation", f"modes {i} and {j}", 0, new[:, i] * new[:, j])
     yield check("between chains", "all modes", 0, pairs[:, 0] * pairs[:, 1])
+
+
+def stiff_checks(
+    law: StiffGaussian, begin: np.ndarray, end: np.ndarray, tolerance: float
+) -> Iterator[Check]:
+    """Mean and variance of the coordinates; memory of those that are as quick as `Gaussian`'s."""
+    old, new = law.standardised(begin), law.standardised(end)
+    for i, curvature in enumerate(law.curvatures):
+        where = f"coordinate {i}, curvature {curvature:.2g}"
+
+        def check(statistic, expected, samples, spread=1.0, allowed=tolerance, where=where):
+            return _check("stiff gaussian", statistic, where, expected, samples, spread, allowed)
+
+        yield check("mean", 0, new[:, i])
+        yield check("variance", 1, new[:, i] ** 2, math.sqrt(2))
+        if curvature >= 0.25:
+            yield check("memory of the start", 0, old[:, i] * new[:, i], allowed=MEMORY)
 
 
 def double_well_checks(

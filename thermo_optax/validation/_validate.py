@@ -17,10 +17,11 @@ from thermo_optax._base import (
     tree_size,
 )
 
-from ._chains import Settings, leaf_slices, run_chains
-from ._laws import DoubleWell, Gaussian
+from ._chains import Settings, blank, checked, leaf_slices, run_chains
+from ._kinds import kind_of
+from ._laws import DoubleWell, Gaussian, StiffGaussian
 from ._report import ValidationReport
-from ._statistics import double_well_checks, gaussian_checks
+from ._statistics import double_well_checks, gaussian_checks, stiff_checks
 
 MakeTransformation = Callable[[jax.Array], optax.GradientTransformation]
 
@@ -37,6 +38,7 @@ def validate(
     gradient_noise: float = 0.0,
     tolerance: float = 0.02,
     update_kwargs: Mapping[str, Any] | None = None,
+    collect_if: Callable[[Any], Any] | None = None,
     key: KeyLike = 0,
 ) -> ValidationReport:
     r"""Tests whether a transformation, ours or yours, leaves exp(-L / temperature) invariant.
@@ -45,10 +47,19 @@ def validate(
         x_0 \sim e^{-L / T} \quad \Longrightarrow \quad x_n \sim e^{-L / T}
 
     Many independent chains start from exact draws of laws that are known: a Gaussian whose modes
-    lie across all coordinates, and a tilted double well. After `num_steps` updates their law must
-    be the same. A wrong scale of the noise, noise shared between leaves or between chains, a
+    lie across all coordinates, a stiff one whose coordinates have curvatures from 1/100 of the
+    largest to the largest, and a tilted double well. After `num_steps` updates their law must be
+    the same. A wrong scale of the noise, noise shared between leaves or between chains, a
     missing drift or a wrong temperature are all seen, and so is a chain that hardly moves: it
     leaves any law invariant, but remembers its start.
+
+    A slow coordinate of the stiff Gaussian need not forget its start; its law has to stay.
+
+    Of `continuous_tempering` and `ctld` the chains count whose alpha is on the cold plateau at the
+    end. They start there, and with a `burn_in` they are not drawn afresh; the stiff Gaussian is
+    left out, since alpha would have to wait for its slow coordinates. Of `replica_exchange` a chain
+    is all replicas, each started from the exact law of its rung, and the first rung is compared: it
+    must be at `temperature`.
 
     Every statistic is compared with its exact value; a deviation of five standard errors beyond
     `tolerance` is a failure. By chance that happens in one run of 20,000 at most.
@@ -71,7 +82,11 @@ def validate(
         tolerance: the bias of a finite step size that is forgiven: a share of the variance for a
             variance, of the standard deviation for a mean, an absolute number for a probability.
             The bias of ``sgld(lr, T)``, for instance, is lr * curvature / 2.
-        update_kwargs: more arguments for ``update``; the loss is always passed on as ``value``.
+        update_kwargs: more arguments for ``update``; the loss is always passed on as ``value``, of
+            replicas the loss of each.
+        collect_if: a function of the state of a chain at the end that returns a bool: whether it
+            counts. None: all, but of tempered chains those with \|alpha\| < 0.4, the default
+            `plateau` of `continuous_tempering`.
         key: an int, a typed key or a raw uint32 key.
 
     Returns:
@@ -81,7 +96,7 @@ def validate(
 
     Raises:
         ValueError: for a number that is out of range, or params without or with too many
-            coordinates.
+            coordinates; if fewer than 100 chains count.
         TypeError: if `make_transformation` does not return a gradient transformation.
 
     Examples:
@@ -123,15 +138,22 @@ def validate(
         burn_in,
         gradient_noise,
         dict(update_kwargs or {}),
+        collect_if,
     )
-    gaussian, double_well = Gaussian(size), DoubleWell(size)
     chain_key = jax.random.wrap_key_data(stream_key(key, "validate", ()), impl="threefry2x32")
-    begin, end = run_chains(
-        make_transformation, (gaussian, double_well), params, settings, chain_key, num_chains
-    )
-    leaves = leaf_slices(params)
+    kind = kind_of(checked(make_transformation(chain_key)), blank(params))
+    gaussian, double_well, stiff = Gaussian(size), DoubleWell(size), StiffGaussian(size)
+    laws = (gaussian, double_well) if kind.tempered else (gaussian, double_well, stiff)
+    runs = run_chains(make_transformation, kind, laws, params, settings, chain_key, num_chains)
+    fewest = min(len(end) for _, end in runs)
+    if fewest < 100:
+        raise ValueError(
+            f"only {fewest} of {num_chains} chains count at the end, those with a cold alpha or "
+            "for which `collect_if` is true. Raise `num_chains`, or see whether alpha comes back."
+        )
     checks = (
-        *gaussian_checks(gaussian, begin[0], end[0], tolerance),
-        *double_well_checks(double_well, begin[1], end[1], tolerance, leaves),
+        *gaussian_checks(gaussian, *runs[0], tolerance),
+        *double_well_checks(double_well, *runs[1], tolerance, leaf_slices(params)),
+        *(check for run in runs[2:] for check in stiff_checks(stiff, *run, tolerance)),
     )
     return ValidationReport(float(temperature), num_chains, num_steps, checks)
