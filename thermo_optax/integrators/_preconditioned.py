@@ -54,9 +54,10 @@ def psgld(
     What is exact: after `adaptation_steps` the metric is frozen, and the law is that of SGLD in the
     frozen metric, with a bias of eta G k / 2 in a well of curvature k. With decay = 0 the metric is
     a function of the present gradient, and the law is right to first order in eta, at any time.
-    A metric with memory that is never frozen (the paper's choice) knows where the chain has been,
-    and the correction sees this only in part: with exact gradients in one dimension the variance
-    is then 10 to 30 % too large. Noisy gradients, which fill the second moment with something that
+    A metric with memory that is never frozen (the paper's choice) knows where the chain has been.
+    With exact gradients its law is then wrong by an amount that grows as the learning rate falls:
+    in the eight-schools model one variance is 1.13, 1.33 and 1.57 times the right one at learning
+    rates of 0.1, 0.03 and 0.01. Noisy gradients, which fill the second moment with something that
     does not depend on the parameters, hide this error.
 
     At temperature 0 it is RMSprop with bias correction. Place it last in an ``optax.chain``. A

@@ -165,6 +165,7 @@ def sampler(
         elif params is not None:
             check_structure(updates, params, "`params`")
         check_nonnegative(temperature_scale=temperature_scale)
+        updates = jax.tree.map(jnp.asarray, updates)  # of NumPy's, with a dtype that JAX has
         count, rng_key = state.count, state.rng_key
         heat = bath_temperature(temperature, count, temperature_scale)
         step = Step(count, heat, at(temperature_scale, count), rng_key, generator)
