@@ -11,6 +11,9 @@ from tests.registry import METHODS, PRIMARY
 
 from .programs import params, types
 
+# Where a test needs more parameters than mode "paper" can serve.
+of_any_size = pytest.mark.filterwarnings('ignore:`mode`="paper" couples')
+
 PRECISIONS = (jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64)
 
 
@@ -67,11 +70,13 @@ def test_init_needs_shapes_only(name):
     assert types(tx.init(abstract)) == types(jax.eval_shape(tx.init, tree))
 
 
+@of_any_size
 @pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.layers == 1])
 def test_init_of_one_abstract_array(name):
     METHODS[name]().init(jax.ShapeDtypeStruct((2, 4, 8), jnp.float32))
 
 
+@of_any_size
 @pytest.mark.parametrize("name", METHODS)
 def test_state_holds_the_promised_copies_of_the_parameters(name):
     small, large = (_held(name, {"hidden": jnp.ones(n), "output": jnp.ones(n)}) for n in (100, 400))

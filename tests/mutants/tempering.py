@@ -225,7 +225,7 @@ MUTANTS = [
         "tempering: the loss is cast before the baseline is taken away",
         LOSSES,
         "loss - new, 0)",
-        "loss.astype(jnp.float32) - new.astype(jnp.float32), 0)",
+        "(loss.astype(jnp.float32) - new.astype(jnp.float32)).astype(loss.dtype), 0)",
         CONSTANT,
     ),
     Mutant(

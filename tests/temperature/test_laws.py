@@ -126,7 +126,7 @@ def test_bias_flattens_alpha_and_leaves_the_rest(mode, size, examples):
     free_energy = np.mean(np.asarray(profile.free_energy), axis=0)
     grid = np.asarray(profile.alpha[0])
     # Of the energies above the baseline, which is not quite the minimum of the loss.
-    above = (np.mean(state.losses.baseline) - constant) / TEMPERATURE
+    above = (np.mean(np.sum(state.losses.baseline, axis=-1)) - constant) / TEMPERATURE
     g = np.asarray(to.temperature_scaling(grid), np.float64)
     expected = -np.log(density(grid, size, mode)) - g * above
     off = (free_energy - free_energy.mean()) - (expected - expected.mean())

@@ -9,8 +9,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from thermo_optax._base import like
-
 # Alpha follows an energy y = g E that differs from the expected one by up to 4 of the distances
 # that kick it by one thermal momentum where g is steepest. Beyond that its step is too large to
 # sample any law. In equilibrium, y varies by sqrt(d / 2): by a fraction of one such distance.
@@ -25,8 +23,8 @@ class LossRecord(NamedTuple):
     """The losses that `continuous_tempering` has seen, as far as it needs them."""
 
     number: jax.Array  # int32[], finite losses so far, 4 for more: the first ones set the baseline
-    last: jax.Array  # float32[] (float64 if that is JAX's default), the last finite loss
-    baseline: jax.Array  # likewise, the lowest loss that two steps in a row have not exceeded
+    last: jax.Array  # float32[2], whose sum is the last finite loss, with the digits of a float64
+    baseline: jax.Array  # float32[2], likewise: the lowest loss that the next one confirmed
     spread: jax.Array  # float32[], how far g E usually is from what the biases expect
 
 
@@ -41,9 +39,18 @@ class Told(NamedTuple):
 
 def no_losses() -> LossRecord:
     """The record before the first step."""
-    default = jnp.result_type(float)
-    zeros = jnp.zeros([], default), jnp.zeros([], default), jnp.zeros([], jnp.float32)
+    zeros = (jnp.zeros(shape, jnp.float32) for shape in (2, 2, ()))
     return LossRecord(jnp.zeros([], jnp.int32), *zeros)
+
+
+def _split(loss: jax.Array) -> jax.Array:
+    """A loss as two float32: a state has the same types whether or not there is float64."""
+    first = loss.astype(jnp.float32)
+    return jnp.stack([first, (loss - first.astype(loss.dtype)).astype(jnp.float32)])
+
+
+def _joined(pair: jax.Array, dtype) -> jax.Array:
+    return pair[0].astype(dtype) + pair[1].astype(dtype)
 
 
 def followed(record: LossRecord, loss: jax.Array, sound: jax.Array) -> LossRecord:
@@ -52,13 +59,13 @@ def followed(record: LossRecord, loss: jax.Array, sound: jax.Array) -> LossRecor
     One spike downwards is no baseline: the next loss has to confirm it. The first loss has nobody
     to confirm it, so the second one may still raise the baseline.
     """
-    last, baseline = like(record.last, loss.dtype), like(record.baseline, loss.dtype)
+    last, baseline = (_joined(pair, loss.dtype) for pair in (record.last, record.baseline))
     confirmed = jnp.where(record.number == 0, loss, jnp.maximum(loss, last))
     lowest = jnp.where(record.number < 2, confirmed, jnp.minimum(confirmed, baseline))
     return record._replace(
         number=jnp.where(sound, jnp.minimum(record.number + 1, _FIRST), record.number),
-        last=jnp.where(sound, like(loss, record.last.dtype), record.last),
-        baseline=jnp.where(sound, like(lowest, record.baseline.dtype), record.baseline),
+        last=jnp.where(sound, _split(loss), record.last),
+        baseline=jnp.where(sound, _split(lowest), record.baseline),
     )
 
 
@@ -69,7 +76,8 @@ def differences(
 
     They are taken before any cast: with a large constant in the loss they are the last digits.
     """
-    last, old, new = (like(x, loss.dtype) for x in (before.last, before.baseline, after.baseline))
+    pairs = before.last, before.baseline, after.baseline
+    last, old, new = (_joined(pair, loss.dtype) for pair in pairs)
     begun, known = after.number >= _FIRST, before.number >= _FIRST
     above = jnp.where(begun | ~jnp.isfinite(loss), loss - new, 0)
     return above, jnp.where(begun, new - last, 0), jnp.where(known, new - old, 0)

@@ -271,7 +271,7 @@ def continuous_tempering(
         heat = bath_temperature(temperature, state.count, temperature_scale)
         warm = heat > 0
 
-        losses = followed(state.losses, loss, warm & jnp.isfinite(loss))
+        losses = followed(state.losses, loss, warm & jnp.isfinite(loss.astype(jnp.float32)))
 
         def told(inner_state):
             def coupled(loss, inner_state=()):
