@@ -1,6 +1,6 @@
 """Covariance-controlled adaptive Langevin: known gradient noise is damped where it enters."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -136,7 +136,7 @@ def covariance_controlled_langevin(
 
     def init(params):
         zeros = (jax.tree.map(wide_zeros, params) for _ in range(3))
-        return CovarianceControlledState(langevin.init(params), *zeros)
+        return CovarianceControlledState(cast(AdaptiveLangevinState, langevin.init(params)), *zeros)
 
     def update(updates, state, params=None, *, temperature_scale=1.0, **extra_args):
         del extra_args
@@ -170,6 +170,7 @@ def covariance_controlled_langevin(
         }
         moved, inner = langevin.update(updates, state.langevin, params, **heat)
         last = jax.tree.map(jnp.add, state.last_gradient, change)
+        inner = cast(AdaptiveLangevinState, inner)
         return moved, CovarianceControlledState(inner, last, change, noise)
 
     return optax.GradientTransformationExtraArgs(init, update)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.core import Tracer
 
 from thermo_optax._base import ScalarOrSchedule, check_leaves, compute_dtype, heating, known
 
@@ -113,7 +114,7 @@ def warn_if_drowned(params: Any, step: ScalarOrSchedule) -> None:
     if not length:
         return
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
-        if not isinstance(leaf, jax.Array) or isinstance(leaf, jax.core.Tracer):
+        if not isinstance(leaf, jax.Array) or isinstance(leaf, Tracer):
             continue
         if leaf.dtype.itemsize >= 4 or not leaf.size:
             continue
