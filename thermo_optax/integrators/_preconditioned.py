@@ -9,10 +9,12 @@ import optax
 from thermo_optax._base import (
     KeyLike,
     ScalarOrSchedule,
+    as_steps,
     check_fraction,
     check_nonnegative,
     check_positive,
     check_rate,
+    check_steps,
     wide_zeros,
 )
 
@@ -100,6 +102,7 @@ def psgld(
     check_fraction(decay=decay)
     if adaptation_steps is not None:
         check_nonnegative(adaptation_steps=adaptation_steps)
+        check_steps(0, "None never freezes the metric.", adaptation_steps=adaptation_steps)
 
     def start(start, params):
         del start
@@ -107,8 +110,9 @@ def psgld(
 
     def move(step, gradients, state, **_):
         count, eta, alpha = step.count, step.at(learning_rate), step.at(decay)
-        adapting = True if adaptation_steps is None else count < adaptation_steps
-        samples = count if adaptation_steps is None else jnp.minimum(count, adaptation_steps)
+        frozen = None if adaptation_steps is None else as_steps(adaptation_steps)
+        adapting = True if frozen is None else count < frozen
+        samples = count if frozen is None else jnp.minimum(count, frozen)
         numbers = (
             *(eta, alpha, step.at(damping), jnp.sqrt(2 * eta * step.temperature)),
             bias_correction(alpha, samples + jnp.asarray(adapting, jnp.int32)),

@@ -9,6 +9,7 @@ import optax
 from thermo_optax._base import (
     KeyLike,
     ScalarOrSchedule,
+    as_steps,
     at,
     check_finite,
     check_fraction,
@@ -16,6 +17,7 @@ from thermo_optax._base import (
     check_nonnegative,
     check_positive,
     check_rate,
+    check_steps,
     like,
     next_count,
     wide_zeros,
@@ -167,10 +169,11 @@ def santa(
     check_fraction(decay=decay)
     if initial_friction is not None:
         check_finite(initial_friction=initial_friction)
-    if exploration_steps is not None:
-        check_nonnegative(exploration_steps=exploration_steps)
-    if adaptation_steps is not None:
-        check_nonnegative(adaptation_steps=adaptation_steps)
+    lengths = {"exploration_steps": exploration_steps, "adaptation_steps": adaptation_steps}
+    for name, length in lengths.items():
+        if length is not None:
+            check_nonnegative(**{name: length})
+            check_steps(0, "None has no end.", **{name: length})
     check_momentum_options(initial_momentum, None)
 
     def start(start, params):
@@ -187,7 +190,7 @@ def santa(
     def move(step, gradients, state, **_):
         count, target = step.count, step.temperature
         if exploration_steps is not None:
-            target = jnp.where(count < exploration_steps, target, 0)
+            target = jnp.where(count < as_steps(exploration_steps), target, 0)
         hot = target > 0  # a bath at zero temperature neither heats nor regulates
         h, alpha = jnp.sqrt(step.at(learning_rate)), step.at(decay)
         adapting, samples = _adaptation(count, adaptation_steps, exploration_steps)
@@ -225,8 +228,10 @@ def _adaptation(count, adaptation_steps, exploration_steps):
     seen = next_count(count)
     if adaptation_steps is None:
         return True, seen
+    adaptation_steps = as_steps(adaptation_steps)
     adapting, skipped = count < adaptation_steps, jnp.maximum(seen - adaptation_steps, 0)
     if exploration_steps is not None:
+        exploration_steps = as_steps(exploration_steps)
         frozen = jnp.maximum(exploration_steps - adaptation_steps, 0)
         adapting, skipped = adapting | (count >= exploration_steps), jnp.minimum(skipped, frozen)
     return adapting, seen - skipped

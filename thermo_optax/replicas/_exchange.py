@@ -9,6 +9,7 @@ import optax
 
 from thermo_optax._base import (
     KeyLike,
+    as_steps,
     built_temperatures,
     check_choice,
     check_integer,
@@ -248,7 +249,7 @@ def replica_exchange(
             rung = swapped(rung, done.accepted)
             swaps = recorded(swaps, done, rung)
             if adapting:
-                soon = (state.count < adaptation_steps) & moves_after(swaps.rounds)
+                soon = (state.count < as_steps(adaptation_steps)) & moves_after(swaps.rounds)
                 values, swaps = jax.lax.cond(soon, ladders.moved, lambda *same: same, values, swaps)
             return rung, values, swaps, energies, ladders.placed(injected, values, rung)
 
@@ -260,8 +261,8 @@ def replica_exchange(
         swaps = _where(changed, forgotten(swaps), swaps)
         parts, due = (state.rung, values, swaps, energies, injected), jnp.zeros([], bool)
         if swap_period is not None:
-            elapsed = state.count - warmup_steps
-            due = (elapsed > 0) & (elapsed % swap_period == 0)
+            elapsed = state.count - as_steps(warmup_steps)
+            due = (elapsed > 0) & (elapsed % as_steps(swap_period) == 0)
             parts = jax.lax.cond(due, swap, lambda *same: same, *parts)
             path = with_path(path, parts[0], state.swaps.rounds, due)
         rung, values, swaps, energies, injected = parts

@@ -12,6 +12,7 @@ from jax.core import Tracer
 
 from thermo_optax._base import (
     ScalarOrSchedule,
+    as_steps,
     at,
     check_finite,
     check_integer,
@@ -45,7 +46,7 @@ def collection_rule(
         )
 
     def due(count, inner_state):
-        begin, every = jnp.asarray(burn_in, jnp.int32), jnp.asarray(thinning, jnp.int32)
+        begin, every = as_steps(burn_in), as_steps(thinning)
         answer = (count >= begin) & ((count - begin) % every == 0)
         if collect is not None:
             answer &= at(collect, count) != 0
