@@ -9,7 +9,7 @@ class Interruption:
 
     A `KeyboardInterrupt` at any other moment could come in the middle of a file being written, or
     inside a callback of jax, which prints it as a traceback and drops it. A second Ctrl-C stops
-    the program at once, for who does not want to wait for the chunk to end.
+    the program at once, for anyone who does not want to wait for the chunk to end.
     """
 
     def __init__(self):

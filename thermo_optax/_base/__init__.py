@@ -1,5 +1,6 @@
 """Ground floor: what every other module may use. Imports nothing of the package."""
 
+from ._bath import Known as Known
 from ._bath import bath_temperatures as bath_temperatures
 from ._bath import built_temperatures as built_temperatures
 from ._bath import heated as heated

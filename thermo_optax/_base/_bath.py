@@ -21,6 +21,17 @@ from jax.tree_util import GetAttrKey
 _FIELD = GetAttrKey("bath_temperature")
 
 
+class Known:
+    """What a transformation has found out about what is inside of it, so as not to ask again.
+
+    Other libraries hash the closures of a transformation: this is hashed by its identity.
+    """
+
+    def __init__(self) -> None:
+        """Knows nothing yet."""
+        self.facts: list[Any] = []
+
+
 def bath_temperatures(state: Any) -> dict[str, jax.Array]:
     """The temperature of each bath in a state, by its path."""
     leaves = jax.tree_util.tree_leaves_with_path(state)
@@ -110,7 +121,7 @@ def heated(inner: Any) -> optax.GradientTransformationExtraArgs:
 def heating(inner: Any, *, needs_bath: bool = True) -> optax.GradientTransformationExtraArgs:
     """`heated`; without `needs_bath` also around a sampler of another package."""
     inner = with_extra_args(inner)
-    arrived = set()  # kinds of calls that were found to pass heat on: a check is made once
+    arrived = Known()  # kinds of calls that were found to pass heat on: a check is made once
 
     def init(params):
         state = inner.init(params)
@@ -128,9 +139,9 @@ def heating(inner: Any, *, needs_bath: bool = True) -> optax.GradientTransformat
     def update(updates, state, params=None, **extra_args):
         if "temperature_scale" in extra_args:
             call = jax.tree.structure((updates, state, params)), tuple(extra_args)
-            if call not in arrived:
+            if call not in arrived.facts:
                 _check_arrival(inner.update, updates, state, params, **extra_args)
-                arrived.add(call)
+                arrived.facts.append(call)
         return inner.update(updates, state, params, **extra_args)
 
     return optax.GradientTransformationExtraArgs(init, update)

@@ -1,11 +1,10 @@
 """Which counter, and which of its two numbers, belongs to each coordinate of a tree.
 
 A law makes two numbers of one counter, as if every counter had two lanes. Leaves lie whole in a
-lane, one after the other, and a group of leaves shares a stretch of counters. Where a law makes
-several numbers (digits) of each word, a leaf takes all of its words' first digits for its first
-coordinates, then all second ones, and so on: it needs as many words less. The plan follows
-from the sizes of the leaves alone. Hence the numbers are the same however they are computed: group
-by group or leaf by leaf, on one device or on many.
+lane, one after the other, and a group of leaves shares a stretch of counters. If one word yields D
+variates, a leaf of n coordinates uses ceil(n / D) words: coordinate i takes variate i // words of
+word i % words. The plan follows from the sizes of the leaves alone. Hence the numbers are the same
+however they are computed: group by group or leaf by leaf, on one device or on many.
 """
 
 from collections.abc import Sequence

@@ -164,8 +164,9 @@ def _map_threefry(fn, keys, ticks, rows, generator, layout, rereads):
                 others = [_copied(leaf, noises[0]) for leaf in others]
             results[place.leaf] = fn(*noises, first, *others)
             if paired:
-                # Not a result: XLA computes its one element anew, from leaves that it copies for
-                # that. Where they are copied anyway, the result makes the copies wait as well.
+                # Depend on the noise, not on the result: XLA would recompute the one element we
+                # read and copy its inputs. If they are copied anyway (`rereads`), depend on the
+                # result so the copies wait too.
                 last = results[place.leaf] if rereads else noises[0]
     return results
 

@@ -15,8 +15,8 @@ def once(
     """fn(*parts) if due, else the parts, with nothing copied; and `later`, to go on with.
 
     XLA copies all that goes through a `lax.cond`, in every step. A loop works in place; this one
-    runs once or not at all. What does not depend on its result XLA would compute before it, and
-    keep beside the buffers that the loop still reads: `later` is unchanged, but waits for the loop.
+    runs once or not at all. Without a data dependency XLA would compute `later` before the loop and
+    hold both sets of buffers. Returning it from here, unchanged, forces it to come after.
     """
 
     def body(carry):

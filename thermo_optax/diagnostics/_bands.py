@@ -64,7 +64,7 @@ def temperature_band(
 
 
 def with_interval(value: jax.Array, degrees: int, confidence: float) -> Temperature:
-    """The reading with the temperatures at which it would be no surprise."""
+    """The reading with its confidence interval."""
     value = value.astype(jnp.float32)
     low, high = _quantiles(degrees, confidence) if degrees else (0.0, jnp.inf)
     return Temperature(

@@ -131,7 +131,7 @@ def hessian_eigenvalues(
 
 
 class _Plan(NamedTuple):
-    """What is known before any number is."""
+    """Static sizes of the restarted Lanczos iteration."""
 
     length: int  # of the full basis
     kept: np.ndarray  # indices of the Ritz values that survive a restart; the wanted ones first

@@ -1,6 +1,6 @@
 """Entropy-SGD and Entropy-Adam: local entropy with the authors' settings."""
 
-from typing import Any
+from typing import Any, cast
 
 import jax
 import optax
@@ -77,7 +77,7 @@ def entropy_sgd(
         terms are those of the authors' code.
     """
     check_rate(learning_rate=learning_rate, inner_learning_rate=inner_learning_rate)
-    outer = optax.sgd(for_optax(learning_rate))
+    outer = optax.sgd(cast(Any, learning_rate))
     inner = sgld(inner_learning_rate, temperature, generator=generator, key=key)
     return _entropic(
         *(inner, outer, num_inner_steps, scope, scope_growth, momentum),
@@ -149,7 +149,7 @@ def entropy_adam(
     """
     check_rate(learning_rate=learning_rate, inner_learning_rate=inner_learning_rate)
     check_fraction(b1=b1, b2=b2)
-    outer = optax.adam(for_optax(learning_rate), b1, b2)
+    outer = optax.adam(cast(Any, learning_rate), b1, b2)
     inner = sgld(inner_learning_rate, temperature, generator=generator, key=key)
     return _entropic(
         *(inner, outer, num_inner_steps, scope, scope_growth, momentum),
@@ -157,11 +157,6 @@ def entropy_adam(
         restart_mixing=False,
         opaque=opaque,
     )
-
-
-def for_optax(learning_rate: ScalarOrSchedule) -> Any:
-    """As it is: optax takes the same numbers and schedules, but its types name fewer."""
-    return learning_rate
 
 
 def _entropic(inner, outer, num_inner_steps, scope, scope_growth, momentum, **options):

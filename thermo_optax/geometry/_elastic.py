@@ -1,6 +1,6 @@
 """Replicas on springs: elastic averaging, and Parle, which is local entropy with it."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,6 @@ from thermo_optax._base import (
     next_count,
 )
 
-from ._aliases import for_optax
 from ._local_entropy import local_entropy
 
 
@@ -35,7 +34,7 @@ def elastic_coupling(strength: ScalarOrSchedule) -> optax.GradientTransformation
 
     Parameters have a leading axis of replicas, as `init_replicas` makes them. Elastic averaging SGD
     is ``optax.chain(elastic_coupling(rho), optax.sgd(0.1))`` over such parameters, with the centre
-    at the replicas' mean; it stands around no `replicate`, which would hide them from each other.
+    at the replicas' mean. Do not wrap it in `replicate`, which would hide replicas from each other.
 
     Args:
         strength: rho >= 0, in units of gradient / parameter, or a schedule.
@@ -143,10 +142,10 @@ def parle(
     check_fraction(momentum=momentum)
     scope = _growing(0.01, 1.0) if scope is None else scope
     springs = elastic_coupling(_growing(1.0, 10.0) if coupling is None else coupling)
-    velocity = for_optax(momentum)
+    velocity = cast(Any, momentum)
     return local_entropy(
-        optax.sgd(for_optax(inner_learning_rate), velocity, nesterov=True),
-        optax.chain(springs, optax.sgd(for_optax(learning_rate), velocity, nesterov=True)),
+        optax.sgd(cast(Any, inner_learning_rate), velocity, nesterov=True),
+        optax.chain(springs, optax.sgd(cast(Any, learning_rate), velocity, nesterov=True)),
         num_inner_steps=num_inner_steps,
         scope=scope,
         new_sample_weight=1.0,

@@ -158,9 +158,9 @@ def local_entropy(
     def step(updates, state, params, **extra_args):
         """One inner step; if it is the L-th, the outer one as well, and back to x.
 
-        The rare comes first, and makes the last inner move for itself: so in every other step the
-        moves go straight into the parameters, and are never stored. The new x takes the place of
-        the mean, which begins anew there; the old one stays until the moves tied to it are made.
+        The outer step is computed first, under `once`, from its own copy of the L-th inner step.
+        XLA can then write the inner update of ordinary steps in place. `mean` temporarily holds
+        the new x; `x` keeps the old one until the pull towards it has been used.
         """
         taken = state.inner_step + 1
         due = taken >= num_inner_steps
@@ -239,7 +239,7 @@ def _laid_out(leaf, reference):
 
 
 def _mixed(mix, updates, state, params):
-    """The gradients after `mixing`, which never sees what is not finite; that stays as it is."""
+    """Applies `mixing` to sound gradients only; other entries pass through."""
     sound = jax.tree.map(finite_or_zero, updates)
     mixed, state = mix.update(sound, state, params)
     return jax.tree.map(lambda g, m: jnp.where(is_sound(g), m, g), updates, mixed), state

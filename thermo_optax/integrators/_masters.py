@@ -8,7 +8,14 @@ import jax.numpy as jnp
 import optax
 from jax.core import Tracer
 
-from thermo_optax._base import ScalarOrSchedule, check_leaves, compute_dtype, heating, known
+from thermo_optax._base import (
+    ScalarOrSchedule,
+    check_leaves,
+    check_structure,
+    compute_dtype,
+    heating,
+    known,
+)
 
 
 class MastersState(NamedTuple):
@@ -77,6 +84,7 @@ def float32_masters(
                 "as in `tx.update(grads, state, params)`."
             )
         check_leaves("updates", updates)
+        check_structure(updates, state.masters, "the parameters given to `init`")
         masters = state.masters
         wide = jax.tree.map(lambda g, m: g.astype(m.dtype), updates, masters)
         moved, inner_state = inner.update(wide, state.inner_state, masters, **extra_args)

@@ -49,9 +49,9 @@ def psgld(
             + \big(\sqrt{G_t} - \sqrt{G_{t-1}}\big)\, z_{t-1} \right)
 
     A metric that depends on the parameters needs the extra drift T div G, without which the
-    sampled density is not exp(-L / T). It would take second derivatives; instead the last term
-    gives the previous noise the metric found at its end point. Its mean is the missing drift, since
-    the noise itself moved the metric, and it costs neither a gradient nor memory.
+    sampled density is not exp(-L / T). Computing div G needs second derivatives. Instead, the last
+    term re-applies the previous step's noise with the metric at the *end* of that step; in
+    expectation this equals the missing drift, at no extra gradient or memory.
 
     What is exact: after `adaptation_steps` the metric is frozen, and the law is that of SGLD in the
     frozen metric, with a bias of eta G k / 2 in a well of curvature k. With decay = 0 the metric is

@@ -9,6 +9,7 @@ import optax
 
 from thermo_optax._base import (
     KeyLike,
+    Known,
     as_steps,
     built_temperatures,
     check_choice,
@@ -110,8 +111,8 @@ def replica_exchange(
             loss on validation data. Losses are subtracted in the precision they come in: a constant
             in them does not count, but in float32 a loss of 1e8 has no digits after the point.
         noise_correction: a in [0, 1]: subtracts a/2 (C delta beta)^2 Var(L_i - L_j) from the
-            exponent, so that with a = 1 the acceptance ratio is unbiased under Gaussian noise of
-            the minibatches. The variance is estimated from successive losses, so `energy` must be
+            exponent. With a = 1 the acceptance ratio is unbiased under Gaussian noise of the
+            minibatches. The variance is estimated from successive losses, so `energy` must be
             "value". 0 for exact losses.
         noise_decay: in (0, 1), of the running mean of that variance.
         adaptation_steps: updates during which the rungs between the ends move to where all pairs
@@ -191,14 +192,14 @@ def replica_exchange(
     replicas = replicate(inner, size, per_replica_args=per_replica_args)
     noisy, adapting = known(noise_correction) != 0, known(adaptation_steps) != 0
 
-    found = []  # the temperatures of the samplers in `inner`, once they are known
+    found = Known()  # the temperatures of the samplers in `inner`
 
     def temperatures(params):
-        if found:
-            return found
+        if found.facts:
+            return found.facts
         built = built_temperatures(inner.init, of_one(params))
         if all(known(temperature) is not None for temperature in built):
-            found.extend(built)
+            found.facts.extend(built)
         return built
 
     def init(params):

@@ -71,8 +71,8 @@ def by_rung(state: Any, tree: Any) -> Any:
         \text{tree}_r \mapsto \text{tree}_{r(k)}
 
     Samples of the law at the first rung's temperature are ``by_rung(state, params)[0]``, whoever
-    stands there. In a long loop take the state that ``update`` was *given* with the parameters it
-    was given, or what both became after: a swap changes the rungs within ``update``. Samples and
+    stands there. Pass a state and parameters from the same side of ``update`` (both before, or both
+    after), because swaps happen inside of it. Samples and
     moments that were collected over time are not sorted by the rungs of now: collect them by
     rung, ``collect_samples(replica_exchange(...), n, rung=0)``.
 

@@ -204,7 +204,7 @@ def _per_replica(hyperparams, num_replicas: int) -> dict[str, jax.Array]:
 
 
 def _with_own_keys(state: Any, index: jax.Array) -> Any:
-    """The state with its keys folded: those of optax's noise know of no replicas."""
+    """Folds the replica index into every `rng_key`, including those of optax transformations."""
 
     def own(path, leaf):
         if not path or path[-1] != jax.tree_util.GetAttrKey("rng_key"):

@@ -59,10 +59,11 @@ def metadynamics(
     the nearer edge. The paper's algorithm has none (``mirror=False``): between 25 Gaussian modes,
     at a height of 0.1, alpha then spends 22 % of its time inside the edges, where 94 % belong.
 
-    Hills of constant height never stop to move the bias, and a moving bias is not a law: for
-    samples rather than exploration let the height fall to 0 (a schedule), freeze the bias, or
-    temper it (`bias_factor`). A step costs the same whatever the number of bins: a hill is added to
-    the nodes within 6 widths only, beyond which it is below the rounding of float32.
+    With hills of constant height the bias never stops changing, so there is no stationary
+    distribution. For samples rather than exploration let the height fall to 0 (a schedule), freeze
+    the bias, or temper it (`bias_factor`). A step costs the same whatever the number of bins: a
+    hill is added to the nodes within 6 widths only, beyond which it is below the rounding of
+    float32.
 
     Args:
         height: w >= 0, in units of the temperature.
