@@ -109,6 +109,12 @@ def test_integers_of_64_bits():
     seeds = (0, 1, -1, 2**32 - 1, 2**32, 2**32 + 1, -(2**32), 2**63 - 1, -(2**63), np.int64(-2))
     keys = {tuple(map(int, METHODS["sgld"](key=seed).init(params()).rng_key)) for seed in seeds}
     assert len(keys) == len(seeds)
+    for seed in (5, -1, -(2**31)):  # as an array, in `inject_hyperparams`
+        arrays = jnp.int32(seed), np.asarray(seed)
+        expected = METHODS["sgld"](key=seed).init(params()).rng_key
+        for array in arrays:
+            found = METHODS["sgld"](key=array).init(params()).rng_key
+            np.testing.assert_array_equal(found, expected)
     for seed in (2**63, -(2**63) - 1):
         with pytest.raises(ValueError, match="`key` must be an int of at most 64 bits"):
             METHODS["sgld"](key=seed)
@@ -129,6 +135,17 @@ def test_noise_goes_on_where_the_count_stays(name):
         updates, state = update(name, jax.tree.map(jnp.zeros_like, tree), state, tree)
         drawn.append(updates)
     assert differ(drawn[1], drawn[2])
+
+
+def test_groups_that_nothing_tells_apart():
+    """In `optax.flatten` a sampler sees an array without a name."""
+    tree = {"a": jnp.ones(3), "b": jnp.ones(3)}
+    one, other = (optax.flatten(METHODS["sgld"](key=key)) for key in (1, 2))
+    labels = {"a": "a", "b": "b"}
+    both = to.heated(optax.partition({"a": one, "b": one}, labels))
+    with pytest.raises(ValueError, match=r"samplers at .*'a'.* and .*'b'.* `key` of its own"):
+        both.init(tree)
+    to.heated(optax.partition({"a": one, "b": other}, labels)).init(tree)
 
 
 def test_inner_and_outer_sampler_with_one_key():

@@ -18,6 +18,8 @@ from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from jax.interpreters import partial_eval
 from jax.tree_util import GetAttrKey
 
+from ._keys import check_streams
+
 _FIELD = GetAttrKey("bath_temperature")
 
 
@@ -134,6 +136,7 @@ def heating(inner: Any, *, needs_bath: bool = True) -> optax.GradientTransformat
                 "name the argument `temperature_scale`; with the field `bath_temperature` in its "
                 "state it is found through other wrappers too."
             )
+        check_streams(state)
         return state
 
     def update(updates, state, params=None, **extra_args):

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from ._checks import check_choice
 from ._noise import GENERATORS
@@ -55,6 +56,26 @@ def with_own_stream(init: Callable[[Any], Any], params: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf[0], one)
 
 
+def check_streams(state: Any) -> None:
+    """Raises if two samplers in a state have the same stream of noise, where that is known.
+
+    Groups that stand in `optax.flatten` see one array without a name, and are told apart by their
+    keys only.
+    """
+    places: dict[bytes, tuple] = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(state):
+        if path[-1:] != (_KEY,) or isinstance(leaf, Tracer) or leaf.dtype != jnp.uint32:
+            continue
+        words = np.asarray(leaf).tobytes()
+        if words in places:
+            both = " and ".join(jax.tree_util.keystr(each[:-1]) for each in (places[words], path))
+            raise ValueError(
+                f"the samplers at {both} would draw the same noise: they are the same method with "
+                "the same `key`, and nothing else tells them apart. Give each a `key` of its own."
+            )
+        places[words] = path
+
+
 def replica_key(words: jax.Array, index: jax.Array) -> jax.Array:
     """The key of one replica (uint32[2]), of its own also where the first index is 0."""
     return fold(fold(words, _REPLICAS), index)
@@ -78,7 +99,7 @@ def _key_data(key: Any) -> jax.Array:
             )
         return jax.random.key_data(key)
     if jnp.issubdtype(key.dtype, jnp.integer) and not shape:
-        return jax.random.key_data(jax.random.key(key))
+        return _of_array(jnp.asarray(key))
     if key.dtype == jnp.uint32 and shape in ((2,), (4,)):
         return jnp.asarray(key)
     raise ValueError(
@@ -97,12 +118,25 @@ def next_key(words: jax.Array, count: jax.Array) -> jax.Array:
 def _of_seed(seed: int) -> jax.Array:
     """The words of an int of up to 64 bits: no two of them have the same."""
     if not -(2**63) <= seed < 2**63:
-        raise ValueError(
-            f"`key` must be an int of at most 64 bits, got {seed}. Pass a smaller one."
-        )
-    low, high = seed % 2**32, seed >> 32  # a negative number has a high word below 0
+        raise ValueError(f"`key` must be an int of at most 64 bits, got {seed}: take a smaller.")
+    high, low = divmod(seed, 2**32)  # a negative number has a high word below 0
+    return _of_halves(jnp.uint32(high % 2**32), jnp.uint32(low))
+
+
+def _of_array(seed: jax.Array) -> jax.Array:
+    """The words of an integer in an array, the same as those of a Python int."""
+    low = (seed & np.array(0xFFFFFFFF).astype(seed.dtype)).astype(jnp.uint32)
+    bits = jnp.iinfo(seed.dtype).bits
+    high = seed >> np.array(min(bits - 1, 32)).astype(seed.dtype)  # 0, or -1 of a negative number
+    if jnp.issubdtype(seed.dtype, jnp.unsignedinteger) and bits <= 32:
+        high = jnp.zeros_like(seed)
+    return _of_halves(high.astype(jnp.uint32), low)
+
+
+def _of_halves(high: jax.Array, low: jax.Array) -> jax.Array:
     key = jax.random.key(low)
-    return jax.random.key_data(jax.random.fold_in(key, high % 2**32) if high else key)
+    folded = jax.random.key_data(jax.random.fold_in(key, high))
+    return jnp.where(high == 0, jax.random.key_data(key), folded)
 
 
 def check_key(key: Any) -> None:
