@@ -200,6 +200,7 @@ METHODS: dict[str, Method] = {
     "langevin": _langevin,
     "langevin-OBABO": _with(_langevin, splitting="OBABO"),
     "langevin-BOAOB": _with(_langevin, splitting="BOAOB"),  # two baths, so two numbers a step
+    "langevin-UBU": _with(_langevin, splitting="UBU"),
     "langevin-BOA": _with(_langevin, splitting="BOA"),
     "langevin-at-rest": _with(_langevin, initial_momentum="zero", mass=2.0),
     "sghmc": Method(to.sghmc, {"learning_rate": 0.04, "momentum": 0.8}, _SLOW_DESCENT),

@@ -82,8 +82,8 @@ MUTANTS = [
     Mutant(
         "langevin: mass forgotten in the bath",
         UNDERDAMPED,
-        "compose(legs, h, gamma, m * heat, m)",
-        "compose(legs, h, gamma, heat, m)",
+        "Settings(h, gamma, m * heat, m)",
+        "Settings(h, gamma, heat, m)",
         BAOAB_LAW,
     ),
     Mutant(

@@ -16,6 +16,12 @@ def flow(letter, time, k, friction, mass, temperature):
     if letter == "B":
         return np.array([[1, 0], [-time * k, 1]]), none
     decay = np.exp(-friction * time)
+    if letter == "U":
+        u, both = friction * time, temperature / friction * (1 - decay) ** 2
+        path = temperature / mass / friction**2 * (2 * u - 3 + 4 * decay - decay**2)
+        heat = mass * temperature * (1 - decay**2)
+        drift = (1 - decay) / friction / mass
+        return np.array([[1, drift], [0, decay]]), np.array([[path, both], [both, heat]])
     return np.diag([1, decay]), np.diag([0, mass * temperature * (1 - decay**2)])
 
 
@@ -31,14 +37,14 @@ def from_gradient(word):
     """The word, rotated to start with the first of the kicks that share a gradient."""
     for start in range(len(word)):
         turned = word[start:] + word[:start]
-        if turned[0] == "B" and turned.replace("O", "")[-1] == "A":
+        if turned[0] == "B" and turned.replace("O", "")[-1] in "AU":
             return turned
     raise ValueError(word)
 
 
 def propagator(word, h, k=1.0, friction=1.0, mass=1.0, temperature=1.0):
     """(M, Q) of one step of a word, seen where the gradient is taken, before its first kick."""
-    share = {letter: h / word.count(letter) for letter in "ABO"}
+    share = {letter: h / word.count(letter) for letter in word}
     args = (k, friction, mass, temperature)
     return compose(flow(letter, share[letter], *args) for letter in from_gradient(word))
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.physics import oracle
 from thermo_optax.integrators import _flows
-from thermo_optax.integrators._words import compose, cycle
+from thermo_optax.integrators._words import Settings, compose, cycle, run
 
 TIMES = [1e-3, 0.3, 2.0]
 # Signs and sizes of an adaptive friction, with the switch to the series at |rate time| = 1e-4.
@@ -67,13 +67,52 @@ def test_adaptive_bath_at_any_friction(rate, time):
 
 
 def _is_one_gradient(word):
-    """All three letters, and drifts on one side only between kicks, around the cycle."""
-    moves = word.replace("O", "")
+    """A drift, a kick and a bath, and drifts on one side only between kicks, around the cycle."""
+    moves = word.replace("O", "").replace("U", "A")
     turns = sum(a == "A" and b == "B" for a, b in itertools.pairwise(moves + moves[:1]))
-    return set("ABO") <= set(word) and turns == 1
+    return all(set(word) & set(need) for need in ("AU", "B", "OU")) and turns == 1
 
 
-ALL_WORDS = ["".join(letters) for n in (3, 4, 5) for letters in itertools.product("ABO", repeat=n)]
+def _words(letters, *lengths):
+    return ["".join(word) for n in lengths for word in itertools.product(letters, repeat=n)]
+
+
+ALL_WORDS = [*_words("ABO", 3, 4, 5), *_words("ABU", 2, 3), "BOUA", "UOB", "AUOB", "BUOB", "UBOB"]
+
+
+@pytest.mark.parametrize("rate", [1e-6, 1e-3, 0.05, 0.3, 2.0, 40.0])
+def test_drift_in_bath(rate):
+    """The joint law of many small drifts and baths, for weak and strong friction."""
+    time, mass, temperature, parts = 0.8, 1.6, 0.4, 20_000
+    args = 0.0, rate, mass, temperature
+    small = [oracle.flow(letter, time / parts, *args) for letter in "AO"]
+    matrix, covariance = oracle.compose(small)
+    powers = [(matrix, covariance)]
+    for _ in range(int(np.log2(parts))):  # doubling: 2^14 parts
+        powers.append(oracle.compose([powers[-1], powers[-1]]))
+    matrix, covariance = powers[-1]
+    time *= 2 ** (len(powers) - 1) / parts
+
+    def moved(x, p, z, y):
+        noises = jnp.float32(z), jnp.float32(y)
+        return _flows.drift_in_bath(x, p, noises, rate, mass * temperature, time, mass)
+
+    to_both = np.array([moved(1.0, 0.0, 0.0, 0.0), moved(0.0, 1.0, 0.0, 0.0)]).T
+    np.testing.assert_allclose(to_both, matrix, rtol=1e-3, atol=1e-6)
+    noise = np.array([moved(0.0, 0.0, 1.0, 0.0), moved(0.0, 0.0, 0.0, 1.0)]).T
+    np.testing.assert_allclose(noise @ noise.T, covariance, rtol=2e-3, atol=1e-9)
+
+
+def test_a_word_as_it_reads_is_its_affine_update():
+    for word in ("BAOAB", "UBU", "BOAOB"):
+        legs, settings = cycle(word), Settings(0.7, 0.9, 0.6, 1.6)
+        noises = [0.3, -1.2, 0.4][: sum({"O": 1, "U": 2}.get(leg.letter, 0) for leg in legs)]
+        x, p, g = 0.2, -0.5, 0.8
+        mean = run(legs, x, p, g, [0.0] * len(noises), settings)
+        step = compose(legs, settings)
+        new = step.retain * p - step.kick * g
+        moved = step.from_new * new - step.from_gradient * g + step.from_old * p
+        np.testing.assert_allclose(mean, (x + moved, new), rtol=1e-5)
 
 
 def test_every_word_of_one_gradient_is_a_product_of_flows():
@@ -82,7 +121,7 @@ def test_every_word_of_one_gradient_is_a_product_of_flows():
     words = [word for word in ALL_WORDS if _is_one_gradient(word)]
     assert {"BAOAB", "OBABO", "ABOBA", "OABAO", "AOBOA", "BOAOB", "ABO"} <= set(words)
     for word in words:
-        step = compose(cycle(word), jnp.asarray(h), gamma, mass * temperature, mass)
+        step = compose(cycle(word), Settings(jnp.asarray(h), gamma, mass * temperature, mass))
         # In the basis (x, p), with g = k x: first p', then x' which is written with p'.
         to_p = np.array([-step.kick * k, step.retain])
         to_x = np.array([1 - step.from_gradient * k, step.from_old]) + step.from_new * to_p

@@ -21,7 +21,21 @@ STEPS = 60
 CURVATURE = 0.8
 # h, T, m, gamma: small and large steps, light and heavy particles, weak and strong friction.
 GRID = [(0.6, 1.0, 1.0, 1.0), (1.6, 0.3, 2.0, 0.7), (0.9, 4.0, 1.0, 2.0), (1.1, 1.0, 0.7, 1.0)]
-WORDS = ["BAOAB", "OBABO", "ABOBA", "OABAO", "AOBOA", "BOAOB", "BAOA", "BAO", "OBA", "ABO", "BOBAO"]
+WORDS = [
+    "BAOAB",
+    "OBABO",
+    "ABOBA",
+    "OABAO",
+    "AOBOA",
+    "BOAOB",
+    "BAOA",
+    "BAO",
+    "OBA",
+    "ABO",
+    "BOBAO",
+    "UBU",
+    "BUOB",
+]
 
 
 def gradient(x):

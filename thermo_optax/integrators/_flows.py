@@ -8,6 +8,7 @@ Langevin dynamics, and its adaptive form, are cut into pieces that are solved ex
     D  diffusion   p <- p + sigma sqrt(s) z
     E  thermostat  xi <- xi + s eps (p.p / m - N T)
     O  bath        p <- exp(-s gamma) p + sqrt(m T (1 - exp(-2 s gamma))) z,  C and D at once
+    U  both        A and O at once: dx = p / m dt, dp = -gamma p dt + sqrt(2 gamma m T) dW
 
 with x the parameters, p the momenta, g the gradient of the loss, z standard normal noise and s the
 time. They are linear in x, p, g and z, so they act alike on arrays and on linear forms.
@@ -57,6 +58,39 @@ def thermostat(rate, energy_excess, coupling, time):
 def bath(momentum, noise, rate, variance, time):
     """O: friction and diffusion together, which keep p ~ N(0, variance) as it is."""
     return friction(momentum, rate, time) + jnp.sqrt(variance * heating(rate, time)) * noise
+
+
+def drift_in_bath(position, momentum, noises, rate, variance, time, mass):
+    """U: drift and bath at once, solved exactly; the two ends are correlated normals.
+
+    With u = gamma s and variance m T, the position moves by s / m times
+
+        (1 - exp(-u)) / u (p + sqrt(m T tanh(u / 2)) z) + sqrt(2 m T (u - 2 tanh(u / 2))) / u y
+
+    where z is the noise of the momentum, and y one of its own.
+    """
+    z, y = noises
+    u = rate * time
+    mean = _mean_decay(u)
+    spread = jnp.sqrt(variance * jnp.tanh(u / 2)) * mean
+    own = jnp.sqrt(variance * _spread_of_path(u))
+    moved = position + (time / mass) * (mean * momentum + spread * z + own * y)
+    return moved, bath(momentum, z, rate, variance, time)
+
+
+def _mean_decay(u):
+    """(1 - exp(-u)) / u, which is 1 at u = 0."""
+    safe = jnp.where(u > 0, u, 1)
+    return jnp.where(u > 0, -jnp.expm1(-safe) / safe, 1)
+
+
+def _spread_of_path(u):
+    """2 (u - 2 tanh(u / 2)) / u^2, which is u / 6 for small u."""
+    small = u < 0.1  # below it, the difference loses digits, and four terms of the series none
+    safe = jnp.where(small, 1, u)
+    square = jnp.square(jnp.where(small, u, 0))
+    series = 1 + square * (-1 / 10 + square * (17 / 1680 - square * (31 / 30240)))
+    return jnp.where(small, u / 6 * series, 2 * (safe - 2 * jnp.tanh(safe / 2)) / jnp.square(safe))
 
 
 def heating(rate, time):

@@ -22,7 +22,7 @@ from thermo_optax._base import (
 )
 
 from ._affine import Options, affine_sampler
-from ._words import compose, cycle, num_draws, thermometer
+from ._words import Settings, compose, cycle, num_draws, thermometer
 
 _FORGETFUL = 1e30  # a friction without bound, yet finite: times a step size of 0 it gives 0
 
@@ -67,10 +67,11 @@ def langevin(
         temperature: T >= 0, in units of the loss; 1 / N samples the Bayesian posterior of a loss
             averaged over N examples. ``update(..., temperature_scale=s)`` multiplies it.
         friction: gamma >= 0, in units of 1 / time.
-        splitting: any word over A (drift), B (kick) and O (bath) that needs one gradient per step.
-            The parameters are observed where the gradient is taken, the stored momentum just
-            before the next kick. "OBABO" and "ABOBA" are the same cycle under this observation, and
-            so are "BAOAB" and "OABAO".
+        splitting: any word over A (drift), B (kick), O (bath) and U (drift and bath at once, solved
+            exactly) that needs one gradient per step, such as "BAOAB" or "UBU". The parameters are
+            observed where the gradient is taken, the stored momentum just before the next kick.
+            "OBABO" and "ABOBA" are the same cycle under this observation, and so are "BAOAB" and
+            "OABAO".
         mass: m > 0; it sets the time scale and leaves the sampled density alone.
         initial_momentum: "thermal" draws N(0, m T), "zero" starts at rest.
         momentum_dtype: dtype of the stored momentum; None means that of the parameters, but at
@@ -112,7 +113,7 @@ def langevin(
 
     def step(count, heat):
         h, gamma, m = at(step_size, count), at(friction, count), at(mass, count)
-        return compose(legs, h, gamma, m * heat, m), thermometer(legs, h, m), h
+        return compose(legs, Settings(h, gamma, m * heat, m)), thermometer(legs, h, m), h
 
     options = Options(f"langevin {splitting}", mass, num_draws(legs), initial_momentum)
     return affine_sampler(step, temperature, options, momentum_dtype, generator, key)
@@ -171,7 +172,7 @@ def leimkuhler_matthews(
 
     def step(count, heat):
         h = jnp.sqrt(2 * at(learning_rate, count))
-        return compose(legs, h, _FORGETFUL, heat, 1.0), thermometer(legs, h, 1.0), h
+        return compose(legs, Settings(h, _FORGETFUL, heat, 1.0)), thermometer(legs, h, 1.0), h
 
     options = Options("leimkuhler_matthews", 1.0, 1, "thermal")
     return affine_sampler(step, temperature, options, momentum_dtype, generator, key)

@@ -23,8 +23,10 @@ import jax.numpy as jnp
 
 from . import _flows
 
-_LETTERS = {"A": "drift", "B": "kick", "O": "thermostat (bath)"}
-_EXAMPLES = "BAOAB, ABOBA, OBABO, OABAO, AOBOA, BOAOB, BAOA, OBA, BAO"
+_LETTERS = {"A": "drift", "B": "kick", "O": "bath", "U": "drift and bath at once"}
+_NEEDED = {"drift A (or U)": "AU", "kick B": "B", "bath O (or U)": "OU"}
+_NOISES = {"O": 1, "U": 2}  # normal numbers that a flow draws for each coordinate
+_EXAMPLES = "BAOAB, ABOBA, OBABO, OABAO, AOBOA, BOAOB, BAOA, OBA, BAO, UBU"
 
 
 class Leg(NamedTuple):
@@ -37,18 +39,18 @@ class Leg(NamedTuple):
 def cycle(word: str) -> tuple[Leg, ...]:
     """The legs of a word, rotated to start at its gradient; raises for a word that has none."""
     if not isinstance(word, str) or not word:
-        raise ValueError(f"`splitting` must be a word over the letters A, B, O, got {word!r}.")
+        raise ValueError(f"`splitting` must be a word over the letters A, B, O, U, got {word!r}.")
     for letter in word:
         if letter not in _LETTERS:
             raise ValueError(
                 f"`splitting`={word!r} has the unknown letter {letter!r}. The letters are "
                 f"{_LETTERS}; supported words are, for instance, {_EXAMPLES}."
             )
-    missing = [letter for letter in _LETTERS if letter not in word]
+    missing = [need for need, letters in _NEEDED.items() if not set(letters) & set(word)]
     if missing:
         raise ValueError(
-            f"`splitting`={word!r} lacks {missing}: every word needs a drift A, a kick B and a "
-            f"bath O. Supported words are, for instance, {_EXAMPLES}."
+            f"`splitting`={word!r} lacks a {' and a '.join(missing)}: every word needs "
+            f"{', '.join(_NEEDED)}. Supported words are, for instance, {_EXAMPLES}."
         )
     start = _first_kick(word)
     rotated = word[start:] + word[:start]
@@ -64,7 +66,7 @@ def cycle(word: str) -> tuple[Leg, ...]:
 def _first_kick(word: str) -> int:
     """Where the cycle's run of kicks begins; drifts must not stand between kicks twice."""
     moves = [(i, letter) for i, letter in enumerate(word) if letter != "O"]
-    starts = [i for n, (i, letter) in enumerate(moves) if letter == "B" and moves[n - 1][1] == "A"]
+    starts = [i for n, (i, letter) in enumerate(moves) if letter == "B" and moves[n - 1][1] != "B"]
     if len(starts) != 1:
         raise ValueError(
             f"`splitting`={word!r} needs {len(starts)} gradients per step, because drifts separate "
@@ -94,31 +96,57 @@ class AffineStep(NamedTuple):
     own_noise: jax.Array | None = None
 
 
+class Settings(NamedTuple):
+    """What the flows of a step need to know; every field is a scalar."""
+
+    step_size: jax.typing.ArrayLike
+    friction: jax.typing.ArrayLike
+    variance: jax.typing.ArrayLike  # m T, of the momenta
+    mass: jax.typing.ArrayLike
+
+
 def num_draws(legs: tuple[Leg, ...]) -> int:
-    """Normal numbers that one update needs per coordinate: 1, or 2 with two baths or more."""
-    return min(2, sum(leg.letter == "O" for leg in legs))
+    """Normal numbers that one update needs per coordinate: 1, or 2 if its flows draw more."""
+    return min(2, _drawn(legs))
 
 
-def compose(legs: tuple[Leg, ...], step_size, friction, variance, mass) -> AffineStep:
-    """Runs the cycle on linear forms in (p, g, z1, z2, ...) and reads off the update."""
-    baths = sum(leg.letter == "O" for leg in legs)
-    basis = jnp.eye(2 + baths, dtype=jnp.result_type(float))
-    momentum, gradient, noises = basis[0], basis[1], list(basis[2:])
-    displacement = jnp.zeros_like(momentum)
+def _drawn(legs: tuple[Leg, ...]) -> int:
+    return sum(_NOISES.get(leg.letter, 0) for leg in legs)
+
+
+def run(legs: tuple[Leg, ...], position, momentum, gradient, noises, settings: Settings):
+    """One update of a word as it reads, flow after flow: the new position and momentum."""
+    h, gamma, variance, m = settings
+    noises = iter(noises)
     for letter, share in legs:
-        time = share * step_size
+        time = share * h
         if letter == "A":
-            displacement = _flows.drift(displacement, momentum, time, mass)
+            position = _flows.drift(position, momentum, time, m)
         elif letter == "B":
             momentum = _flows.kick(momentum, gradient, time)
-        else:  # O, at unit variance: all noises share the bath's temperature
-            momentum = _flows.bath(momentum, noises.pop(), friction, 1.0, time)
+        elif letter == "O":
+            momentum = _flows.bath(momentum, next(noises), gamma, variance, time)
+        else:  # U
+            pair = next(noises), next(noises)
+            position, momentum = _flows.drift_in_bath(
+                position, momentum, pair, gamma, variance, time, m
+            )
+    return position, momentum
+
+
+def compose(legs: tuple[Leg, ...], settings: Settings) -> AffineStep:
+    """Runs the word on linear forms in (p, g, z1, z2, ...) and reads off the update."""
+    draws = _drawn(legs)
+    p, g, *noises = jnp.eye(2 + draws, dtype=jnp.result_type(float))
+    # At unit variance, since all noises share the bath's temperature.
+    unit = settings._replace(variance=1.0)
+    displacement, momentum = run(legs, jnp.zeros_like(p), p, g, noises, unit)
 
     # The noises only matter through the covariance of (p', dx): at most two are independent.
     p_noise, x_noise = momentum[2:], displacement[2:]
     p_variance = jnp.sum(p_noise**2)
     from_new = jnp.sum(p_noise * x_noise) / jnp.where(p_variance > 0, p_variance, 1)
-    heat = jnp.sqrt(variance)
+    heat = jnp.sqrt(settings.variance)
     return AffineStep(
         retain=momentum[0],
         kick=-momentum[1],
@@ -126,7 +154,7 @@ def compose(legs: tuple[Leg, ...], step_size, friction, variance, mass) -> Affin
         from_new=from_new,
         from_gradient=from_new * momentum[1] - displacement[1],
         from_old=displacement[0] - from_new * momentum[0],
-        own_noise=heat * _norm(x_noise - from_new * p_noise) if baths > 1 else None,
+        own_noise=heat * _norm(x_noise - from_new * p_noise) if draws > 1 else None,
     )
 
 
@@ -160,7 +188,7 @@ def thermometer(legs: tuple[Leg, ...], step_size, mass) -> jax.Array:
     symmetric cycles with one bath (BAOAB: E[p.p] / m = N T; OBABO: E[p.(p - h/2 g)] / m = N T), and
     off by a share of order (h omega)^2 for the other words.
     """
-    letters = "".join(leg.letter for leg in legs)
+    letters = "".join("O" if leg.letter == "U" else leg.letter for leg in legs)  # baths alike
     if letters.rindex("O") > letters.rindex("B"):
         kicked = jnp.zeros_like(step_size)
     else:
