@@ -24,7 +24,7 @@ def entropy_sgd(
     new_sample_weight: ScalarOrSchedule = 0.25,
     opaque: bool = False,
     generator: str = "threefry",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Entropy-SGD: SGLD with Nesterov momentum inside, plain steps outside.
 
@@ -100,7 +100,7 @@ def entropy_adam(
     new_sample_weight: ScalarOrSchedule = 0.25,
     opaque: bool = False,
     generator: str = "threefry",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Entropy-Adam: the same inner loop, with Adam for the outer step.
 

@@ -24,7 +24,7 @@ def adaptive_langevin(
     initial_momentum: str = "thermal",
     momentum_dtype: Any = None,
     generator: str = "threefry",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Adaptive Langevin dynamics (Ad-Langevin, SGNHT): absorbs unknown gradient noise.
 

@@ -46,7 +46,7 @@ def covariance_controlled_langevin(
     initial_momentum: str = "thermal",
     momentum_dtype: Any = None,
     generator: str = "threefry",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Covariance-controlled adaptive Langevin (CCAdL): a friction for each coordinate's noise.
 

@@ -38,7 +38,7 @@ def psgld(
     damping: ScalarOrSchedule = 1e-5,
     adaptation_steps: int | None = 1_000,
     generator: str = "threefry",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""SGLD with the metric of RMSprop, consistently in drift and noise.
 

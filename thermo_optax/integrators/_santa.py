@@ -54,7 +54,7 @@ def santa(
     adaptation_steps: int | None = 1_000,
     initial_momentum: str = "thermal",
     generator: str = "threefry",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Santa: RMSprop's metric, a thermostat per coordinate, and annealing that ends in descent.
 

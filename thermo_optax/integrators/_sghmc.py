@@ -27,7 +27,7 @@ def sghmc(
     initial_momentum: str = "thermal",
     momentum_dtype: Any = None,
     generator: str = "threefry",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Stochastic-gradient Hamiltonian Monte Carlo: SGD with momentum, plus its heat.
 

@@ -37,7 +37,7 @@ def langevin(
     initial_momentum: str = "thermal",
     momentum_dtype: Any = None,
     generator: str = "threefry",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Underdamped Langevin dynamics by a splitting word: samples exp(-L / temperature).
 
@@ -124,7 +124,7 @@ def leimkuhler_matthews(
     *,
     momentum_dtype: Any = None,
     generator: str = "threefry",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Overdamped Langevin dynamics with averaged noise: no bias in a harmonic well.
 

@@ -26,7 +26,7 @@ def adlala(
     param_labels: Labels | None = None,
     initial_momentum: str = "zero",
     generator: str = "threefry",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""AdLaLa: adaptive Langevin dynamics in the first layer, Langevin in the others.
 

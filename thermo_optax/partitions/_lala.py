@@ -20,7 +20,7 @@ def lala(
     param_labels: Labels | None = None,
     initial_momentum: str = "thermal",
     generator: str = "threefry",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""LaLa: Langevin dynamics in all layers, with a temperature and friction for each group.
 

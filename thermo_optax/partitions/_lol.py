@@ -19,7 +19,7 @@ def lol(
     param_labels: Labels | None = None,
     initial_momentum: str = "thermal",
     generator: str = "threefry",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""LOL: Langevin dynamics in the first layer, overdamped Langevin in the others.
 

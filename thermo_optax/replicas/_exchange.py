@@ -67,7 +67,7 @@ def replica_exchange(
     reference_temperature: jax.typing.ArrayLike | None = None,
     path_length: int = 1024,
     per_replica_args: tuple[str, ...] = (),
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Replicas of a transformation that exchange hyperparameters: temperature, learning rate...
 

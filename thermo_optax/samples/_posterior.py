@@ -154,9 +154,7 @@ def posterior_deviations(state: Any, params: optax.Params) -> Any:
     )
 
 
-def draw_posterior(
-    state: Any, params: optax.Params, num_draws: int, *, key: KeyLike | None = None
-) -> Any:
+def draw_posterior(state: Any, params: optax.Params, num_draws: int, *, key: KeyLike) -> Any:
     r"""Draws parameters from the Gaussian of the moments, as SWAG does.
 
     .. math::

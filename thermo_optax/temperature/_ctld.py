@@ -26,7 +26,7 @@ def ctld(
     learning_rate: ScalarOrSchedule | None = None,
     temperature: ScalarOrSchedule | None = None,
     *,
-    sampling_steps: jax.typing.ArrayLike | None = None,
+    sampling_steps: jax.typing.ArrayLike,
     momentum: ScalarOrSchedule | None = None,
     step_size: ScalarOrSchedule | None = None,
     friction: ScalarOrSchedule | None = None,
@@ -44,7 +44,7 @@ def ctld(
     alpha_step: ScalarOrSchedule = 0.05,
     alpha_friction: ScalarOrSchedule | None = None,
     alpha_mass: jax.typing.ArrayLike | None = None,
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Continuously tempered Langevin dynamics: a sampling phase, then SGD with momentum.
 
@@ -120,10 +120,8 @@ def ctld(
         Ye, Zhu and Mantiuk, `Langevin Dynamics with Continuous Tempering for Training Deep Neural
         Networks <https://arxiv.org/abs/1703.04379>`_, 2017, Algorithm 1 and section 4.3.
     """
-    for name, value in {"temperature": temperature, "sampling_steps": sampling_steps}.items():
-        if value is None:
-            raise TypeError(f"`{name}` is required: pass `{name}=...`, a number.")
-    assert temperature is not None and sampling_steps is not None
+    if temperature is None:  # optional in the signature, because `learning_rate` before it is
+        raise TypeError("`temperature` is required: pass `temperature=...`, a number.")
     check_nonnegative(sampling_steps=sampling_steps)
     check_steps(0, "Pass the number of steps with heat.", sampling_steps=sampling_steps)
     learning_rate, momentum = _as_sgd(learning_rate, momentum, step_size, friction)
