@@ -1,7 +1,8 @@
 """Converters between the conventions of papers, optimizers and this library.
 
 Here gradients are those of a loss L, every sampler leaves exp(-L / temperature) invariant, and time
-is the time of Langevin dynamics. All functions take numbers or arrays and return arrays.
+is the time of Langevin dynamics. All functions take numbers or arrays, which may be traced,
+and return arrays.
 """
 
 import jax
@@ -22,9 +23,6 @@ def posterior_temperature(num_examples: ArrayLike, cold: ArrayLike = 1.0) -> jax
 
     Returns:
         T = cold / N, in units of the mean loss.
-
-    Raises:
-        Nothing; values may be traced.
 
     Examples:
         >>> import thermo_optax as to
@@ -53,9 +51,6 @@ def sgd_from_langevin(
 
     Returns:
         The pair (learning_rate, momentum).
-
-    Raises:
-        Nothing; values may be traced.
 
     Examples:
         >>> import thermo_optax as to
@@ -86,9 +81,6 @@ def langevin_from_sgd(
     Returns:
         The pair (step_size, friction).
 
-    Raises:
-        Nothing; values may be traced.
-
     Examples:
         >>> import thermo_optax as to
         >>> h, gamma = to.units.langevin_from_sgd(learning_rate=0.1, momentum=0.9)
@@ -116,9 +108,6 @@ def friction_from_momentum(learning_rate: ArrayLike, momentum: ArrayLike) -> jax
 
     Returns:
         gamma, in units of 1 / time.
-
-    Raises:
-        Nothing; values may be traced.
 
     Examples:
         >>> import thermo_optax as to
@@ -153,9 +142,6 @@ def equilibrium_friction(
     Returns:
         The mean of xi, in units of 1 / time.
 
-    Raises:
-        Nothing; values may be traced.
-
     Examples:
         >>> import thermo_optax as to
         >>> print(f"{to.units.equilibrium_friction(0.01, temperature=1e-4):.2f}")
@@ -181,9 +167,6 @@ def coupling_from_printed(epsilon: ArrayLike) -> jax.Array:
     Returns:
         eps of the authors' code and of this library, where the friction is xi.
 
-    Raises:
-        Nothing; values may be traced.
-
     Examples:
         >>> import thermo_optax as to
         >>> print(f"{to.units.coupling_from_printed(0.2236):.3f}")
@@ -208,9 +191,6 @@ def temperature_from_entropy_noise(epsilon: ArrayLike, *, printed: bool = False)
 
     Returns:
         T, in units of the loss.
-
-    Raises:
-        Nothing; values may be traced.
 
     Examples:
         >>> import thermo_optax as to

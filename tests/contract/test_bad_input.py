@@ -5,6 +5,7 @@ import inspect
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import thermo_optax as to
@@ -118,22 +119,45 @@ def test_keys(name, kind):
         PRIMARY[name](key=key)
 
 
-def test_no_key_at_all():
-    for make in (
-        lambda: to.sgld(0.1, 0.1),
-        lambda: to.leimkuhler_matthews(0.1, 0.1),
-        lambda: to.langevin(0.1, 0.1, friction=1.0),
-        lambda: to.sghmc(0.1, 0.1, momentum=0.9),
-        lambda: to.adaptive_langevin(0.1, 0.1),
-        lambda: to.covariance_controlled_langevin(0.1, 0.1),
-        lambda: to.psgld(0.1, 0.1),
-        lambda: to.santa(0.1, 0.1),
-        lambda: to.lol(),
-        lambda: to.lala(),
-        lambda: to.adlala(),
-    ):
-        with pytest.raises(TypeError, match="`key` is required"):
-            make()
+NO_KEY = {
+    "sgld": lambda **key: to.sgld(0.1, 0.1, **key),
+    "leimkuhler_matthews": lambda **key: to.leimkuhler_matthews(0.1, 0.1, **key),
+    "langevin": lambda **key: to.langevin(0.1, 0.1, friction=1.0, **key),
+    "sghmc": lambda **key: to.sghmc(0.1, 0.1, momentum=0.9, **key),
+    "adaptive_langevin": lambda **key: to.adaptive_langevin(0.1, 0.1, **key),
+    "covariance_controlled_langevin": lambda **key: to.covariance_controlled_langevin(1, 1, **key),
+    "psgld": lambda **key: to.psgld(0.1, 0.1, **key),
+    "santa": lambda **key: to.santa(0.1, 0.1, **key),
+    "lol": lambda **key: to.lol(**key),
+    "lala": lambda **key: to.lala(**key),
+    "adlala": lambda **key: to.adlala(**key),
+    "entropy_sgd": lambda **key: to.entropy_sgd(**key),
+    "entropy_adam": lambda **key: to.entropy_adam(**key),
+    "continuous_tempering": lambda **key: to.continuous_tempering(to.sgld(1, 1, key=0), 1, **key),
+    "ctld": lambda **key: to.ctld(0.1, 0.1, sampling_steps=1, **key),
+    "replica_exchange": lambda **key: to.replica_exchange(
+        to.sgld(0.1, 0.1, key=0), {"temperature": [1.0, 2.0]}, **key
+    ),
+    "draw_posterior": lambda **key: to.draw_posterior(
+        to.running_moments(optax.sgd(0.1)).init(jnp.ones(2)), jnp.ones(2), 3, **key
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NO_KEY)
+def test_no_key_at_all(name):
+    """A type checker sees that the key is missing, and Python says so; None gets our remedy."""
+    with pytest.raises(TypeError, match="missing 1 required keyword-only argument: 'key'"):
+        NO_KEY[name]()
+    with pytest.raises(TypeError, match="`key` is required.*Pass an int seed"):
+        NO_KEY[name](key=None)
+
+
+def test_a_required_key_has_no_default():
+    """With None for a default a type checker would accept a call without a key."""
+    for name, function in inspect.getmembers(to, inspect.isfunction):
+        key = inspect.signature(function).parameters.get("key")
+        assert key is None or key.default is not None, name
 
 
 WORDS = {

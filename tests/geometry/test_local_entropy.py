@@ -295,4 +295,4 @@ def test_bad_gradient_functions():
     with pytest.raises(ValueError, match="`params` is required: local entropy needs the distance"):
         tx.update(x, state)
     with pytest.raises(TypeError, match="`key` is required"):
-        to.entropy_sgd()
+        to.entropy_sgd(key=None)

@@ -70,14 +70,16 @@ def test_mean_force_and_kinds_of_bias():
 
 def test_key():
     with pytest.raises(TypeError, match="`key` is required"):
-        to.continuous_tempering(sampler(), 0.5)
+        to.continuous_tempering(sampler(), 0.5, key=None)
     with pytest.raises(TypeError, match="`key` is required"):
-        to.ctld(0.1, 0.1, sampling_steps=1)
+        to.ctld(0.1, 0.1, sampling_steps=1, key=None)
 
 
 def test_ctld():
-    with pytest.raises(TypeError, match="`sampling_steps` is required"):
+    with pytest.raises(TypeError, match="missing 1 required keyword-only argument: 'sampling_ste"):
         to.ctld(0.1, 0.1, key=0)
+    with pytest.raises(TypeError, match="`sampling_steps` must be a number"):
+        to.ctld(0.1, 0.1, sampling_steps=None, key=0)
     with pytest.raises(TypeError, match="`temperature` is required"):
         to.ctld(0.1, sampling_steps=1, key=0)
     for wrong in ({}, {"step_size": 0.1}, {"learning_rate": 0.1, "friction": 1.0}):

@@ -19,14 +19,8 @@ def noise_generators() -> dict[str, str]:
     dtype of the parameters, since Gaussians drawn in bfloat16 have a mean of -0.01. It does not
     depend on how the parameters are sharded.
 
-    Args:
-        None.
-
     Returns:
         A dict from name to description.
-
-    Raises:
-        Nothing.
 
     Examples:
         >>> import thermo_optax as to

@@ -21,10 +21,7 @@ def to_arviz(
     dims: Mapping[str, list[str]] | None = None,
     **groups: Mapping[str, Any],
 ) -> Any:
-    r"""Samples of the parameters in ArviZ's format, for its plots, tables and files.
-
-    .. math::
-        x^{(c, i)} \mapsto \text{posterior}[\text{chain} = c, \text{draw} = i]
+    """Samples of the parameters in ArviZ's format, for its plots, tables and files.
 
     Args:
         samples: a tree of arrays [draws, ...], such as `collected_samples` returns, or [chains,
@@ -82,15 +79,19 @@ def effective_sample_size(
     the posterior's standard deviation over the root of ``method="mean"``.
 
     Args:
-        samples: as in `to_arviz`, with at least 4 draws.
-        has_chains: as in `to_arviz`.
-        method: as in `arviz.ess`: "bulk" (of rank-normalised draws), "mean", "sd", "tail"...
+        samples: a tree of arrays [draws, ...], or [chains, draws, ...] of a run that was vmapped,
+            with at least 4 draws.
+        has_chains: whether the first axis of every array counts chains. None is False, with a
+            warning where the shapes look as if it did.
+        method: of ArviZ: "bulk" (default, of rank-normalised draws), "mean", "sd", "tail"...; see
+            `arviz.ess`.
 
     Returns:
         A tree like samples, without the axes of chains and draws.
 
     Raises:
-        ValueError: as in `to_arviz`, and for fewer than 4 draws.
+        ValueError: for arrays without the axes of chains and draws, or of different numbers of
+            them; for two variables of one name; for fewer than 4 draws.
         ModuleNotFoundError: without ArviZ.
 
     Examples:
@@ -122,14 +123,17 @@ def rhat(samples: Any, *, has_chains: bool | None = None, method: str = "rank") 
 
     Args:
         samples: a tree of arrays [chains, draws, ...], of at least 2 chains and 4 draws.
-        has_chains: as in `to_arviz`, but None is True, since one chain cannot be compared.
-        method: as in `arviz.rhat`: "rank" (the larger of bulk and tail), "split", "folded"...
+        has_chains: whether the first axis of every array counts chains. None is True, as it must
+            be, since one chain cannot be compared.
+        method: of ArviZ: "rank" (default, the larger of bulk and tail), "split", "folded"...; see
+            `arviz.rhat`.
 
     Returns:
         A tree like samples, without the axes of chains and draws.
 
     Raises:
-        ValueError: as in `to_arviz`, for fewer than 2 chains or 4 draws, and for
+        ValueError: for arrays without the axes of chains and draws, or of different numbers of
+            them; for two variables of one name; for fewer than 2 chains or 4 draws; for
             ``has_chains=False``.
         ModuleNotFoundError: without ArviZ.
 

@@ -56,9 +56,11 @@ def hessian_eigenvalues(
     directions that share an eigenvalue exactly: such an eigenvalue may be found once only.
 
     Args:
-        loss: as in `hessian_vector_product`.
+        loss: ``loss(params, batch)``, or ``loss(params)`` without batches: the mean loss of a
+            batch, a single number, twice differentiable; any unit.
         params: the parameters where the Hessian is taken.
-        batches: as in `hessian_vector_product`.
+        batches: the data: a tree of arrays [num_batches, ...], or an iterable of batches, which is
+            read once and kept on the device. None if the loss takes no batch.
         k: number of largest eigenvalues, at least 0.
         bottom: number of lowest eigenvalues, at least 0; at a minimum they are small, close to each
             other, and take many more products.
@@ -72,7 +74,7 @@ def hessian_eigenvalues(
         whether the tolerance was met.
 
     Raises:
-        ValueError: for numbers out of range, or arguments as in `hessian_vector_product`.
+        ValueError: for numbers out of range, a loss that is not a single number, or no batches.
 
     Examples:
         >>> import jax.numpy as jnp

@@ -62,11 +62,14 @@ def flatness(
     of that; compare at about equal training losses nevertheless.
 
     Args:
-        loss: as in `hessian_vector_product`; positive, for the ratios to mean something.
+        loss: ``loss(params, batch)``, or ``loss(params)`` without batches: the mean loss of a
+            batch, a single number, twice differentiable; positive, for the ratios to mean
+            something.
         params: parameters, best at a minimum.
-        batches: as in `hessian_vector_product`; the training data.
+        batches: the training data: a tree of arrays [num_batches, ...], or an iterable of batches,
+            which is read once and kept on the device. None if the loss takes no batch.
         num_probes: vectors of signs for the trace, at least 2.
-        tolerance: of the eigenvalue, as in `hessian_eigenvalues`.
+        tolerance: residual at which to stop, over the largest absolute eigenvalue; > 0.
         key: random key of the probes.
 
     Returns:
@@ -74,7 +77,8 @@ def flatness(
 
     Raises:
         ModuleNotFoundError: without matfree.
-        ValueError: as in `hessian_trace` and `hessian_eigenvalues`.
+        ValueError: for fewer than 2 probes, a tolerance that is not positive, a loss that is not a
+            single number, or no batches.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -121,9 +125,11 @@ def loss_under_noise(
     both signs, and for all scales.
 
     Args:
-        loss: as in `hessian_vector_product`; it need not be differentiable here.
+        loss: ``loss(params, batch)``, or ``loss(params)`` without batches: the mean loss of a
+            batch, a single number in any unit. It need not be differentiable here.
         params: parameters.
-        batches: as in `hessian_vector_product`.
+        batches: the data: a tree of arrays [num_batches, ...], or an iterable of batches, which is
+            read once and kept on the device. None if the loss takes no batch.
         scales: s >= 0, standard deviations of the noise on each weight, in units of the weights;
             for `relative`, as shares of each tensor's norm. [num_scales].
         num_draws: number of draws of the noise, at least 2. Each costs two losses for each scale.
@@ -134,7 +140,7 @@ def loss_under_noise(
         A :class:`NoiseRise`, with standard errors over the draws. It runs inside `jit`.
 
     Raises:
-        ValueError: for numbers out of range, or arguments as in `hessian_vector_product`.
+        ValueError: for numbers out of range, a loss that is not a single number, or no batches.
 
     Examples:
         >>> import jax.numpy as jnp

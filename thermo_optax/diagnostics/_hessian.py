@@ -91,9 +91,11 @@ def exact_spectrum(
     the eigenvalues need, and they take time as n^3: on two cores a minute for 5,000 weights.
 
     Args:
-        loss: as in `hessian_vector_product`.
+        loss: ``loss(params, batch)``, or ``loss(params)`` without batches: the mean loss of a
+            batch, a single number, twice differentiable; any unit.
         params: the parameters, at most 12,000 numbers.
-        batches: as in `hessian_vector_product`.
+        batches: the data: a tree of arrays [num_batches, ...], or an iterable of batches, which is
+            read once and kept on the device. None if the loss takes no batch.
         block_size: number of columns that are computed at a time, at least 1.
 
     Returns:
@@ -101,7 +103,7 @@ def exact_spectrum(
         the host.
 
     Raises:
-        ValueError: for more weights, or arguments as in `hessian_vector_product`.
+        ValueError: for more weights, a loss that is not a single number, or no batches.
         TypeError: inside `jit`, where there are no numbers yet.
 
     Examples:

@@ -109,9 +109,11 @@ def hessian_spectrum(
     the probes' errors there is rounding, which for a million weights in float32 leaves four digits.
 
     Args:
-        loss: as in `hessian_vector_product`.
+        loss: ``loss(params, batch)``, or ``loss(params)`` without batches: the mean loss of a
+            batch, a single number, twice differentiable; any unit.
         params: the parameters where the Hessian is taken.
-        batches: as in `hessian_vector_product`.
+        batches: the data: a tree of arrays [num_batches, ...], or an iterable of batches, which is
+            read once and kept on the device. None if the loss takes no batch.
         num_lanczos: m >= 1, steps of Lanczos for each probe, with full reorthogonalisation; never
             more than there are weights. The more, the finer the structure that is resolved, from
             the outermost eigenvalues inward.
@@ -123,7 +125,7 @@ def hessian_spectrum(
 
     Raises:
         ModuleNotFoundError: without matfree.
-        ValueError: for numbers out of range, or arguments as in `hessian_vector_product`.
+        ValueError: for numbers out of range, a loss that is not a single number, or no batches.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -194,9 +196,11 @@ def hessian_trace(
         \operatorname{Var} s^\top H s = 2 \sum_{i \ne j} H_{ij}^2
 
     Args:
-        loss: as in `hessian_vector_product`.
+        loss: ``loss(params, batch)``, or ``loss(params)`` without batches: the mean loss of a
+            batch, a single number, twice differentiable; any unit.
         params: the parameters where the Hessian is taken.
-        batches: as in `hessian_vector_product`.
+        batches: the data: a tree of arrays [num_batches, ...], or an iterable of batches, which is
+            read once and kept on the device. None if the loss takes no batch.
         num_probes: number of vectors of signs, at least 2; one Hessian-vector product each.
         key: random key of the probes.
 
@@ -205,7 +209,7 @@ def hessian_trace(
 
     Raises:
         ModuleNotFoundError: without matfree.
-        ValueError: for fewer probes, or arguments as in `hessian_vector_product`.
+        ValueError: for fewer than 2 probes, a loss that is not a single number, or no batches.
 
     Examples:
         >>> import jax.numpy as jnp

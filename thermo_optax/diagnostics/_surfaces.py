@@ -62,11 +62,13 @@ def loss_line(
     Two solutions in the same valley have no barrier between them.
 
     Args:
-        loss: as in `hessian_vector_product`; any other number that a batch has, such as the share
+        loss: ``loss(params, batch)``, or ``loss(params)`` without batches: the mean loss of a
+            batch, a single number in any unit. Any other number that a batch has, such as the share
             of errors, will do as well.
         first: parameters x_1, where t = 0.
         second: parameters x_2, where t = 1; tree like first.
-        batches: as in `hessian_vector_product`.
+        batches: the data: a tree of arrays [num_batches, ...], or an iterable of batches, which is
+            read once and kept on the device. None if the loss takes no batch.
         num_points: number of points, at least 2.
         start: the least t.
         stop: the largest t, above `start`.
@@ -75,8 +77,8 @@ def loss_line(
         A :class:`LossLine`, with the height of the barrier. It runs inside `jit`.
 
     Raises:
-        ValueError: for numbers out of range, trees that differ, or arguments as in
-            `hessian_vector_product`.
+        ValueError: for numbers out of range, trees that differ, a loss that is not a single number,
+            or no batches.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -193,14 +195,18 @@ def loss_surface(
     one solution to two others it goes through all three, at (0, 0), (1, 0) and (0, 1).
 
     Args:
-        loss: as in `hessian_vector_product`; any other number that a batch has will do as well.
+        loss: ``loss(params, batch)``, or ``loss(params)`` without batches: the mean loss of a
+            batch, a single number in any unit. Any other number that a batch has, such as the share
+            of errors, will do as well.
         params: x, the parameters in the middle.
-        batches: as in `hessian_vector_product`.
+        batches: the data: a tree of arrays [num_batches, ...], or an iterable of batches, which is
+            read once and kept on the device. None if the loss takes no batch.
         directions: two trees like params, taken as they are; or None for random ones.
         extent: a and b go from -extent to extent, or from the first to the second of a pair.
         num_points: number of points along each direction, at least 2: the loss over all data is
             computed num_points^2 times.
-        output_axis: as in `random_direction`.
+        output_axis: of random directions: the axis of the outputs in every array with two axes or
+            more, -1 for Flax and Haiku, 0 for Equinox.
         key: random key of the directions; needed without directions.
 
     Returns:
@@ -208,8 +214,8 @@ def loss_surface(
 
     Raises:
         TypeError: without directions and without a key.
-        ValueError: for numbers out of range, trees that differ, or arguments as in
-            `hessian_vector_product`.
+        ValueError: for numbers out of range, trees that differ, a loss that is not a single number,
+            or no batches.
 
     Examples:
         >>> import jax, jax.numpy as jnp

@@ -50,7 +50,7 @@ def alpha_histogram(
 
     Args:
         alphas: the tempering variable at each step, without unit; [..., steps].
-        edge: delta' > 0, as in `continuous_tempering`.
+        edge: delta' > 0, without unit; where \|alpha\| is above it the bath is hottest.
         num_bins: K >= 1, the number of bins from edge to edge.
 
     Returns:
@@ -109,9 +109,9 @@ def time_at_temperature(
 
     Args:
         alphas: the tempering variable at each step, without unit; [..., steps].
-        plateau: delta >= 0, as in `continuous_tempering`: below it the bath is at T.
-        edge: delta' > delta, as there.
-        wall: C > 0, the steepness of the wall behind the edges, as there.
+        plateau: delta >= 0, without unit; the bath is at T where \|alpha\| is below it.
+        edge: delta' > delta, without unit; the bath is hottest where \|alpha\| is above it.
+        wall: C > 0, the steepness of the wall behind the edges, in units of T.
 
     Returns:
         A :class:`TimeAtTemperature`: what was measured for each trace, and what is expected where

@@ -123,9 +123,10 @@ def kinetic_temperature(
         confidence: of the interval.
 
     Returns:
-        The temperature and the confidence interval for the true one, from chi^2 with N degrees of
-        freedom; for several samplers a dict: from the label of the group for a partition, from the
-        place in the chain ("0", "1") for masked samplers in a chain.
+        For one sampler its :class:`Temperature`: the value and the confidence interval for the true
+        one, from chi^2 with N degrees of freedom. For a partition a dict from the label of each
+        group with momenta, even if there is one only; for several masked samplers in a chain a dict
+        from their places in it ("0", "1").
 
     Raises:
         ValueError: if the state holds no momenta, or is of several chains or replicas; if the
@@ -168,8 +169,9 @@ def equipartition(
         \hat T_l = \frac{1}{N_l} \sum_{i \in l} p_i^2 / m_i \quad \text{for every layer } l
 
     Args:
-        state: as in `kinetic_temperature`.
-        grads: as in `kinetic_temperature`.
+        state: state of one sampler with momenta, or of a partition or chain around some.
+        grads: gradient at the present parameters, the one for the next `update`; optional. Without
+            it the readings of `sghmc` and of "OBABO" words are biased.
         confidence: of the intervals.
 
     Returns:
@@ -177,7 +179,9 @@ def equipartition(
         stored momenta.
 
     Raises:
-        ValueError: as in `kinetic_temperature`, and if two layers have the same name.
+        ValueError: if the state holds no momenta, or is of several chains or replicas; if the
+            gradients have other places or shapes than the momenta; if two layers have the same
+            name.
 
     Examples:
         >>> import jax.numpy as jnp

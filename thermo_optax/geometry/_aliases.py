@@ -24,7 +24,7 @@ def entropy_sgd(
     new_sample_weight: ScalarOrSchedule = 0.25,
     opaque: bool = False,
     generator: str = "threefry",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Entropy-SGD: SGLD with Nesterov momentum inside, plain steps outside.
 
@@ -47,9 +47,12 @@ def entropy_sgd(
         scope: gamma_0 >= 0, in units of loss / parameter^2.
         scope_growth: gamma_1 >= 0, by outer step.
         momentum: in [0, 1), of the inner steps; it begins anew after each outer step.
-        new_sample_weight: alpha in (0, 1], as in `local_entropy`.
-        opaque: as in `local_entropy`.
-        generator: as in `langevin`.
+        new_sample_weight: alpha in (0, 1], the weight of a new x' in the mean mu; 1 keeps the new
+            one only.
+        opaque: False: each ``update`` is one inner step, and the L-th takes the outer step as well.
+            True: an ``update`` with ``grad_fn=`` runs all L inner steps and the outer one.
+        generator: of the noise: "threefry" (default), "threefry13", "inverse_cdf", "ternary" or
+            "jax"; see :func:`thermo_optax.noise_generators`.
         key: an int, a typed key or a raw uint32 key; read by ``init`` only. Required.
 
     Returns:
@@ -100,9 +103,9 @@ def entropy_adam(
     new_sample_weight: ScalarOrSchedule = 0.25,
     opaque: bool = False,
     generator: str = "threefry",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
-    r"""Entropy-Adam: the same inner loop, with Adam for the outer step.
+    r"""Entropy-Adam: SGLD with Nesterov momentum inside, Adam for the outer step.
 
     .. math::
         x \leftarrow x - \text{Adam}_\eta(x - \mu)
@@ -111,17 +114,21 @@ def entropy_adam(
 
     Args:
         learning_rate: eta > 0, of Adam, in units of the parameters. A schedule counts outer steps.
-        temperature: as in `entropy_sgd`.
-        num_inner_steps: as in `entropy_sgd`.
-        inner_learning_rate: as in `entropy_sgd`.
-        scope: as in `entropy_sgd`.
-        scope_growth: as in `entropy_sgd`.
+        temperature: T >= 0, in units of the loss; epsilon^2 for the epsilon of the authors' code. A
+            schedule counts inner steps.
+        num_inner_steps: L >= 1; 5 to 20.
+        inner_learning_rate: eta' > 0, in units of parameter^2 / loss; 0.1 to 1, never annealed.
+        scope: gamma_0 >= 0, in units of loss / parameter^2.
+        scope_growth: gamma_1 >= 0, by outer step: the scope is gamma_0 (1 + gamma_1)^t.
         momentum: in [0, 1), of the inner steps; the velocity goes on after an outer step.
         b1: in [0, 1), of Adam.
         b2: in [0, 1), of Adam.
-        new_sample_weight: as in `local_entropy`.
-        opaque: as in `local_entropy`.
-        generator: as in `langevin`.
+        new_sample_weight: alpha in (0, 1], the weight of a new x' in the mean mu; 1 keeps the new
+            one only.
+        opaque: False: each ``update`` is one inner step, and the L-th takes the outer step as well.
+            True: an ``update`` with ``grad_fn=`` runs all L inner steps and the outer one.
+        generator: of the noise: "threefry" (default), "threefry13", "inverse_cdf", "ternary" or
+            "jax"; see :func:`thermo_optax.noise_generators`.
         key: an int, a typed key or a raw uint32 key; read by ``init`` only. Required.
 
     Returns:

@@ -109,7 +109,8 @@ def parle(
         scope: gamma >= 0 or a schedule of outer steps; None is the authors',
             min(0.01 * 1.5^t, 1).
         coupling: rho >= 0 or a schedule of outer steps; None is the authors', min(1.5^t, 10).
-        opaque: as in `local_entropy`.
+        opaque: False: each ``update`` is one inner step, and the L-th takes the outer step as well.
+            True: an ``update`` with ``grad_fn=`` runs all L inner steps and the outer one.
 
     Returns:
         `local_entropy` around `optax.sgd`; evaluate at `local_entropy_params`, or at their mean

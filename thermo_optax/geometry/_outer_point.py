@@ -10,10 +10,7 @@ Params = TypeVar("Params")  # any tree of arrays
 
 
 def local_entropy_params(state: Any, params: Params) -> Params:
-    r"""The outer point x of `local_entropy`: the parameters to evaluate, and to keep.
-
-    .. math::
-        (x', \text{state}) \mapsto x
+    """The outer point x of `local_entropy`: the parameters to evaluate, and to keep.
 
     In successive mode the parameters at hand are an inner iterate x', except right after an outer
     step. Parameters that `local_entropy` does not move (in another group of a partition, or masked)

@@ -24,7 +24,7 @@ def adaptive_langevin(
     initial_momentum: str = "thermal",
     momentum_dtype: Any = None,
     generator: str = "threefry",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Adaptive Langevin dynamics (Ad-Langevin, SGNHT): absorbs unknown gradient noise.
 
@@ -71,8 +71,10 @@ def adaptive_langevin(
             p.p / N - T, whose time scale does not depend on the size of the layer.
         scaled_friction: if True the friction is eps xi instead of xi, as in the authors' notebooks.
         initial_momentum: "thermal" draws N(0, T), "zero" starts at rest, as the authors' code does.
-        momentum_dtype: as in `langevin`.
-        generator: as in `langevin`.
+        momentum_dtype: dtype of the stored momentum, such as ``jnp.dtype("float32")``; None means
+            that of the parameters, but at least float32.
+        generator: of the noise: "threefry" (default), "threefry13", "inverse_cdf", "ternary" or
+            "jax"; see :func:`thermo_optax.noise_generators`.
         key: an int, a typed key or a raw uint32 key; read by ``init`` only. Required.
 
     Returns:

@@ -40,7 +40,7 @@ def affine_sampler(
     options: Options,
     momentum_dtype: Any,
     generator: str,
-    key: KeyLike | None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     """A sampler whose step is `numbers(count, temperature of the bath)`.
 

@@ -46,7 +46,7 @@ def covariance_controlled_langevin(
     initial_momentum: str = "thermal",
     momentum_dtype: Any = None,
     generator: str = "threefry",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Covariance-controlled adaptive Langevin (CCAdL): a friction for each coordinate's noise.
 
@@ -69,19 +69,27 @@ def covariance_controlled_langevin(
     same for all coordinates: keep h^2 small against s^2 / (k^2 T) at the noisy ones.
 
     Args:
-        step_size: as in `adaptive_langevin`.
-        temperature: as in `adaptive_langevin`.
-        noise_amplitude: as in `adaptive_langevin`.
-        coupling: as in `adaptive_langevin`.
-        initial_friction: as in `adaptive_langevin`.
+        step_size: h > 0, in units of time.
+        temperature: T >= 0, in units of the loss. ``update(..., temperature_scale=s)`` multiplies T
+            and sigma_A^2.
+        noise_amplitude: sigma_A >= 0, of the injected noise, in units of momentum / sqrt(time); 0
+            if the noise of the gradients is enough heat.
+        coupling: eps >= 0, how fast xi reacts; 0 keeps it fixed. Keep h sqrt(2 eps N T) well below
+            1 for N coordinates, or choose `thermostat_energy` "mean".
+        initial_friction: xi at the start, of either sign, in units of 1 / time.
         covariance_decay: in [0, 1), of the running mean of the gradient noise.
-        splitting: as in `adaptive_langevin`; the friction C of a coordinate holds both parts.
-        thermostat: as in `adaptive_langevin`.
-        thermostat_energy: as in `adaptive_langevin`.
-        scaled_friction: as in `adaptive_langevin`.
-        initial_momentum: as in `adaptive_langevin`.
-        momentum_dtype: as in `adaptive_langevin`.
-        generator: as in `adaptive_langevin`.
+        splitting: "BADODAB" (default; the parameters are at T), "ACDEDCAB" (of the AdLaLa authors)
+            or "SGNHT" (first order, the cheapest). In all of them the friction of a coordinate is
+            h C / (2 T) + xi.
+        thermostat: "group", one xi for all leaves, or "tensor", one for each leaf.
+        thermostat_energy: "total" drives xi by p.p - N T, "mean" by p.p / N - T, whose time scale
+            does not depend on the number of parameters.
+        scaled_friction: if True the shared friction is eps xi instead of xi.
+        initial_momentum: "thermal" draws N(0, T), "zero" starts at rest.
+        momentum_dtype: dtype of the stored momentum, such as ``jnp.dtype("float32")``; None means
+            that of the parameters, but at least float32.
+        generator: of the noise: "threefry" (default), "threefry13", "inverse_cdf", "ternary" or
+            "jax"; see :func:`thermo_optax.noise_generators`.
         key: an int, a typed key or a raw uint32 key; read by ``init`` only. Required.
 
     Returns:

@@ -24,7 +24,7 @@ def sgld(
     temperature: ScalarOrSchedule,
     *,
     generator: str = "threefry",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Stochastic-gradient Langevin dynamics: samples exp(-L / temperature) by noisy descent.
 

@@ -38,7 +38,7 @@ def psgld(
     damping: ScalarOrSchedule = 1e-5,
     adaptation_steps: int | None = 1_000,
     generator: str = "threefry",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""SGLD with the metric of RMSprop, consistently in drift and noise.
 
@@ -73,7 +73,8 @@ def psgld(
         damping: lambda > 0, in units of the gradient; bounds the metric by 1 / lambda.
         adaptation_steps: number of steps after which the metric is frozen, a warm-up that does not
             belong to the sample; None never freezes it, for training rather than sampling.
-        generator: as in `sgld`.
+        generator: of the noise: "threefry" (default), "threefry13", "inverse_cdf", "ternary" or
+            "jax"; see :func:`thermo_optax.noise_generators`.
         key: an int, a typed key or a raw uint32 key; read by ``init`` only. Required.
 
     Returns:

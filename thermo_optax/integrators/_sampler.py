@@ -124,7 +124,7 @@ def sampler(
     copy: str | None = None,
     typical_step: Callable[[jax.Array], jax.Array] | None = None,
     generator: str,
-    key: KeyLike | None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     """A sampler of exp(-L / temperature).
 

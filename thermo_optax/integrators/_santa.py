@@ -54,7 +54,7 @@ def santa(
     adaptation_steps: int | None = 1_000,
     initial_momentum: str = "thermal",
     generator: str = "threefry",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Santa: RMSprop's metric, a thermostat per coordinate, and annealing that ends in descent.
 
@@ -131,8 +131,9 @@ def santa(
         adaptation_steps: number of steps after which the metric is frozen, a warm-up that does not
             belong to the sample. In refinement, where no law is at stake, it adapts again. None
             never freezes it; 0 keeps G^2 = 1 / lambda.
-        initial_momentum: as in `langevin`.
-        generator: as in `sgld`.
+        initial_momentum: "thermal" draws N(0, T), "zero" starts at rest.
+        generator: of the noise: "threefry" (default), "threefry13", "inverse_cdf", "ternary" or
+            "jax"; see :func:`thermo_optax.noise_generators`.
         key: an int, a typed key or a raw uint32 key; read by ``init`` only. Required.
 
     Returns:

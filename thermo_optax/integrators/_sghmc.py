@@ -27,7 +27,7 @@ def sghmc(
     initial_momentum: str = "thermal",
     momentum_dtype: Any = None,
     generator: str = "threefry",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Stochastic-gradient Hamiltonian Monte Carlo: SGD with momentum, plus its heat.
 
@@ -39,7 +39,10 @@ def sghmc(
     temperature 0 it is ``optax.sgd(learning_rate, momentum)``. In a harmonic well of curvature k
     the parameters have variance T / k / (1 - lr k / (2 (1 + mu))): the bias is first order in lr.
     The stored p is a physical momentum, not an update, so a changing learning rate does not reheat
-    it. Place it last in an ``optax.chain``; non-finite gradients are treated as in `langevin`.
+    it.
+
+    Place it last in an ``optax.chain``. A gradient that is not finite gives an update that is not
+    finite in that coordinate, and no kick to its momentum, which stays finite.
 
     Args:
         learning_rate: lr > 0, in units of parameter^2 / loss; stable below 2 (1 + mu) / k.
@@ -48,8 +51,10 @@ def sghmc(
         gradient_noise: s^2 >= 0, the variance per coordinate of the mini-batch gradient, whose heat
             is subtracted from the noise (down to none). 0, the default, trusts the gradient.
         initial_momentum: "thermal" draws N(0, T), "zero" starts at rest as `optax.sgd` does.
-        momentum_dtype: as in `langevin`.
-        generator: as in `langevin`.
+        momentum_dtype: dtype of the stored momentum, such as ``jnp.dtype("float32")``; None means
+            that of the parameters, but at least float32.
+        generator: of the noise: "threefry" (default), "threefry13", "inverse_cdf", "ternary" or
+            "jax"; see :func:`thermo_optax.noise_generators`.
         key: an int, a typed key or a raw uint32 key; read by ``init`` only. Required.
 
     Returns:

@@ -52,7 +52,7 @@ def adaptive_sampler(
     initial_momentum: str,
     momentum_dtype: Any,
     generator: str,
-    key: KeyLike | None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     """Adaptive Langevin dynamics; ``update(..., own_friction=tree)`` adds to each coordinate's."""
     check_rate(step_size=step_size)

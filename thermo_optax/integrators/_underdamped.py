@@ -37,7 +37,7 @@ def langevin(
     initial_momentum: str = "thermal",
     momentum_dtype: Any = None,
     generator: str = "threefry",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Underdamped Langevin dynamics by a splitting word: samples exp(-L / temperature).
 
@@ -125,7 +125,7 @@ def leimkuhler_matthews(
     *,
     momentum_dtype: Any = None,
     generator: str = "threefry",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Overdamped Langevin dynamics with averaged noise: no bias in a harmonic well.
 
@@ -140,8 +140,10 @@ def leimkuhler_matthews(
     Args:
         learning_rate: delta > 0, in units of parameter^2 / loss; stable below 2 / k.
         temperature: T >= 0, in units of the loss; scaled by ``update(..., temperature_scale=s)``.
-        momentum_dtype: as in `langevin`, for the stored noise.
-        generator: as in `langevin`.
+        momentum_dtype: dtype of the stored noise, such as ``jnp.dtype("float32")``; None means that
+            of the parameters, but at least float32.
+        generator: of the noise: "threefry" (default), "threefry13", "inverse_cdf", "ternary" or
+            "jax"; see :func:`thermo_optax.noise_generators`.
         key: an int, a typed key or a raw uint32 key; read by ``init`` only. Required.
 
     Returns:

@@ -26,7 +26,7 @@ def adlala(
     param_labels: Labels | None = None,
     initial_momentum: str = "zero",
     generator: str = "threefry",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""AdLaLa: adaptive Langevin dynamics in the first layer, Langevin in the others.
 
@@ -43,17 +43,21 @@ def adlala(
             default is {"adaptive": 1e-4}.
         langevin_groups: label -> temperature of the groups that move by `langevin`. The default is
             {"langevin": 1e-4}.
-        noise_amplitude: sigma_A >= 0 of the adaptive groups.
-        coupling: eps >= 0 of the adaptive groups.
-        initial_friction: xi of the adaptive groups at the start.
+        noise_amplitude: sigma_A >= 0 of the adaptive groups, in units of momentum / sqrt(time).
+        coupling: eps >= 0 of the adaptive groups, how fast xi reacts; 0 keeps it fixed.
+        initial_friction: xi of the adaptive groups at the start, of either sign, in units of 1 /
+            time.
         friction: gamma >= 0 of the Langevin groups, in units of 1 / time.
         thermostat: "tensor" (one xi for every array, as in the authors' code) or "group".
-        thermostat_energy: "total" or "mean", as in `adaptive_langevin`.
-        splitting: of the adaptive groups, as in `adaptive_langevin`.
+        thermostat_energy: "total" drives xi by p.p - N T, "mean" by p.p / N - T, whose time scale
+            does not depend on the size of the layer.
+        splitting: of the adaptive groups: "ACDEDCAB" (default, of the authors' code), "BADODAB" or
+            "SGNHT".
         param_labels: tree of labels, or a function from parameters to it; by default the first
             layer of `label_layers` is "adaptive" and all others are "langevin".
         initial_momentum: "zero", as in the authors' code, or "thermal".
-        generator: as in `langevin`.
+        generator: of the noise: "threefry" (default), "threefry13", "inverse_cdf", "ternary" or
+            "jax"; see :func:`thermo_optax.noise_generators`.
         key: an int, a typed key or a raw uint32 key. The groups draw independent noise from it.
 
     Returns:
@@ -61,7 +65,8 @@ def adlala(
 
     Raises:
         ValueError: for a label without a group or a group without parameters (the message lists
-            the labels), and for what the integrators reject.
+            the labels), for a number out of its range, or for an unknown option.
+        TypeError: for a missing key, or parameters that are not real floating-point arrays.
 
     Examples:
         >>> import jax, jax.numpy as jnp, optax

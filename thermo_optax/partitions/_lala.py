@@ -20,7 +20,7 @@ def lala(
     param_labels: Labels | None = None,
     initial_momentum: str = "thermal",
     generator: str = "threefry",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""LaLa: Langevin dynamics in all layers, with a temperature and friction for each group.
 
@@ -33,11 +33,13 @@ def lala(
         output_groups: label -> temperature of the output groups. The default is {"output": 1e-7}.
         hidden_friction: gamma_1 >= 0, in units of 1 / time.
         output_friction: gamma_2 >= 0, in units of 1 / time.
-        splitting: a word, as in `langevin`.
+        splitting: any word over A (drift), B (kick) and O (bath) that needs one gradient per step,
+            such as "BAOAB" (default) or "OBABO".
         param_labels: tree of labels, or a function from parameters to it; by default the first
             layer of `label_layers` is "hidden" and all others are "output".
-        initial_momentum: "thermal" or "zero", as in `langevin`.
-        generator: as in `langevin`.
+        initial_momentum: "thermal" draws N(0, T), "zero" starts at rest.
+        generator: of the noise: "threefry" (default), "threefry13", "inverse_cdf", "ternary" or
+            "jax"; see :func:`thermo_optax.noise_generators`.
         key: an int, a typed key or a raw uint32 key. The groups draw independent noise from it.
 
     Returns:
@@ -45,7 +47,8 @@ def lala(
 
     Raises:
         ValueError: for a label without a group or a group without parameters (the message lists
-            the labels), and for what `langevin` rejects.
+            the labels), for a number out of its range, or for an unknown option.
+        TypeError: for a missing key, or parameters that are not real floating-point arrays.
 
     Examples:
         >>> import jax.numpy as jnp

@@ -19,7 +19,7 @@ def lol(
     param_labels: Labels | None = None,
     initial_momentum: str = "thermal",
     generator: str = "threefry",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""LOL: Langevin dynamics in the first layer, overdamped Langevin in the others.
 
@@ -41,8 +41,9 @@ def lol(
         learning_rate: delta > 0 of the overdamped groups; None means h^2 / 2.
         param_labels: tree of labels, or a function from parameters to it; by default the first
             layer of `label_layers` is "langevin" and all others are "overdamped".
-        initial_momentum: "thermal" or "zero", as in `langevin`.
-        generator: as in `langevin`.
+        initial_momentum: of the Langevin groups: "thermal" draws N(0, T), "zero" starts at rest.
+        generator: of the noise: "threefry" (default), "threefry13", "inverse_cdf", "ternary" or
+            "jax"; see :func:`thermo_optax.noise_generators`.
         key: an int, a typed key or a raw uint32 key. The groups draw independent noise from it.
 
     Returns:
@@ -50,7 +51,8 @@ def lol(
 
     Raises:
         ValueError: for a label without a group or a group without parameters (the message lists
-            the labels), and for what the integrators reject.
+            the labels), for a number out of its range, or for an unknown option.
+        TypeError: for a missing key, or parameters that are not real floating-point arrays.
 
     Examples:
         >>> import jax.numpy as jnp

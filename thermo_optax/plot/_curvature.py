@@ -95,14 +95,10 @@ def spectrum(
 
 
 def flatness(solutions: Mapping[str, Flatness], *, ax: "Axes | None" = None) -> "Axes":
-    r"""Draws the largest eigenvalue of solutions over their training loss.
+    """Draws the largest eigenvalue of solutions over their training loss.
 
-    .. math::
-        L \mapsto \lambda_\text{max}, \qquad \text{dashed: } \lambda_\text{max} / L
-        \text{ as at each name's median}
-
-    Along a dashed line the curvature per unit of loss is the same: what lies below another's line
-    is flatter than that one at its loss.
+    The dashed line of each name has the ratio of eigenvalue and loss that is the median of its
+    solutions. What lies below another's line is flatter than that one at its loss.
 
     Args:
         solutions: what `diagnostics.flatness` returns, by the name for the legend; each of one

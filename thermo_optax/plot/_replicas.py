@@ -20,10 +20,7 @@ def replica_paths(
     steps: ArrayLike | None = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    r"""Draws on which rung of the ladder each replica was, over time.
-
-    .. math::
-        t \mapsto \text{rung}_k(t)
+    """Draws on which rung of the ladder each replica was, over time.
 
     The replicas that began at either end are drawn boldly. Where exchange works, each of them comes
     to the other end and back; where lines stay in a band, the ladder has a bottleneck there.
@@ -95,12 +92,10 @@ def replica_paths(
 def acceptance(
     rates: ArrayLike, standard_errors: ArrayLike | None = None, *, ax: "Axes | None" = None
 ) -> "Axes":
-    r"""Draws how often each pair of neighbouring rungs accepted a swap.
+    """Draws how often each pair of neighbouring rungs accepted a swap.
 
-    .. math::
-        k \mapsto a_k, \qquad \text{dashed: their mean}
-
-    On the best ladder for a given number of rungs all pairs are at the dashed line.
+    The dashed line is the mean of all pairs. On the best ladder for a given number of rungs all
+    pairs are there.
 
     Args:
         rates: a, between rung k and k + 1; [num_rungs - 1]. NaN for a pair that was never tried.
@@ -177,10 +172,7 @@ def ladder(
     label: str = "inverse temperature",
     ax: "Axes | None" = None,
 ) -> "Axes":
-    r"""Draws the communication barrier along a ladder, and where its rungs should be.
-
-    .. math::
-        \beta \mapsto \Lambda(\beta)
+    """Draws the communication barrier along a ladder, and where its rungs should be.
 
     Rungs of the best ladder divide the height, not the width, into equal parts.
 

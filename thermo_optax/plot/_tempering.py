@@ -25,15 +25,13 @@ def alpha_trace(
 ) -> "Axes":
     r"""Draws the tempering variable over the steps, with the plateau and the edges marked.
 
-    .. math::
-        t \mapsto \alpha_t, \qquad |\alpha| < \delta \text{ at } T, \qquad |\alpha| < \delta'
-        \text{ inside the wall}
-
     Args:
         alphas: the tempering variable at each step, without unit: [steps], or [chains, steps] for
             one line each.
-        plateau: delta, as in `continuous_tempering`; shaded.
-        edge: delta', as there; dashed.
+        plateau: delta >= 0, without unit; the band \|alpha\| < delta, where the bath is at T, is
+            shaded.
+        edge: delta' > delta, without unit; the lines at -delta' and delta', where the wall begins,
+            are dashed.
         stride: number of steps between two records.
         ax: matplotlib axes to draw on; None makes a figure.
 
@@ -93,11 +91,12 @@ def temperature_trace(
         t \mapsto T / g(\alpha_t)
 
     Args:
-        alphas: as in `alpha_trace`.
+        alphas: the tempering variable at each step, without unit: [steps], or [chains, steps] for
+            one line each.
         temperature: T > 0, in units of the loss.
-        plateau: delta, as in `continuous_tempering`.
-        edge: delta', as there.
-        depth: S, as there: the bath is at T / (1 - S) at most.
+        plateau: delta >= 0, without unit; the bath is at T where \|alpha\| is below it.
+        edge: delta' > delta, without unit; the bath is hottest where \|alpha\| is above it.
+        depth: S in [0, 1); the hottest bath is at T / (1 - S).
         stride: number of steps between two records.
         ax: matplotlib axes to draw on; None makes a figure.
 
@@ -106,7 +105,8 @@ def temperature_trace(
 
     Raises:
         ModuleNotFoundError: without matplotlib.
-        ValueError: for a temperature that is not positive, or alphas as in `alpha_trace`.
+        ValueError: for a temperature that is not positive, or if alphas is neither [steps] nor
+            [chains, steps].
 
     Examples:
         >>> import jax.numpy as jnp
@@ -154,8 +154,9 @@ def alpha_histogram(
         \rho_k = \frac{n_k}{\sum_j n_j / K}
 
     Args:
-        alphas: as in `alpha_trace`; of several chains the mean is drawn, with its standard error.
-        edge: delta', as in `continuous_tempering`.
+        alphas: the tempering variable at each step, without unit: [steps], or [chains, steps] for
+            their mean, with its standard error.
+        edge: delta' > 0, without unit; the histogram goes from -delta' to delta'.
         num_bins: K >= 1, the number of bins from edge to edge.
         ax: matplotlib axes to draw on; None makes a figure.
 
@@ -164,7 +165,8 @@ def alpha_histogram(
 
     Raises:
         ModuleNotFoundError: without matplotlib.
-        ValueError: as in `alpha_trace` and `diagnostics.alpha_histogram`.
+        ValueError: if alphas is neither [steps] nor [chains, steps]; for an edge that is not
+            positive or fewer than one bin.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -218,7 +220,8 @@ def free_energy(
 
     Args:
         profile: what `tempering_profile` returns for one chain.
-        plateau: delta, as in `continuous_tempering`; shaded.
+        plateau: delta >= 0, without unit; the band \|alpha\| < delta, where the bath is at T, is
+            shaded.
         ax: matplotlib axes to draw on; None makes a figure.
 
     Returns:

@@ -26,17 +26,14 @@ def tempering(
 ) -> "FigureBase":
     r"""Draws a run of continuous tempering: alpha, the bath, alpha's law and its free energy.
 
-    .. math::
-        \alpha_t, \qquad T / g(\alpha_t), \qquad \rho_k, \qquad V(\alpha) \text{ and } A(\alpha)
-
     Args:
         alphas: the tempering variable of one chain at each step, without unit; [steps].
         state: the state of the same chain at the end, of anything that holds one
             `continuous_tempering`; without a bias the fourth panel says so.
         temperature: T > 0, in units of the loss.
-        plateau: delta, as in `continuous_tempering`.
-        edge: delta', as there.
-        depth: S, as there.
+        plateau: delta >= 0, without unit; the bath is at T where \|alpha\| is below it.
+        edge: delta' > delta, without unit; the bath is hottest where \|alpha\| is above it.
+        depth: S in [0, 1); the hottest bath is at T / (1 - S).
         stride: number of steps between two records.
         figure: a matplotlib figure or subfigure to draw in; None makes one.
 
@@ -45,7 +42,8 @@ def tempering(
 
     Raises:
         ModuleNotFoundError: without matplotlib.
-        ValueError: as in `alpha_trace`, `temperature_trace` and `tempering_state`.
+        ValueError: if alphas is not a trace, for a temperature that is not positive, or for a state
+            without exactly one `continuous_tempering`.
 
     Examples:
         >>> import jax, jax.numpy as jnp, optax

@@ -24,10 +24,7 @@ def learning_curves(
     ylabel: str = "test error in %",
     ax: "Axes | None" = None,
 ) -> "Axes":
-    r"""Draws the mean over seeds of each method, with a band of one standard deviation.
-
-    .. math::
-        t \mapsto \bar y_t, \qquad [\bar y_t - s_t, \bar y_t + s_t]
+    """Draws the mean over seeds of each method, with a band of one standard deviation.
 
     Args:
         curves: name of a method -> values, float[seeds, times], or float[times] for one seed.
@@ -89,10 +86,7 @@ def level_sets(
     margin: float = 0.1,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    r"""Draws what a classifier of the plane says everywhere, and the points that it was taught.
-
-    .. math::
-        (x_1, x_2) \mapsto P(\text{class } 1 \mid x)
+    """Draws what a classifier of the plane says everywhere, and the points that it was taught.
 
     Args:
         predict: inputs, float[points, 2] -> probability of class 1, float[points].
@@ -147,10 +141,7 @@ def level_sets(
 def weight_histogram(
     params: Any, *, bins: int = 101, limit: float | None = None, ax: "Axes | None" = None
 ) -> "Axes":
-    r"""Draws how the weights of each layer are distributed.
-
-    .. math::
-        w \mapsto p(w), \qquad \int p(w)\, dw = 1
+    """Draws how the weights of each layer are distributed.
 
     Args:
         params: the tree of parameters; a layer is what stands under one top-level name.

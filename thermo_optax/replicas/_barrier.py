@@ -86,10 +86,12 @@ def adapted_ladder(
     the rates are equal; the first rounds are noisy, and the total barrier shows when they agree.
 
     Args:
-        rungs: as in `communication_barrier`. Over a wide range of temperatures T, the inverse 1/T
-            or ln T takes fewer rounds than T itself.
-        rejection_rates: as in `communication_barrier`. Pairs that never reject are given a
-            thousandth of the mean rate; if none ever rejects, the rungs stay.
+        rungs: the coordinate of each rung, monotone, in any unit; float[num_rungs]. Over a wide
+            range of temperatures T, the inverse 1/T or ln T takes fewer rounds than T itself.
+        rejection_rates: the mean probability that a swap of rung k and k + 1 is rejected, each in
+            [0, 1]; float[num_rungs - 1]. NaN stands for a pair that was never tried. Pairs that
+            never reject are given a thousandth of the mean rate; if none ever rejects, the rungs
+            stay.
         num_rungs: K >= 2, how many rungs to have; None keeps their number.
 
     Returns:
@@ -97,7 +99,8 @@ def adapted_ladder(
         and scan.
 
     Raises:
-        ValueError: as `communication_barrier`, and for fewer than two new rungs.
+        ValueError: for fewer than two rungs, old or new, rungs that are not monotone, another
+            number of rates than pairs, or rates outside [0, 1].
 
     Examples:
         >>> import jax.numpy as jnp

@@ -67,7 +67,7 @@ def replica_exchange(
     reference_temperature: jax.typing.ArrayLike | None = None,
     path_length: int = 1024,
     per_replica_args: tuple[str, ...] = (),
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Replicas of a transformation that exchange hyperparameters: temperature, learning rate...
 
@@ -122,13 +122,14 @@ def replica_exchange(
             training step reads them with `replica_hyperparams`.
         heated_groups: name -> label of the group of a partition whose temperature that name is
             ("temperature" is that of all): its momenta are rescaled.
-        mass_groups: name -> label of the group whose mass that name is, likewise.
+        mass_groups: name -> label of the group of a partition whose mass that name is ("mass" is
+            that of all): its momenta are rescaled.
         reference_temperature: T > 0 that a rung of "temperature" is compared with, where it heats
             through ``temperature_scale``. None takes the temperature with which the sampler in
             `inner` was built, so that rungs are absolute; groups with several need it.
         path_length: rounds of swaps whose rungs the state remembers, >= 0.
-        per_replica_args: extra arguments of ``update`` with one entry for each replica, as in
-            `replicate`.
+        per_replica_args: names of extra arguments of ``update`` that have one entry for each
+            replica: trees whose arrays all have a first axis of replicas.
         key: of the swaps: an int, a typed key or a raw uint32 key. Required.
 
     Returns:

@@ -76,7 +76,7 @@ def harmonic_barrier(low: ArrayLike, high: ArrayLike, num_degrees_of_freedom: in
     Args:
         low: T_1 > 0, in any unit.
         high: T_2 >= T_1, in the same one.
-        num_degrees_of_freedom: d >= 1, as in `harmonic_acceptance`.
+        num_degrees_of_freedom: d >= 1, the number of coordinates of the energy.
 
     Returns:
         Lambda, float[].
@@ -117,8 +117,9 @@ def ladder_from_acceptance(
         high: the highest one, above it, in the same unit.
         acceptance: a in (0, 1), of the swaps of each pair of neighbours; 1/2 is the best for round
             trips at a given cost.
-        num_degrees_of_freedom: d >= 1, as in `harmonic_acceptance`. Of a network in training that
-            is the number of coordinates that equilibrate, so less than that of its parameters.
+        num_degrees_of_freedom: d >= 1, the number of coordinates of the energy. Of a network in
+            training that is the number of coordinates that equilibrate, so less than that of its
+            parameters.
 
     Returns:
         The temperatures, float[num_rungs], increasing; the ends are exact.

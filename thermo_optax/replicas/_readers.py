@@ -65,10 +65,7 @@ def replica_hyperparams(state: Any) -> dict[str, jax.Array]:
 
 
 def by_rung(state: Any, tree: Any) -> Any:
-    r"""A tree with a leading replica axis, put in the order of the rungs: the coldest first.
-
-    .. math::
-        \text{tree}_r \mapsto \text{tree}_{r(k)}
+    """A tree with a leading replica axis, put in the order of the rungs: the coldest first.
 
     Samples of the law at the first rung's temperature are ``by_rung(state, params)[0]``, whoever
     stands there. Pass a state and parameters from the same side of ``update`` (both before, or both

@@ -74,7 +74,8 @@ def collect_samples(
         collect: a schedule c of the step count t that returns a bool, or 0 or 1, and restricts
             collection further, such as ``cyclical_cooling(...).sampling``. `thinning` goes on
             counting all steps.
-        collect_if: a function of the new state of `inner` that returns a bool, likewise.
+        collect_if: a function of the new state of `inner` that returns a bool and restricts
+            collection further.
         when_full: "overwrite", so that the newest samples stay, or "stop", so that the first do.
         rung: of a `replica_exchange` in `inner`, the rung whose parameters are kept, 0 for the
             coldest, without the axis of replicas; "all" keeps those of all rungs, in their order.

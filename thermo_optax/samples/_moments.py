@@ -51,18 +51,21 @@ def running_moments(
     for the parameters x that the step leads to, in at least float32 whatever their dtype. After n
     samples m is their mean and M / (n - 1) their variance, in the memory of two copies of the
     parameters. With a rank K the last K samples stay too: their deviations from m are a square
-    root of an estimate of the covariance, as in SWAG. Which steps count is told as in
-    `collect_samples`, and so is what becomes of parameters that are not finite.
+    root of an estimate of the covariance, as in SWAG. Parameters that are not finite, or whose
+    square is not, do not enter.
 
     Args:
-        inner: as in `collect_samples`.
-        burn_in: as in `collect_samples`.
-        thinning: as in `collect_samples`.
-        collect: as in `collect_samples`.
-        collect_if: as in `collect_samples`.
+        inner: any optax transformation: a sampler, a chain or a partition.
+        burn_in: B >= 0, the number of steps at the start that are not collected.
+        thinning: K >= 1, steps from one sample to the next.
+        collect: a schedule of the step count that returns a bool, or 0 or 1, and restricts
+            collection further, such as ``cyclical_cooling(...).sampling``. `thinning` goes on
+            counting all steps.
+        collect_if: a function of the new state of `inner` that returns a bool and restricts
+            collection further.
         rank: K >= 0, the number of samples of the low-rank covariance; 0 keeps the diagonal only.
-        rung: as in `collect_samples`: 0 for the moments at the coldest rung of `replica_exchange`,
-            "all" for those at each rung. None mixes the rungs that a replica was on.
+        rung: of a `replica_exchange` in `inner`: 0 for the moments at the coldest rung, "all" for
+            those at each rung. None mixes the rungs that a replica was on.
 
     Returns:
         A transformation with state :class:`RunningMomentsState`; read it with `posterior_mean`,

@@ -76,8 +76,10 @@ def posterior_variance(state: Any, params: optax.Params) -> Any:
         s^2 = \frac{1}{n - 1} \sum_{i=1}^n (x^{(i)} - m)^2
 
     Args:
-        state: as in `posterior_mean`.
-        params: as in `posterior_mean`; those that are not collected have no variance.
+        state: the state of any transformation with `running_moments` in it; of one chain, or under
+            `jax.vmap`.
+        params: the present parameters, which give structure and dtypes. Those that are not
+            collected (in another group of a partition, or masked) have the variance 0.
 
     Returns:
         A tree like params, in at least float32; NaN before the second sample.
@@ -116,7 +118,8 @@ def posterior_deviations(state: Any, params: optax.Params) -> Any:
     Args:
         state: the state of any transformation with a `running_moments` of a rank above 0 in it; of
             one chain, or under `jax.vmap`.
-        params: as in `posterior_mean`; those that are not collected do not deviate.
+        params: the present parameters, which give structure and dtypes. Those that are not
+            collected (in another group of a partition, or masked) have the deviation 0.
 
     Returns:
         A tree with leaves [rank, ...], in at least float32: D, whose rows are in no particular
@@ -154,9 +157,7 @@ def posterior_deviations(state: Any, params: optax.Params) -> Any:
     )
 
 
-def draw_posterior(
-    state: Any, params: optax.Params, num_draws: int, *, key: KeyLike | None = None
-) -> Any:
+def draw_posterior(state: Any, params: optax.Params, num_draws: int, *, key: KeyLike) -> Any:
     r"""Draws parameters from the Gaussian of the moments, as SWAG does.
 
     .. math::
@@ -169,8 +170,10 @@ def draw_posterior(
     `running_moments` around the partition.
 
     Args:
-        state: as in `posterior_mean`; it should hold many samples.
-        params: as in `posterior_mean`; those that are not collected are repeated as they are.
+        state: the state of any transformation with `running_moments` in it, of many samples; of one
+            chain, or under `jax.vmap`.
+        params: the present parameters, which give structure and dtypes. Those that are not
+            collected (in another group of a partition, or masked) are repeated as they are.
         num_draws: number of draws, at least 1.
         key: an int, a typed key or a raw uint32 key. Required.
 

@@ -14,10 +14,7 @@ from ._collect import CollectedSamplesState
 
 
 def collected_samples(state: Any, params: optax.Params | None = None) -> Any:
-    r"""The samples that `collect_samples` kept, in the order of collection.
-
-    .. math::
-        \text{state} \mapsto (x^{(1)}, \dots, x^{(n)})
+    """The samples that `collect_samples` kept, in the order of collection.
 
     For states at hand, outside of jit, since the number of samples becomes a shape; inside use
     `samples_and_mask`. The state of a run that was vmapped over chains is read as it is: its
@@ -73,17 +70,17 @@ def collected_samples(state: Any, params: optax.Params | None = None) -> Any:
 
 
 def samples_and_mask(state: Any, params: optax.Params | None = None) -> tuple[Any, jax.Array]:
-    r"""All rows of the samples in the order of collection, and which of them were collected.
-
-    .. math::
-        \text{state} \mapsto (x^{(1)}, \dots, x^{(n)}, 0, \dots, 0),\; (1, \dots, 1, 0, \dots, 0)
+    """All rows of the samples in the order of collection, and which of them were collected.
 
     The same as `collected_samples` for use inside jit and vmap: shapes do not depend on the number
     of samples. The mask serves as the weights of `ensemble_predict`.
 
     Args:
-        state: as in `collected_samples`; of one chain, or under `vmap`.
-        params: as in `collected_samples`.
+        state: the state of any transformation with `collect_samples` in it; of one chain, or under
+            `jax.vmap`.
+        params: the present parameters, which complete the samples of a part of them: parameters
+            that are not collected (in another group of a partition, or masked) are repeated as they
+            are.
 
     Returns:
         A tree with leaves [num_samples, ...], and bool[num_samples].

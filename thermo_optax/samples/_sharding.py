@@ -12,10 +12,7 @@ Sharding = TypeVar("Sharding", NamedSharding, PartitionSpec)
 def copy_sharding(
     copy: jax.typing.ArrayLike, param: jax.typing.ArrayLike, sharding: Sharding
 ) -> Sharding:
-    r"""The sharding of a copy of a parameter that has further axes in front, as samples have.
-
-    .. math::
-        (s_1, \dots, s_d) \mapsto (\text{None}, \dots, \text{None}, s_1, \dots, s_d)
+    """The sharding of a copy of a parameter that has further axes in front, as samples have.
 
     For `optax.tree.map_params`, which takes every copy of the parameters for one of their shape.
     The samples of `collect_samples` and of `running_moments` with a rank have an axis in front that
@@ -24,7 +21,7 @@ def copy_sharding(
 
     Args:
         copy: an array of the state, or its shape and dtype (`jax.ShapeDtypeStruct`).
-        param: the parameter of which it is a copy, likewise.
+        param: the parameter of which it is a copy, or its shape and dtype.
         sharding: the parameter's `PartitionSpec` or `NamedSharding`.
 
     Returns:

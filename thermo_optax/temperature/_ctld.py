@@ -26,7 +26,7 @@ def ctld(
     learning_rate: ScalarOrSchedule | None = None,
     temperature: ScalarOrSchedule | None = None,
     *,
-    sampling_steps: jax.typing.ArrayLike | None = None,
+    sampling_steps: jax.typing.ArrayLike,
     momentum: ScalarOrSchedule | None = None,
     step_size: ScalarOrSchedule | None = None,
     friction: ScalarOrSchedule | None = None,
@@ -44,7 +44,7 @@ def ctld(
     alpha_step: ScalarOrSchedule = 0.05,
     alpha_friction: ScalarOrSchedule | None = None,
     alpha_mass: jax.typing.ArrayLike | None = None,
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Continuously tempered Langevin dynamics: a sampling phase, then SGD with momentum.
 
@@ -75,21 +75,29 @@ def ctld(
         momentum: mu in [0, 1); None means 0.9. The paper's experiment has 0.7.
         step_size: h > 0, in units of time, instead of `learning_rate`.
         friction: gamma >= 0, in units of 1 / time, instead of `momentum`.
-        gradient_noise: as in `sghmc`.
-        initial_momentum: as in `langevin`.
-        momentum_dtype: as in `langevin`.
-        generator: as in `langevin`.
-        mode: as in `continuous_tempering`; the default is the one for networks of any size.
-        order: as in `continuous_tempering`; None means "as printed" wherever the mode allows it.
-            Both have the exact bath of alpha, not the printed Euler friction.
-        bias: as in `continuous_tempering`.
-        plateau: delta, as in `continuous_tempering`; the paper's 0.4 by default.
-        edge: delta', as there; 1.5.
-        depth: S, as there; 0.85.
-        wall: C, as there.
-        alpha_step: h_alpha, as there.
-        alpha_friction: gamma_alpha, as there.
-        alpha_mass: as there.
+        gradient_noise: s^2 >= 0, the variance per coordinate of the mini-batch gradient, whose heat
+            is subtracted from the noise (down to none). 0, the default, trusts the gradient.
+        initial_momentum: "thermal" draws N(0, T), "zero" starts at rest.
+        momentum_dtype: dtype of the stored momentum, such as ``jnp.dtype("float32")``; None means
+            that of the parameters, but at least float32.
+        generator: of the noise: "threefry" (default), "threefry13", "inverse_cdf", "ternary" or
+            "jax"; see :func:`thermo_optax.noise_generators`.
+        mode: "exploration" (default), for networks of any size: alpha covers its range soon, and
+            the law is not exact. "paper": exact, for up to 30 parameters. "exact": exact for any
+            number, but alpha takes longer the more there are.
+        order: "as printed" moves the parameters before alpha, "alpha first" after it. None means
+            "as printed", but "alpha first" in mode "exact", which needs it. Both have the exact
+            bath of alpha, not the printed Euler friction.
+        bias: of alpha: one bias or a list, None for none, or "auto": hills in "paper", the mean
+            force in "exact", both in "exploration".
+        plateau: delta >= 0, without unit; the bath is at T where \|alpha\| is below it. The paper
+            has 0.4.
+        edge: delta' > delta, without unit; the bath is hottest where \|alpha\| is above it.
+        depth: S in [0, 1); the hottest bath is at T / (1 - S).
+        wall: C > 0, steepness of the wall at the edges, in units of T.
+        alpha_step: h_alpha > 0, the step of alpha in its own unit of time.
+        alpha_friction: gamma_alpha >= 0, in units of 1 / that time. None: 1, or 0.1 in "exact".
+        alpha_mass: m_alpha > 0. None: 1, or the number of parameters in "exact".
         key: an int, a typed key or a raw uint32 key; read by ``init`` only. Required.
 
     Returns:
@@ -120,10 +128,8 @@ def ctld(
         Ye, Zhu and Mantiuk, `Langevin Dynamics with Continuous Tempering for Training Deep Neural
         Networks <https://arxiv.org/abs/1703.04379>`_, 2017, Algorithm 1 and section 4.3.
     """
-    for name, value in {"temperature": temperature, "sampling_steps": sampling_steps}.items():
-        if value is None:
-            raise TypeError(f"`{name}` is required: pass `{name}=...`, a number.")
-    assert temperature is not None and sampling_steps is not None
+    if temperature is None:  # optional in the signature, because `learning_rate` before it is
+        raise TypeError("`temperature` is required: pass `temperature=...`, a number.")
     check_nonnegative(sampling_steps=sampling_steps)
     check_steps(0, "Pass the number of steps with heat.", sampling_steps=sampling_steps)
     learning_rate, momentum = _as_sgd(learning_rate, momentum, step_size, friction)

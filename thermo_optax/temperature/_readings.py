@@ -20,10 +20,7 @@ class TemperingProfile(NamedTuple):
 
 
 def tempering_state(state: Any) -> TemperingState:
-    r"""The state of the `continuous_tempering` inside the state of a chain, partition or `ctld`.
-
-    .. math::
-        (\dots, (\alpha, r_\alpha, V, \dots), \dots) \mapsto (\alpha, r_\alpha, V, \dots)
+    """The state of the `continuous_tempering` inside the state of a chain, partition or `ctld`.
 
     Args:
         state: the state of any transformation that holds one `continuous_tempering`.

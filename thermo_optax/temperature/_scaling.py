@@ -44,10 +44,7 @@ def temperature_scaling(
         depth: S in [0, 1); the hottest bath has the temperature T / (1 - S).
 
     Returns:
-        g, between 1 - S and 1, of the shape of alpha.
-
-    Raises:
-        Nothing; values may be traced.
+        g, between 1 - S and 1, of the shape of alpha. It runs inside `jit`.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -77,15 +74,12 @@ def temperature_scaling_slope(
 
     Args:
         alpha: the tempering variable, any shape, without unit.
-        plateau: delta, as in `temperature_scaling`.
-        edge: delta', as there.
-        depth: S, as there.
+        plateau: delta >= 0; where \|alpha\| is below it the slope is 0.
+        edge: delta' > delta; where \|alpha\| is above it the slope is 0.
+        depth: S in [0, 1), the depth of g, which falls from 1 to 1 - S.
 
     Returns:
-        g', of the shape of alpha; 0 on the plateau and outside of the edges.
-
-    Raises:
-        Nothing; values may be traced.
+        g', of the shape of alpha; 0 on the plateau and outside of the edges. It runs inside `jit`.
 
     Examples:
         >>> import thermo_optax as to
@@ -124,10 +118,7 @@ def confining_potential(
         wall: C > 0, the steepness, in units of the temperature.
 
     Returns:
-        phi, in units of the temperature, of the shape of alpha.
-
-    Raises:
-        Nothing; values may be traced.
+        phi, in units of the temperature, of the shape of alpha. It runs inside `jit`.
 
     Examples:
         >>> import thermo_optax as to
@@ -157,10 +148,8 @@ def confining_force(
         wall: C > 0, the steepness, in units of the temperature.
 
     Returns:
-        The force, of the shape of alpha: towards 0, and 0 between the edges.
-
-    Raises:
-        Nothing; values may be traced.
+        The force, in units of the temperature, of the shape of alpha: towards 0, and 0 between the
+        edges. It runs inside `jit`.
 
     Examples:
         >>> import thermo_optax as to

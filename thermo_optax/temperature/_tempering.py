@@ -81,7 +81,7 @@ def continuous_tempering(
     alpha_mass: jax.typing.ArrayLike | None = None,
     mass: jax.typing.ArrayLike = 1.0,
     order: str = "alpha first",
-    key: KeyLike | None = None,
+    key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Continuous tempering: heats any sampler by a variable that wanders between cold and hot.
 
