@@ -35,9 +35,7 @@ def rescale(momentum, gradient, time, factor):
     middle of that kick. Only there are position and momentum independent, so only there may a new
     bath multiply the momentum: else its mean at a position, (s / 2) g, is multiplied too.
     """
-    # Where nothing is asked for, to the bit nothing happens.
-    scaled = factor * momentum + (1 - factor) * (time / 2) * gradient
-    return jnp.where(factor == 1, momentum, scaled)
+    return factor * momentum + (1 - factor) * (time / 2) * gradient
 
 
 def friction(momentum, rate, time):

@@ -161,18 +161,16 @@ def compose(legs: tuple[Leg, ...], settings: Settings) -> AffineStep:
 def rescaled_first(affine: AffineStep, factor, time) -> AffineStep:
     """The update of a momentum that `_flows.rescale` multiplies before the step."""
     factor = factor.astype(affine.retain.dtype)
-
     of_gradient = (1 - factor) * (time / 2)
     rescaled = affine._replace(
         retain=affine.retain * factor, kick=affine.kick - affine.retain * of_gradient
     )
-    if affine.from_old is not None:
-        rescaled = rescaled._replace(
-            from_old=affine.from_old * factor,
-            from_gradient=affine.from_gradient - affine.from_old * of_gradient,
-        )
-    # Where nothing is asked for, to the bit nothing happens.
-    return jax.tree.map(lambda old, new: jnp.where(factor == 1, old, new), affine, rescaled)
+    if affine.from_old is None:
+        return rescaled
+    return rescaled._replace(
+        from_old=affine.from_old * factor,
+        from_gradient=affine.from_gradient - affine.from_old * of_gradient,
+    )
 
 
 def _norm(vector):

@@ -97,6 +97,7 @@ def replicate(
             return _with_own_keys(tx.init(params), index)
 
         replicas, axis = jnp.arange(num_replicas, dtype=jnp.uint32), replica_axis()
+        replicas = _split_like(params, replicas)
         if any(shapes):  # mere shapes cannot be mapped over, and need not be: all are alike
             params = of_one(params)
             state = jax.vmap(lambda index: one(index, params), axis_name=axis)(replicas)
@@ -119,6 +120,7 @@ def replicate(
         def one(updates, state, params, each):
             return tx.update(updates, state, params, **each, **same)
 
+        state, each = _split_like(updates, (state, each))
         return jax.vmap(one)(updates, state, params, each)
 
     return optax.GradientTransformationExtraArgs(init, update)
@@ -236,6 +238,34 @@ def _placed_like(tx, state: Any, params: Any) -> Any:
         return jax.device_put(copy, param.sharding) if copy.shape == param.shape else copy
 
     return optax.tree.map_params(tx, place, state, params)
+
+
+def _split_like(reference: Any, tree: Any) -> Any:
+    """The tree with its replicas on the devices of the reference's, where axes are explicit.
+
+    `vmap` wants the mapped axis of all arrays split alike. Numbers by replica come unsplit.
+    """
+    splits = [split for split in map(_split_of_replicas, jax.tree.leaves(reference)) if split]
+    if not splits:
+        return tree
+    mesh, axis = splits[0]
+
+    def placed(leaf):
+        rest = jax.typeof(leaf).sharding.spec[1:]
+        there = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(axis, *rest))
+        return jax.sharding.reshard(leaf, there)
+
+    return jax.tree.map(placed, tree)
+
+
+def _split_of_replicas(leaf: Any) -> tuple[Any, Any] | None:
+    """The mesh, and its explicit axis over which the replicas of an array are split."""
+    if isinstance(leaf, jax.ShapeDtypeStruct):
+        return None
+    sharding = jax.typeof(leaf).sharding
+    explicit = jax.sharding.AxisType.Explicit in sharding.mesh.axis_types
+    first = sharding.spec[0] if explicit and sharding.spec else None
+    return None if first is None else (sharding.mesh, first)
 
 
 def of_one(params: Any) -> Any:
