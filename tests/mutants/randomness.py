@@ -100,7 +100,7 @@ MUTANTS = [
         KEYS,
         "return words + (count == jnp.iinfo(count.dtype).max).astype(words.dtype)",
         "return words",
-        ("contract/test_keys.py::test_noise_goes_on_where_the_count_stays[langevin]",),
+        ("contract/test_keys.py::test_noise_goes_on_where_the_count_stays",),
     ),
     Mutant(
         "keys: numbers beyond 32 bits are those below",

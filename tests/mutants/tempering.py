@@ -201,6 +201,13 @@ MUTANTS = [
         (f"{STEPS}::test_alpha_and_the_sampler_share_no_noise_with_one_key",),
     ),
     Mutant(
+        "tempering: alpha's noise repeats where the count stays",
+        TEMPERING,
+        "rng_key=next_key(state.rng_key, state.count),",
+        "rng_key=state.rng_key,",
+        ("contract/test_keys.py::test_noise_goes_on_where_the_count_stays[continuous_tempering]",),
+    ),
+    Mutant(
         "tempering: alpha's bath gives sqrt(2) of its noise",
         MOTION,
         "flows.bath(alpha.momentum, noise,",
