@@ -223,6 +223,13 @@ MUTANTS = [
         INVERSE,
         "_DROPOUT = Inverse(lambda rate: (1 - rate) / rate,",
         "_DROPOUT = Inverse(lambda rate: rate / (1 - rate),",
+        ("replicas/test_input.py::test_at_construction",),
+    ),
+    Mutant(
+        "exchange: the beta of dropout is not over its rate",
+        INVERSE,
+        "_DROPOUT = Inverse(lambda rate: (1 - rate) / rate,",
+        "_DROPOUT = Inverse(lambda rate: 1 - rate,",
         BETAS,
     ),
     Mutant(
