@@ -185,6 +185,20 @@ MUTANTS = [
         (f"{EXACT_FLOWS}::test_bath_solves_ornstein_uhlenbeck",),
     ),
     Mutant(
+        "U: the position has no noise of its own",
+        FLOWS,
+        "spread * z + own * y",
+        "spread * z",
+        (f"{EXACT_FLOWS}::test_drift_in_bath",),
+    ),
+    Mutant(
+        "U: the noise of the momentum is the position's own",
+        FLOWS,
+        "spread * z + own * y",
+        "spread * y + own * z",
+        (f"{EXACT_FLOWS}::test_drift_in_bath",),
+    ),
+    Mutant(
         "kick: towards the higher loss",
         FLOWS,
         "momentum - time * gradient",
