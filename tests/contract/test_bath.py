@@ -206,6 +206,19 @@ def test_rungs_need_a_known_temperature(temperature, shown, jit):
         init(jnp.ones((2, 3)))
 
 
+def test_no_argument_is_dropped():
+    """A wrapper that hands arguments on is given them, of whatever type it is."""
+
+    def update(updates, state, params=None, *, value=0.0, **extra_args):
+        del params, extra_args
+        return jax.tree.map(lambda g: jnp.full_like(g, value), updates), state
+
+    telling = optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
+    tx = to.float32_masters(passing(telling))
+    updates, _ = tx.update(X, tx.init(X), X, value=jnp.float32(7.0))
+    np.testing.assert_array_equal(updates, 7.0)
+
+
 def test_the_bath_of_a_step_is_in_the_state():
     tx = sampler(lambda count: jnp.float32(1 + count))
     state = tx.init(X)

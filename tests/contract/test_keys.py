@@ -130,11 +130,14 @@ def test_noise_goes_on_where_the_count_stays(name):
         return jnp.full_like(leaf, last) if is_count else leaf
 
     state = jax.tree_util.tree_map_with_path(late, init(name))
-    drawn = []
+    drawn, keys = [], []
     for _ in range(3):
         updates, state = update(name, jax.tree.map(jnp.zeros_like, tree), state, tree)
         drawn.append(updates)
+        keys.append(rng_keys(state))
     assert differ(drawn[1], drawn[2])
+    if name != "replica_exchange":  # whose own noise goes by rounds of swaps
+        assert all(map(differ, keys[1], keys[2]))
 
 
 def test_groups_that_nothing_tells_apart():

@@ -62,18 +62,20 @@ def test_noise_of_shards(name, mesh):
 @pytest.mark.parametrize("name", ["adaptive_langevin", "adaptive_langevin-tensor"])
 def test_one_thermostat_for_all_shards(name, mesh):
     """Kinetic energy and degrees of freedom are those of all shards: the friction is one."""
-    tx, tree = METHODS[name](1.0), params()
+    tx, tree = METHODS[name](1.0, coupling=1e-6), params()
 
     def step(tree):
         state = tx.init(tree)
         energy = sum(jnp.sum(p**2) for p in jax.tree.leaves(state.momentum["hidden"]))
         _, state = tx.update(jax.tree.map(jnp.zeros_like, tree), state, tree)
-        return jax.lax.psum(energy, "shard") / tree["hidden"].size / SHARDS, state.friction
+        temperature = jax.lax.psum(energy, "shard") / tree["hidden"].size / SHARDS
+        return temperature, state.kinetic_temperature, state.friction
 
     # The specification of the friction says that it is the same on all shards: JAX checks it.
-    mapped = jax.shard_map(step, mesh=mesh, in_specs=(SPECS,), out_specs=(P(), P()))
-    temperature, friction = quick_jit(mapped)(tree)
+    mapped = jax.shard_map(step, mesh=mesh, in_specs=(SPECS,), out_specs=(P(), P(), P()))
+    temperature, kinetic, friction = quick_jit(mapped)(tree)
     assert abs(temperature - 1) < 5 * np.sqrt(2 / (SHARDS * SIZE))
+    assert np.all(np.abs(kinetic - 1) < 0.3)  # a step cools them a little
     assert np.all(np.isfinite(friction))
 
 

@@ -6,6 +6,7 @@ OVERDAMPED = "integrators/_overdamped.py"
 UNDERDAMPED = "integrators/_underdamped.py"
 SGHMC = "integrators/_sghmc.py"
 AFFINE = "integrators/_affine.py"
+SAMPLER = "integrators/_sampler.py"
 FLOWS = "integrators/_flows.py"
 WORDS = "integrators/_words.py"
 
@@ -15,8 +16,7 @@ EXACT_FLOWS = "physics/test_flows.py"
 COLD = "physics/test_cold.py"
 INDEPENDENCE = "physics/test_independence.py"
 
-SGLD_NOISE = "jnp.sqrt(2 * eta * bath_temperature(temperature, state.count, temperature_scale))"
-SGLD_HEAT = "bath_temperature(temperature, state.count, temperature_scale)"
+SGLD_NOISE = "jnp.sqrt(2 * eta * step.temperature)"
 SGHMC_NOISE = "jnp.sqrt(jnp.maximum(2 * (1 - mu) * heat - lr * at(gradient_noise, count), 0))"
 OVERDAMPED_LAW = (f"{LAWS}::test_overdamped",)
 SGHMC_LAW = (f"{LAWS}::test_sghmc",)
@@ -27,42 +27,42 @@ MUTANTS = [
         "sgld: T for sqrt(T) in the noise",
         OVERDAMPED,
         SGLD_NOISE,
-        f"jnp.sqrt(2 * eta) * {SGLD_HEAT}",
+        "jnp.sqrt(2 * eta) * step.temperature",
         OVERDAMPED_LAW,
     ),
     Mutant(
         "sgld: factor sqrt(2) missing",
         OVERDAMPED,
         SGLD_NOISE,
-        f"jnp.sqrt(eta * {SGLD_HEAT})",
+        "jnp.sqrt(eta * step.temperature)",
         OVERDAMPED_LAW,
     ),
     Mutant(
         "sgld: learning rate for its square root in the noise",
         OVERDAMPED,
         SGLD_NOISE,
-        f"eta * jnp.sqrt(2 * {SGLD_HEAT})",
+        "eta * jnp.sqrt(2 * step.temperature)",
         OVERDAMPED_LAW,
     ),
     Mutant(
         "sgld: noise added before the learning rate",
         OVERDAMPED,
         SGLD_NOISE,
-        f"eta * jnp.sqrt(2 * eta * {SGLD_HEAT})",
+        "eta * jnp.sqrt(2 * eta * step.temperature)",
         OVERDAMPED_LAW,
     ),
     Mutant(
         "sgld: up the gradient",
         OVERDAMPED,
-        "* z - like(eta, dtype) * g",
-        "* z + like(eta, dtype) * g",
+        "return spread * z - eta * g",
+        "return spread * z + eta * g",
         (f"{COLD}::test_cold_sampler_is_sgd[sgld]",),
     ),
     Mutant(
         "sgld: the count does not advance, so each step has the same noise",
-        OVERDAMPED,
-        "SGLDState(next_count(state.count), state.rng_key)",
-        "SGLDState(state.count, state.rng_key)",
+        SAMPLER,
+        "count=next_count(count),",
+        'count=count if name == "sgld" else next_count(count),',
         (f"{INDEPENDENCE}::test_leaves_and_steps[threefry]",),
     ),
     Mutant(
@@ -96,8 +96,8 @@ MUTANTS = [
     Mutant(
         "langevin: mass forgotten in the first momenta",
         AFFINE,
-        "variance = at(options.mass, 0) * at(temperature, 0)",
-        "variance = at(temperature, 0)",
+        "start.momenta(params, options.initial_momentum, momentum_dtype, options.mass)",
+        "start.momenta(params, options.initial_momentum, momentum_dtype)",
         (f"{SCHEDULES}::test_initial_momenta_are_those_of_the_bath[3.0]",),
     ),
     Mutant(
@@ -110,8 +110,8 @@ MUTANTS = [
     Mutant(
         "position never moves",
         AFFINE,
-        "return moved.astype(gradient.dtype), new",
-        "return 0 * moved.astype(gradient.dtype), new",
+        "return moved, new",
+        "return 0 * moved, new",
         BAOAB_LAW,
     ),
     Mutant(
@@ -130,9 +130,9 @@ MUTANTS = [
     ),
     Mutant(
         "langevin: the count does not advance",
-        AFFINE,
-        "next_count(count), state.rng_key",
-        "count, state.rng_key",
+        SAMPLER,
+        "count=next_count(count),",
+        'count=count if name.startswith("langevin") else next_count(count),',
         BAOAB_LAW,
     ),
     Mutant(
@@ -183,6 +183,20 @@ MUTANTS = [
         "return -jnp.expm1(-2 * rate * time)",
         "return 1 - jnp.exp(-2 * rate * time)",
         (f"{EXACT_FLOWS}::test_bath_solves_ornstein_uhlenbeck",),
+    ),
+    Mutant(
+        "U: the position has no noise of its own",
+        FLOWS,
+        "spread * z + own * y",
+        "spread * z",
+        (f"{EXACT_FLOWS}::test_drift_in_bath",),
+    ),
+    Mutant(
+        "U: the noise of the momentum is the position's own",
+        FLOWS,
+        "spread * z + own * y",
+        "spread * y + own * z",
+        (f"{EXACT_FLOWS}::test_drift_in_bath",),
     ),
     Mutant(
         "kick: towards the higher loss",

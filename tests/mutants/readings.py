@@ -39,8 +39,9 @@ MUTANTS = [
     Mutant(
         "readings: the places of an NNX state are not those of its arrays",
         STATES,
-        "jax.tree_util.tree_leaves_with_path(tree, is_leaf=is_variable)",
-        "jax.tree_util.tree_leaves_with_path(tree)",
+        "return dict(zip(plain_paths(tree), jax.tree.leaves(tree), strict=True))",
+        "return {tuple(jax.tree_util.keystr((entry,), simple=True) for entry in path): leaf\n"
+        "            for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}",
         CONTAINERS,
     ),
 ]

@@ -79,8 +79,8 @@ MUTANTS = [
     Mutant(
         "exchange: momenta keep the temperature of the old rung",
         EXCHANGE,
-        "inner_state = rescaled(placed, factors, due | changed)",
-        "inner_state = rescaled(placed, factors, changed)",
+        "to_be_rescaled(placed, factors, due | changed)",
+        "to_be_rescaled(placed, factors, changed)",
         MOMENTA,
     ),
     Mutant(
@@ -93,8 +93,8 @@ MUTANTS = [
     Mutant(
         "exchange: all first momenta at the temperature of the sampler",
         EXCHANGE,
-        "rescaled(placed, factors, jnp.ones([], bool))",
-        "rescaled(placed, factors, jnp.zeros([], bool))",
+        "inner_state=rescaled(placed, factors),",
+        "inner_state=placed,",
         MOMENTA,
     ),
     Mutant(
@@ -114,15 +114,16 @@ MUTANTS = [
     Mutant(
         "exchange: a temperature of the model heats",
         LADDERS,
-        "heat = new / old if self._by_bath(before) else 1.0",
+        "heat = new / old if self.by_bath(before) else 1.0",
         "heat = new / old",
         VARIANCE,
     ),
     Mutant(
         "exchange: parameters with a field `momentum` are momenta",
         "_base/_momenta.py",
-        'return {"momentum", "rng_key", "count"} <= set(getattr(node, "_fields", ()))',
-        'return "momentum" in getattr(node, "_fields", ())',
+        "return [p for _, node in samplers(state) for p in jax.tree.leaves(node.momentum)]",
+        "return [p for path, p in jax.tree_util.tree_leaves_with_path(state)\n"
+        '            if jax.tree_util.GetAttrKey("momentum") in path]',
         ("replicas/test_momenta.py::test_parameters_called_momentum_are_no_momenta",),
     ),
     Mutant(
@@ -135,8 +136,8 @@ MUTANTS = [
     Mutant(
         "exchange: momenta do not follow another ladder",
         EXCHANGE,
-        "inner_state = rescaled(placed, factors, due | changed)",
-        "inner_state = rescaled(placed, factors, due)",
+        "to_be_rescaled(placed, factors, due | changed)",
+        "to_be_rescaled(placed, factors, due)",
         RESUMED,
     ),
     Mutant(
@@ -222,6 +223,13 @@ MUTANTS = [
         INVERSE,
         "_DROPOUT = Inverse(lambda rate: (1 - rate) / rate,",
         "_DROPOUT = Inverse(lambda rate: rate / (1 - rate),",
+        ("replicas/test_input.py::test_at_construction",),
+    ),
+    Mutant(
+        "exchange: the beta of dropout is not over its rate",
+        INVERSE,
+        "_DROPOUT = Inverse(lambda rate: (1 - rate) / rate,",
+        "_DROPOUT = Inverse(lambda rate: 1 - rate,",
         BETAS,
     ),
     Mutant(
@@ -255,14 +263,28 @@ MUTANTS = [
     Mutant(
         "replicas: one key for all",
         "_base/_keys.py",
-        "words = replica_key(words, replica)",
-        "words = words + 0 * replica",
+        "return fold(fold(words, _REPLICAS), index)",
+        "return fold(words, _REPLICAS)",
         INDEPENDENCE,
+    ),
+    Mutant(
+        "replicas: the same first momenta for all",
+        "_base/_keys.py",
+        "words = replica_key(words, number)",
+        "words = replica_key(words, 0 * number)",
+        INDEPENDENCE,
+    ),
+    Mutant(
+        "replicas: those within replicas share their first momenta",
+        "_base/_keys.py",
+        "for number in _replica_numbers():",
+        "for number in _replica_numbers()[-1:]:",
+        (f"{REPLICAS}::test_first_momenta_differ_at_every_depth",),
     ),
     Mutant(
         "replicas: keys of optax's noise are not folded",
         REPLICATE,
-        "return jax.random.fold_in(leaf, index)",
+        "return _over(jax.random.fold_in, leaf.ndim)(leaf, index)",
         "return leaf",
         ("replicas/test_replicate.py::test_noise_of_optax_gets_keys_too",),
     ),

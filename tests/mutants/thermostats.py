@@ -5,6 +5,7 @@ from tests.mutants.mutant import Mutant
 FLOWS = "integrators/_flows.py"
 STEPS = "integrators/_adaptive_steps.py"
 THERMOSTAT = "integrators/_thermostat.py"
+SAMPLER = "integrators/_sampler.py"
 COVARIANCE = "integrators/_covariance.py"
 METRIC = "integrators/_preconditioned.py"
 
@@ -32,9 +33,9 @@ MUTANTS = [
     ),
     Mutant(
         "thermostat: the first dimension for the number of coordinates",
-        THERMOSTAT,
-        "sizes = [math.prod(jnp.shape(leaf)) for leaf in leaves]",
-        "sizes = [math.prod(jnp.shape(leaf)[:1]) for leaf in leaves]",
+        "_base/_shards.py",
+        "return math.prod(leaf.shape) * ",
+        "return math.prod(leaf.shape[:1]) * ",
         AUTHORS,
     ),
     Mutant(
@@ -54,15 +55,15 @@ MUTANTS = [
     Mutant(
         "thermostat: friction scaled by the coupling",
         THERMOSTAT,
-        "friction * coupling if options.scaled_friction else friction",
-        "friction * coupling",
+        "rate = friction * eps if scaled_friction else friction",
+        "rate = friction * eps",
         AUTHORS,
     ),
     Mutant(
         "thermostat: the option scaled_friction is ignored",
         THERMOSTAT,
-        "friction * coupling if options.scaled_friction else friction",
-        "friction",
+        "rate = friction * eps if scaled_friction else friction",
+        "rate = friction",
         (f"{VARIANTS}::test_scaled_friction_has_the_square_root_of_the_coupling",),
     ),
     Mutant(
@@ -75,23 +76,30 @@ MUTANTS = [
     Mutant(
         "thermostat: temperature_scale heats the target, not the noise",
         THERMOSTAT,
-        " * jnp.sqrt(at(scale, count))",
+        " * jnp.sqrt(step.scale)",
         "",
         (f"{ADAPTIVE}::test_temperature_scale_heats_bath_and_noise_alike",),
     ),
     Mutant(
         "thermostat: the count does not advance",
-        THERMOSTAT,
-        "next_count(count),",
-        "count,",
+        SAMPLER,
+        "count=next_count(count),",
+        'count=count if name.startswith("adaptive") else next_count(count),',
         AUTHORS,
     ),
     Mutant(
         "thermostat: regulates at temperature 0",
         THERMOSTAT,
-        "jnp.where(hot, _flows.thermostat(friction, excess, coupling, time), friction)",
-        "_flows.thermostat(friction, excess, coupling, time)",
+        "return jnp.where(hot, regulated, friction)",
+        "return regulated",
         (f"{VARIANTS}::test_a_bath_at_zero_neither_heats_nor_regulates",),
+    ),
+    Mutant(
+        "thermostat: one large gradient freezes the momenta",
+        THERMOSTAT,
+        "regulated = jnp.clip(regulated, friction - most, friction + most)",
+        "pass",
+        ("contract/test_faults.py::test_a_large_gradient_does_not_freeze_the_momenta",),
     ),
     Mutant(
         "diffusion: time for its square root",
@@ -131,7 +139,7 @@ MUTANTS = [
     Mutant(
         "ACDEDCAB: E misses the spread halfway",
         STEPS,
-        "bath.energy(midpoint) + bath.degrees(midpoint) * sigma**2 * h / 4",
+        "bath.energy(midpoint) + bath.degrees * sigma**2 * h / 4",
         "bath.energy(midpoint)",
         AUTHORS,
     ),
@@ -166,8 +174,9 @@ MUTANTS = [
     Mutant(
         "BADODAB: noise of the bath without its friction's share",
         STEPS,
-        "p = _flows.adaptive_bath(p, z.astype(p.dtype), xi, amplitude, time)",
-        "p = _flows.diffusion(_flows.friction(p, xi, time), z.astype(p.dtype), amplitude, time)",
+        "after = _flows.adaptive_bath(before, z.astype(before.dtype), xi, amplitude, time)",
+        "cool = _flows.friction(before, xi, time)\n"
+        "        after = _flows.diffusion(cool, z.astype(before.dtype), amplitude, time)",
         TEXTBOOK,
     ),
     Mutant(
@@ -180,8 +189,15 @@ MUTANTS = [
     Mutant(
         "covariance control: difference of two noises taken for one",
         COVARIANCE,
-        "jnp.square(g - last) / 2, noise)",
-        "jnp.square(g - last), noise)",
+        "a * noise - (1 - a) * change * last_change",
+        "a * noise + (1 - a) * jnp.square(change)",
+        CONTROL,
+    ),
+    Mutant(
+        "covariance control: the product of two changes with the wrong sign",
+        COVARIANCE,
+        "a * noise - (1 - a) * change * last_change",
+        "a * noise + (1 - a) * change * last_change",
         CONTROL,
     ),
     Mutant(
@@ -222,15 +238,15 @@ MUTANTS = [
     Mutant(
         "psgld: metric in the noise only",
         METRIC,
-        "moved = -h * metric * g",
-        "moved = -h * g",
+        "return -h * metric * g",
+        "return -h * g",
         (f"{METRICS}::test_frozen_metric_has_the_law_of_sgld_in_it",),
     ),
     Mutant(
         "psgld: the metric is never frozen",
         METRIC,
-        "jnp.where(adapting, a * old + (1 - a) * jnp.square(finite_or_zero(g)), old)",
-        "a * old + (1 - a) * jnp.square(finite_or_zero(g))",
+        "jnp.where(adapting, a * old + (1 - a) * jnp.square(g), old)",
+        "a * old + (1 - a) * jnp.square(g)",
         (f"{METRICS}::test_frozen_metric_has_the_law_of_sgld_in_it",),
     ),
     Mutant(

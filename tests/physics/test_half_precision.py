@@ -53,3 +53,19 @@ def test_harmonic_well(dtype):
         # Each step rounds its result, by less than eps / 2 of it.
         assert_mean(x, 0.0)
         assert_mean(x**2, expected, slack=2 * rounding * expected)
+
+
+@each_dtype
+def test_masters_remember_what_rounding_loses(dtype):
+    """A walk whose steps are a twentieth of what half precision can show."""
+    steps, length = 400, float(jnp.finfo(dtype).eps) / 20
+    tx = to.float32_masters(to.sgld(0.5, length**2, key=0))
+
+    @jax.jit
+    def run():
+        return simulate(tx, jnp.zeros_like, jnp.ones(PARTICLES, dtype), steps)[:2]
+
+    x, state = run()
+    masters: Any = state.masters
+    assert_variance(np.asarray(masters, np.float64) - 1, steps * length**2)
+    np.testing.assert_array_equal(x, masters.astype(dtype))

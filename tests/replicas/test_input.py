@@ -34,6 +34,7 @@ PARAMS = jnp.ones((3, 2))
         ({"ladder": {"temperature": [4.0, 2.0, 1.0]}}, ValueError, "begin with the coldest rung"),
         ({"ladder": {"x": [4.0, 2.0, 1.0]}}, ValueError, "begin with the coldest rung.*Reverse"),
         ({"ladder": {"keep": [0.5, 0.8]}}, ValueError, "begin with the coldest rung.*Reverse"),
+        ({"ladder": {"dropout": [0.5, 0.2]}}, ValueError, "begin with the coldest rung.*Reverse"),
         ({"ladder": {"x": [1.0, 2.0], "temperature": [2.0, 1.0]}}, ValueError, "coldest rung"),
         (
             {"ladder": {"x": [1.0, 2.0], "temperature": [2.0, 1.0]}, "normalization": {"x": 1.0}},
