@@ -66,14 +66,16 @@ def test_one_thermostat_for_all_shards(name, mesh):
 
     def step(tree):
         state = tx.init(tree)
+        first = state.kinetic_temperature
         energy = sum(jnp.sum(p**2) for p in jax.tree.leaves(state.momentum["hidden"]))
         _, state = tx.update(jax.tree.map(jnp.zeros_like, tree), state, tree)
         temperature = jax.lax.psum(energy, "shard") / tree["hidden"].size / SHARDS
-        return temperature, state.kinetic_temperature, state.friction
+        return temperature, first, state.kinetic_temperature, state.friction
 
     # The specification of the friction says that it is the same on all shards: JAX checks it.
-    mapped = jax.shard_map(step, mesh=mesh, in_specs=(SPECS,), out_specs=(P(), P(), P()))
-    temperature, kinetic, friction = quick_jit(mapped)(tree)
+    mapped = jax.shard_map(step, mesh=mesh, in_specs=(SPECS,), out_specs=(P(), P(), P(), P()))
+    temperature, first, kinetic, friction = quick_jit(mapped)(tree)
+    assert np.all(np.abs(first - 1) < 5 * np.sqrt(2 / SIZE))
     assert abs(temperature - 1) < 5 * np.sqrt(2 / (SHARDS * SIZE))
     assert np.all(np.abs(kinetic - 1) < 0.3)  # a step cools them a little
     assert np.all(np.isfinite(friction))

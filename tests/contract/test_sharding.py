@@ -8,9 +8,12 @@ import contextlib
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+import optax
 import pytest
 from jax.sharding import AxisType, NamedSharding
 
+import thermo_optax as to
 from tests.compiling import quick_jit
 from tests.registry import METHODS, PRIMARY
 
@@ -85,3 +88,32 @@ def test_numbers_do_not_depend_on_the_sharding(name, on_eight):
         for leaf in (*copies_in(state), *jax.tree.leaves(updates), *copies_in(new_state)):
             assert leaf.sharding.is_equivalent_to(sharding(mesh, leaf), leaf.ndim)
     assert_close((updates, new_state), expected)
+
+
+REPLICATED = {
+    "adam": lambda: to.replicate(optax.adam(0.1), 8),
+    "langevin": lambda: to.replicate(METHODS["langevin"](), 8),
+    "adaptive_langevin": lambda: to.replicate(METHODS["adaptive_langevin"](), 8),
+    "exchange": lambda: to.replica_exchange(
+        METHODS["langevin"](1.0), {"temperature": np.arange(1.0, 9.0)}, swap_period=1, key=1
+    ),
+}
+
+
+@pytest.mark.usefixtures("standard_promotion")  # of Adam
+@pytest.mark.parametrize("axes", [("x", None), (None, "x")], ids=["replicas", "parameters"])
+@pytest.mark.parametrize("name", REPLICATED)
+@pytest.mark.parametrize("on_eight", [AxisType.Explicit], ids=["explicit"], indirect=True)
+def test_replicas_over_an_explicit_axis(name, axes, on_eight):
+    """Either the replicas are split over it, or the parameters of each."""
+    tx, tree, losses = REPLICATED[name](), {"w": jnp.ones((8, 16))}, jnp.zeros(8)
+    _, state = tx.update(tree, tx.init(tree), tree, value=losses)
+    expected, _ = tx.update(tree, state, tree, value=losses)
+    with on_eight():
+        mesh = jax.sharding.get_mesh()
+        tree = jax.device_put(tree, NamedSharding(mesh, jax.P(*axes)))
+        step = quick_jit(tx.update)
+        _, state = step(tree, tx.init(tree), tree, value=losses)
+        updates, _ = step(tree, state, tree, value=losses)
+        assert types(updates) == types(tree)
+    assert_close(updates, expected)

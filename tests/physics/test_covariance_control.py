@@ -63,7 +63,7 @@ def test_one_friction_for_all_leaves_them_apart():
 
 
 def test_noise_of_the_gradient_is_measured():
-    """C is s^2, and where there is none only the motion of the parameters, h^2 T / 2."""
+    """C is s^2, and where there is none next to nothing: motion does not count."""
     _, _, noise = controlled("ACDEDCAB")
     quiet, loud = noise.reshape(SYSTEMS, 2, -1).mean(axis=2).T
     assert_mean(loud, LOUD**2, slack=0.01 * LOUD**2)
@@ -74,3 +74,31 @@ def test_the_common_friction_is_left_with_the_known_noise():
     """xi absorbs sigma_A^2 alone: sigma_A^2 / (2 T)."""
     _, friction, _ = controlled("ACDEDCAB")
     assert_mean(friction, 0.5, slack=0.005)
+
+
+def test_motion_is_no_noise():
+    """With exact gradients of curvatures 100 and 1 the law is that of `adaptive_langevin`.
+
+    The gradient of a stiff coordinate changes a lot from step to step, because it moves.
+    """
+    curvature = jnp.repeat(jnp.array([100.0, 1.0]), COORDINATES // 2)
+
+    def one(key):
+        tx = to.covariance_controlled_langevin(0.08, TEMPERATURE, key=key, **COMMON)
+        x = jax.random.normal(jax.random.fold_in(key, 1), curvature.shape) / jnp.sqrt(curvature)
+        observe = lambda x, state: jnp.mean((curvature * x**2).reshape(2, -1), axis=1)  # noqa: E731
+        series = simulate(tx, lambda x: curvature * x, x, STEPS, observe=observe)[2]
+        return jnp.mean(series[BURN_IN:], axis=0)
+
+    keys = jax.random.split(jax.random.key(3), SYSTEMS)
+    stiff, soft = np.asarray(jax.jit(jax.vmap(one))(keys)).T
+    assert_mean(stiff, TEMPERATURE, name="stiff", slack=0.02)
+    assert_mean(soft, TEMPERATURE, name="soft", slack=0.02)
+
+
+def test_the_first_gradient_is_no_noise():
+    """A change needs two gradients: far from the minimum the first one is no change."""
+    tx = to.covariance_controlled_langevin(1e-3, 0.0, key=0, **COMMON)
+    x = jnp.full(3, 100.0)
+    _, state, _ = simulate(tx, lambda x: x, x, 3)
+    np.testing.assert_allclose(state.gradient_noise, 0, atol=1e-3)

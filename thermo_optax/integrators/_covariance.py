@@ -177,7 +177,9 @@ def covariance_controlled_langevin(
             "own_friction": jax.tree.map(own_friction, noise),
         }
         moved, inner = langevin.update(updates, state.langevin, params, **heat)
-        last = jax.tree.map(jnp.add, state.last_gradient, change)
+        last = jax.tree.map(
+            lambda g, old: finite_or_zero(g).astype(old.dtype), updates, state.last_gradient
+        )
         inner = cast(AdaptiveLangevinState, inner)
         return moved, CovarianceControlledState(inner, last, change, noise)
 

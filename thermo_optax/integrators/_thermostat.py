@@ -75,7 +75,7 @@ def adaptive_sampler(
         degrees = _degrees(params, by_tensor)
         # The barrier keeps XLA from drawing within the sum of squares: with jax 0.12 in 64 bits it
         # compiled leaves of (16, 4), (8,) and (3,) for more than four minutes, and now for seconds.
-        drawn = jax.lax.optimization_barrier(momentum)
+        drawn = jax.tree.map(jax.lax.optimization_barrier, momentum)
         kinetic = (_energy(drawn, by_tensor) / degrees).astype(jnp.float32)
         return {
             "momentum": momentum,
