@@ -161,7 +161,8 @@ def test_the_range_is_covered_once_both_edges_were_reached():
 
 
 def test_gaussians_leaves_table_numbers_and_pictures(command, capsys):
-    arguments = ["--steps", "400", "--chains", "2", "--seeds", "1"]
+    # Enough for the chains to come back to the cold plateau.
+    arguments = ["--steps", "4000", "--chains", "4", "--seeds", "1"]
     numbers, folder = command("gaussians", *arguments, "--methods", "langevin", "mirrored")
     table = (folder / "table.md").read_text()
     assert table.strip() in capsys.readouterr().out

@@ -82,4 +82,4 @@ def test_bad_input():
     with pytest.raises(ValueError, match="`momentum` must be"):
         to.parle(momentum=1.0)
     with pytest.raises(ValueError, match="`learning_rate` must be"):
-        to.parle(0.0)
+        to.parle(-1.0)

@@ -109,8 +109,9 @@ def _layout_for(*arrays) -> Layout:
     # leaf is best there.
     leaves = jax.tree.leaves(arrays)
     traced = any(isinstance(array, Tracer) for array in leaves)
-    shards = any(varying_axes(array) for array in leaves)  # whose leaves have keys of their own
-    return "paired" if traced and on_one_cpu() and not shards else "fused"
+    # The leaves of shards have keys of their own.
+    whole = not any(varying_axes(array) for array in leaves)
+    return "paired" if traced and on_one_cpu() and whole else "fused"
 
 
 def _of_shard(key, leaf):
@@ -126,9 +127,7 @@ def _of_shard(key, leaf):
 
 
 def _map_jax(fn, keys, ticks, rows, implementation):
-    @functools.cache  # all leaves have one key, but for those of shards
-    def wrapped(place):
-        key = keys[place]
+    def of_ticks(key):
         if implementation != "threefry2x32":  # the others have keys of four words
             key = jnp.concatenate([key, fold(key, 1)])
         key = jax.random.wrap_key_data(key, impl=implementation)
@@ -139,9 +138,9 @@ def _map_jax(fn, keys, ticks, rows, implementation):
         key = jax.random.fold_in(key, index)
         return jax.random.normal(key, shape, jnp.float32, out_sharding=sharding)
 
-    same = {id(key): place for place, key in enumerate(keys)}
+    streams = {id(key): of_ticks(key) for key in keys}  # one for all leaves, but those of shards
     return [
-        fn(*(draw(key, i, row[0]) for key in wrapped(same[id(keys[i])])), *row)
+        fn(*(draw(key, i, row[0]) for key in streams[id(keys[i])]), *row)
         for i, row in enumerate(rows)
     ]
 
@@ -260,7 +259,7 @@ def _copied(leaf, noise):
     """
     if _shape(leaf) != _shape(noise) or not noise.size:
         return leaf
-    never = lax.index_in_dim(noise.reshape(-1), 0, keepdims=False) > jnp.inf
+    never = _never(noise)
     with set_xla_metadata(inlineable="false"):
         return _unless(never, leaf)
 
@@ -294,5 +293,5 @@ def _shape(leaf) -> tuple[int, ...]:
 def _explicit_sharding(leaf):
     """The sharding of a leaf that has it in its type; elsewhere XLA finds the noise's own."""
     sharding = jax.typeof(leaf).sharding if hasattr(leaf, "shape") else None
-    explicit = jax.sharding.AxisType.Explicit
-    return sharding if sharding is not None and explicit in sharding.mesh.axis_types else None
+    kinds = () if sharding is None else sharding.mesh.axis_types
+    return sharding if jax.sharding.AxisType.Explicit in kinds else None
