@@ -16,7 +16,7 @@ On its way around the cycle the state passes through linear flows only. The whol
 therefore one affine map, and a word of any length costs a single pass over the parameters.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -102,7 +102,7 @@ class Settings(NamedTuple):
     step_size: jax.typing.ArrayLike
     friction: jax.typing.ArrayLike
     variance: jax.typing.ArrayLike  # m T, of the momenta
-    mass: jax.typing.ArrayLike
+    mass: Any
 
 
 def num_draws(legs: tuple[Leg, ...]) -> int:
