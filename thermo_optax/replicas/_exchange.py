@@ -83,8 +83,7 @@ def replica_exchange(
     a temperature and C = 1 this is Metropolis's rule for the product of the laws exp(-L / T_k), and
     each rung keeps its own law, with no error beyond that of the sampler's steps. Momenta are
     rescaled by sqrt(m' T' / (m T)), in the middle of a kick, where they are independent of the
-    parameters. For other
-    hyperparameters C is a choice, and large C sorts the replicas by loss.
+    parameters. For other hyperparameters C is a choice, and large C sorts the replicas by loss.
 
     Args:
         inner: the transformation of *one* replica. Hyperparameters that are exchanged must be in
