@@ -24,12 +24,16 @@ SAMPLERS = {
     "OBABO": lambda key: to.langevin(0.1, 1.0, friction=1.0, splitting="OBABO", key=key),
     "leimkuhler_matthews": lambda key: to.leimkuhler_matthews(0.125, 1.0, key=key),
     "BADODAB": lambda key: to.adaptive_langevin(0.5, 1.0, key=key, **_ADAPTIVE),
+    "sghmc": lambda key: to.sghmc(0.04, 1.0, momentum=0.8, key=key),
+    "santa": lambda key: to.santa(
+        0.09, 1.0, coupling=1e-4, damping=1.0, adaptation_steps=0, key=key
+    ),
     "chain": lambda key: optax.chain(
         optax.identity(), to.langevin(0.5, 1.0, friction=1.0, mass=2.0, key=key)
     ),
 }
 # OBABO has a bias of its own, h^2 / 4 of the variance; SGHMC one of lr / (2 (1 + mu)).
-EXACT = {"OBABO": 1 / (1 - 0.1**2 / 4)}
+EXACT = {"OBABO": 1 / (1 - 0.1**2 / 4), "sghmc": 1 / (1 - 0.04 / (2 * 1.8))}
 
 
 def rungs(make):
