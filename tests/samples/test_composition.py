@@ -168,7 +168,7 @@ REFUSED = {
         "`rank=20`",
     ),
     "no key": (
-        lambda: to.draw_posterior(to.running_moments(counting()).init(jnp.ones(2)), 0, 3),
+        lambda: to.draw_posterior(to.running_moments(counting()).init(jnp.ones(2)), 0, 3, key=None),
         TypeError,
         "`key` is required",
     ),

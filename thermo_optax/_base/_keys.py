@@ -15,7 +15,7 @@ from ._threefry import fold
 
 KeyLike = jax.Array | int
 
-_KEY = jax.tree_util.GetAttrKey("rng_key")
+_KEY, _BATH = (jax.tree_util.GetAttrKey(name) for name in ("rng_key", "bath_temperature"))
 _REPLICAS = 0x7265706C  # "repl": keeps the keys of replicas apart from all that is folded elsewhere
 
 
@@ -63,11 +63,13 @@ def check_streams(state: Any) -> None:
     keys only.
     """
     places: dict[bytes, tuple] = {}
-    for path, leaf in jax.tree_util.tree_leaves_with_path(state):
-        if path[-1:] != (_KEY,) or isinstance(leaf, Tracer) or leaf.dtype != jnp.uint32:
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    samplers = {path[:-1] for path, _ in leaves if path[-1:] == (_BATH,)}
+    for path, leaf in leaves:
+        if path[-1:] != (_KEY,) or path[:-1] not in samplers or isinstance(leaf, Tracer):
             continue
         words = np.asarray(leaf).tobytes()
-        if words in places:
+        if words in places and np.any(leaf):  # zeros: a sampler without parameters
             both = " and ".join(jax.tree_util.keystr(each[:-1]) for each in (places[words], path))
             raise ValueError(
                 f"the samplers at {both} would draw the same noise: they are the same method with "

@@ -148,6 +148,8 @@ def sampler(
     def init(params):
         check_leaves("params", params)
         rng_key = stream_key(key, name, params)
+        if not jax.tree.leaves(params):
+            rng_key = jnp.zeros_like(rng_key)  # nothing to draw for: no stream to share
         if typical_step is not None:
             warn_if_drowned(params, typical_step(at(temperature, 0)))
         own = start(Start(rng_key, at(temperature, 0), generator), params)

@@ -24,7 +24,7 @@ import jax.numpy as jnp
 from . import _flows
 
 _LETTERS = {"A": "drift", "B": "kick", "O": "bath", "U": "drift and bath at once"}
-_NEEDED = {"drift A (or U)": "AU", "kick B": "B", "bath O (or U)": "OU"}
+_NEEDED = {"A": "AU", "B": "B", "O": "OU"}  # any of these letters
 _NOISES = {"O": 1, "U": 2}  # normal numbers that a flow draws for each coordinate
 _EXAMPLES = "BAOAB, ABOBA, OBABO, OABAO, AOBOA, BOAOB, BAOA, OBA, BAO, UBU"
 
@@ -39,7 +39,10 @@ class Leg(NamedTuple):
 def cycle(word: str) -> tuple[Leg, ...]:
     """The legs of a word, rotated to start at its gradient; raises for a word that has none."""
     if not isinstance(word, str) or not word:
-        raise ValueError(f"`splitting` must be a word over the letters A, B, O, U, got {word!r}.")
+        raise ValueError(
+            f"`splitting` must be a word over the letters A, B, O, got {word!r}. U is a letter "
+            "too, for drift and bath at once."
+        )
     for letter in word:
         if letter not in _LETTERS:
             raise ValueError(
@@ -49,8 +52,9 @@ def cycle(word: str) -> tuple[Leg, ...]:
     missing = [need for need, letters in _NEEDED.items() if not set(letters) & set(word)]
     if missing:
         raise ValueError(
-            f"`splitting`={word!r} lacks a {' and a '.join(missing)}: every word needs "
-            f"{', '.join(_NEEDED)}. Supported words are, for instance, {_EXAMPLES}."
+            f"`splitting`={word!r} lacks {missing}: every word needs a drift A, a kick B and a "
+            "bath O, or U for drift and bath at once. Supported words are, for instance, "
+            f"{_EXAMPLES}."
         )
     start = _first_kick(word)
     rotated = word[start:] + word[:start]
