@@ -226,3 +226,11 @@ def test_the_bath_of_a_step_is_in_the_state():
     for count in range(2):
         _, state = tx.update(X, state, X, temperature_scale=3.0)
         assert state.bath_temperature == 3.0 * (1 + count)
+
+
+def test_a_group_without_a_bath_may_be_wrapped():
+    """Heat for the other groups of a partition is no mistake of this one's wrapper."""
+    groups = {"hot": sampler(), "cold": to.collect_samples(optax.sgd(0.1), 1)}
+    tx = to.explore_then_refine(optax.partition(groups, lambda params: ["hot", "cold"]), 1)
+    state = tx.init([X, X])
+    jax.eval_shape(lambda s: tx.update([X, X], s, [X, X]), state)

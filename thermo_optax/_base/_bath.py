@@ -140,7 +140,7 @@ def heating(inner: Any, *, needs_bath: bool = True) -> optax.GradientTransformat
         return state
 
     def update(updates, state, params=None, **extra_args):
-        if "temperature_scale" in extra_args:
+        if "temperature_scale" in extra_args and (needs_bath or bath_temperatures(state)):
             call = jax.tree.structure((updates, state, params)), tuple(extra_args)
             if call not in arrived.facts:
                 _check_arrival(inner.update, updates, state, params, **extra_args)
@@ -165,7 +165,8 @@ def _check_arrival(update, updates, state, params, *, temperature_scale, **extra
     }
     lost = [name for name in shapes if name not in reached]
     if lost:
-        where = f"the sampler at {lost[0].removesuffix(str(_FIELD))}" if lost[0] else "`inner`"
+        place = lost[0].removesuffix(str(_FIELD))
+        where = f"the sampler at {place}" if place else "`inner`"
         raise ValueError(
             f"`temperature_scale` does not reach {where}: a wrapper between drops extra arguments, "
             "so the sampler would stay at its own temperature. `optax.chain`, `partition`, "
