@@ -4,7 +4,7 @@ from tests.mutants.mutant import Mutant
 
 LOOP = "geometry/_local_entropy.py"
 ALIASES = "geometry/_aliases.py"
-SCOPING = "geometry/_scoping.py"
+SCOPING = "geometry/_aliases.py"
 
 TESTS = "geometry/test_local_entropy.py"
 CODE = (f"{TESTS}::test_the_authors_code_by_hand",)

@@ -3,8 +3,8 @@
 from tests.mutants.mutant import Mutant
 
 BARRIER = "replicas/_barrier.py"
-HARMONIC = "replicas/_harmonic.py"
-LADDER = "replicas/_ladder.py"
+HARMONIC = "replicas/_ladders.py"
+LADDER = "replicas/_ladders.py"
 DIFFUSION = "diagnostics/_diffusion.py"
 RANKS = "diagnostics/_ranks.py"
 
@@ -49,7 +49,7 @@ MUTANTS = [
     ),
     Mutant(
         "ladder: the cubic overshoots at the ends",
-        "replicas/_monotone.py",
+        "replicas/_barrier.py",
         "slope = jnp.where(slope * secant <= 0, 0, slope)",
         "slope = secant * 4",
         (f"{LADDERS}::test_monotone_cubic",),

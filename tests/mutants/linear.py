@@ -4,7 +4,7 @@ from tests.mutants.mutant import Mutant
 
 OVERDAMPED = "integrators/_overdamped.py"
 UNDERDAMPED = "integrators/_underdamped.py"
-SGHMC = "integrators/_sghmc.py"
+SGHMC = "integrators/_underdamped.py"
 AFFINE = "integrators/_affine.py"
 SAMPLER = "integrators/_sampler.py"
 FLOWS = "integrators/_flows.py"

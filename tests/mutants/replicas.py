@@ -5,10 +5,10 @@ from tests.mutants.mutant import Mutant
 SWAPS = "replicas/_swaps.py"
 RECORDS = "replicas/_records.py"
 EXCHANGE = "replicas/_exchange.py"
-LADDERS = "replicas/_ladders.py"
+LADDERS = "replicas/_rungs.py"
 READERS = "replicas/_readers.py"
 FACTORS = "replicas/_momenta.py"
-INVERSE = "replicas/_inverse.py"
+INVERSE = "replicas/_settings.py"
 REPLICATE = "replicas/_replicate.py"
 
 UNITS = "replicas/test_swaps.py"

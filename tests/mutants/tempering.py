@@ -6,10 +6,10 @@ SCALING = "temperature/_scaling.py"
 HILLS = "temperature/_metadynamics.py"
 MEAN = "temperature/_mean_force.py"
 COUPLING = "temperature/_coupling.py"
-MOTION = "temperature/_motion.py"
+MOTION = "temperature/_coupling.py"
 TEMPERING = "temperature/_tempering.py"
 GRID = "temperature/_grid.py"
-PHASES = "temperature/_phases.py"
+PHASES = "temperature/_ctld.py"
 CTLD = "temperature/_ctld.py"
 
 LAW = ("temperature/test_laws.py::test_joint_law_without_a_bias",)
@@ -265,7 +265,7 @@ MUTANTS = [
     ),
     Mutant(
         "tempering: another temperature inside is accepted",
-        "temperature/_baths.py",
+        "temperature/_coupling.py",
         "if not any(np.isclose(",
         "if False and not any(np.isclose(",
         ("temperature/test_baths.py::test_another_temperature_is_refused_at_init",),

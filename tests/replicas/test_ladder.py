@@ -11,15 +11,16 @@ from thermo_optax.replicas._barrier import (
     CommunicationBarrier,
     adapted_ladder,
     communication_barrier,
+    monotone_cubic,
     recommended_replicas,
 )
-from thermo_optax.replicas._harmonic import (
+from thermo_optax.replicas._ladders import (
+    geometric_ladder,
     harmonic_acceptance,
     harmonic_barrier,
     ladder_from_acceptance,
+    linear_ladder,
 )
-from thermo_optax.replicas._ladder import geometric_ladder, linear_ladder
-from thermo_optax.replicas._monotone import monotone_cubic
 
 DEGREES = 10
 SAMPLES = 100_000

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 import thermo_optax as to
-from thermo_optax.temperature._baths import check_same_temperature
+from thermo_optax.temperature._coupling import check_same_temperature
 
 
 def cooling(start):

@@ -2,10 +2,10 @@
 
 from ._aliases import entropy_adam as entropy_adam
 from ._aliases import entropy_sgd as entropy_sgd
+from ._aliases import scoping as scoping
 from ._elastic import ElasticState as ElasticState
 from ._elastic import elastic_coupling as elastic_coupling
 from ._elastic import parle as parle
 from ._local_entropy import LocalEntropyState as LocalEntropyState
 from ._local_entropy import local_entropy as local_entropy
-from ._outer_point import local_entropy_params as local_entropy_params
-from ._scoping import scoping as scoping
+from ._local_entropy import local_entropy_params as local_entropy_params

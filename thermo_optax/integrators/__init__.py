@@ -1,6 +1,5 @@
 """HOW does a step move, at a given temperature?"""
 
-from ._adaptive import adaptive_langevin as adaptive_langevin
 from ._affine import UnderdampedState as UnderdampedState
 from ._covariance import CovarianceControlledState as CovarianceControlledState
 from ._covariance import covariance_controlled_langevin as covariance_controlled_langevin
@@ -12,7 +11,8 @@ from ._preconditioned import PSGLDState as PSGLDState
 from ._preconditioned import psgld as psgld
 from ._santa import SantaState as SantaState
 from ._santa import santa as santa
-from ._sghmc import sghmc as sghmc
 from ._thermostat import AdaptiveLangevinState as AdaptiveLangevinState
+from ._thermostat import adaptive_langevin as adaptive_langevin
 from ._underdamped import langevin as langevin
 from ._underdamped import leimkuhler_matthews as leimkuhler_matthews
+from ._underdamped import sghmc as sghmc

@@ -1,4 +1,4 @@
-"""The thermostats that adaptive samplers share: their options, their state and one step of it."""
+"""Adaptive Langevin dynamics: a friction that finds the heat of the mini-batches by itself."""
 
 from typing import Any, NamedTuple
 
@@ -162,3 +162,125 @@ def _per_leaf(values: jax.Array, tree: Any) -> Any:
 
 def _cast(tree: Any, like_tree: Any) -> Any:
     return jax.tree.map(lambda x, y: x.astype(y.dtype), tree, like_tree)
+
+
+def adaptive_langevin(
+    step_size: ScalarOrSchedule,
+    temperature: ScalarOrSchedule,
+    *,
+    noise_amplitude: ScalarOrSchedule = 0.01,
+    coupling: ScalarOrSchedule = 0.05,
+    initial_friction: jax.typing.ArrayLike = 0.1,
+    splitting: str = "BADODAB",
+    thermostat: str = "group",
+    thermostat_energy: str = "total",
+    scaled_friction: bool = False,
+    initial_momentum: str = "thermal",
+    momentum_dtype: Any = None,
+    generator: str = "threefry",
+    key: KeyLike,
+) -> optax.GradientTransformationExtraArgs:
+    r"""Adaptive Langevin dynamics (Ad-Langevin, SGNHT): absorbs unknown gradient noise.
+
+    .. math::
+        dx = p\,dt, \qquad dp = -\nabla L\,dt - \xi p\,dt + \sigma_A\,dW, \qquad
+        d\xi = \varepsilon (p \cdot p - N T)\,dt
+
+    The friction xi settles where the momenta have temperature T: on average at
+    (sigma_A^2 + h s^2) / (2 T) for mini-batch noise of variance s^2 per coordinate, with
+    standard deviation sqrt(T eps). It may become negative, and then heats; this is intended.
+
+    The splittings differ in where the thermostat E reads the momenta. In the cyclic form that needs
+    one gradient per update they are:
+
+    - "BADODAB", the default: E stands on both sides of an exact Ornstein-Uhlenbeck bath, and reads
+      the momenta that move the parameters. In a harmonic well with exact gradients the parameters
+      have temperature T at any stable step size.
+    - "ACDEDCAB", of the authors' code: E stands in the middle of the diffusion, where the momenta
+      are hotter than those that move the parameters. E reads T, and the parameters have the
+      temperature T / cosh(h xi): 0.97, 0.87 and 0.71 of T at h = 0.25, 0.5 and 0.7 if
+      sigma_A^2 = 2 T.
+    - "SGNHT": first order, and the cheapest.
+
+    At temperature 0 there is nothing to regulate: noise is off, xi stays, and the step is SGD with
+    momentum exp(-h xi).
+
+    Place it last in an ``optax.chain``. A gradient that is not finite, or whose square is not,
+    shows in the update of its coordinate and gives no kick to its momentum. A step changes xi by
+    at most 1 / h, so one enormous gradient cannot freeze the momenta for long.
+
+    Args:
+        step_size: h > 0, in units of time.
+        temperature: T >= 0, in units of the loss. ``update(..., temperature_scale=s)`` multiplies
+            T and sigma_A^2, so that the mean friction stays.
+        noise_amplitude: sigma_A >= 0, in units of momentum / sqrt(time). Gradient noise alone can
+            be enough heat: then 0.
+        coupling: eps >= 0, how fast xi reacts; 0 keeps it fixed. For an energy of many coordinates
+            keep h sqrt(2 eps N T) well below 1, or choose `thermostat_energy` "mean".
+        initial_friction: xi at the start, of either sign, in units of 1 / time.
+        splitting: "BADODAB", "ACDEDCAB" or "SGNHT".
+        thermostat: "group", one xi for all leaves, or "tensor", one for each leaf (as the authors'
+            code has it).
+        thermostat_energy: "total" drives xi by p.p - N T (the authors' equation), "mean" by
+            p.p / N - T, whose time scale does not depend on the size of the layer.
+        scaled_friction: if True the friction is eps xi instead of xi, as in the authors' notebooks.
+        initial_momentum: "thermal" draws N(0, T), "zero" starts at rest, as the authors' code does.
+        momentum_dtype: dtype of the stored momentum, such as ``jnp.dtype("float32")``; None means
+            that of the parameters, but at least float32.
+        generator: of the noise: "threefry" (default), "threefry13", "inverse_cdf", "ternary" or
+            "jax"; see :func:`thermo_optax.noise_generators`.
+        key: an int, a typed key or a raw uint32 key; read by ``init`` only. Required.
+
+    Returns:
+        A transformation with state :class:`AdaptiveLangevinState` (one copy of the parameters). Its
+        `kinetic_temperature` is read at the thermostat: its average over a run is T at any step
+        size, up to (xi_end - xi_start) / (eps h N steps). With "ACDEDCAB" that is not the
+        temperature of the parameters, which `configurational_temperature` reads.
+
+    Raises:
+        ValueError: for a negative or non-finite number, an unknown option, or a thermostat without
+            any coordinate.
+        TypeError: for a missing key, or parameters that are not real floating-point arrays.
+
+    Examples:
+        >>> import jax, jax.numpy as jnp, optax
+        >>> import thermo_optax as to
+        >>> tx = to.adaptive_langevin(
+        ...     0.1, 0.5, noise_amplitude=0.7, coupling=1e-3, initial_friction=0.5, key=0
+        ... )
+        >>> def step(carry, key):
+        ...     x, state = carry
+        ...     noisy = x + 3.0 * jax.random.normal(key, x.shape)  # a gradient with unknown noise
+        ...     updates, state = tx.update(noisy, state, x)
+        ...     x = optax.apply_updates(x, updates)
+        ...     return (x, state), (jnp.mean(x**2), state.kinetic_temperature)
+        >>> x = jnp.zeros(1_000)
+        >>> keys = jax.random.split(jax.random.key(1), 1_500)
+        >>> (x, state), (x2, kinetic) = jax.lax.scan(step, (x, tx.init(x)), keys)
+        >>> print(f"{jnp.mean(x2[500:]):.1f} {jnp.mean(kinetic[500:]):.1f}")  # both are T
+        0.5 0.5
+
+    References:
+        Jones and Leimkuhler, `Adaptive stochastic methods for sampling driven molecular systems`,
+        J. Chem. Phys. 135, 2011; Leimkuhler, Matthews and Vlaar, `Partitioned integrators for
+        thermodynamic parameterization of neural networks <https://arxiv.org/abs/1908.11843>`_,
+        2019, eq. (15) and the authors' code; Leimkuhler and Shang, `Adaptive Thermostats for Noisy
+        Gradient Systems <https://arxiv.org/abs/1505.06889>`_, 2016 (BADODAB); Ding et al.,
+        `Bayesian Sampling Using Stochastic Gradient Thermostats`, 2014 (SGNHT).
+    """
+    return adaptive_sampler(
+        "adaptive_langevin",
+        step_size,
+        temperature,
+        noise_amplitude=noise_amplitude,
+        coupling=coupling,
+        initial_friction=initial_friction,
+        splitting=splitting,
+        thermostat=thermostat,
+        thermostat_energy=thermostat_energy,
+        scaled_friction=scaled_friction,
+        initial_momentum=initial_momentum,
+        momentum_dtype=momentum_dtype,
+        generator=generator,
+        key=key,
+    )

@@ -13,7 +13,7 @@ from ._tempering import alpha_histogram as alpha_histogram
 from ._tempering import alpha_trace as alpha_trace
 from ._tempering import free_energy as free_energy
 from ._tempering import temperature_trace as temperature_trace
-from ._tempering_figure import tempering as tempering
+from ._tempering import tempering as tempering
 from ._training import learning_curves as learning_curves
 from ._training import level_sets as level_sets
 from ._training import thermometer as thermometer

@@ -5,11 +5,11 @@ from ._barrier import adapted_ladder as adapted_ladder
 from ._barrier import communication_barrier as communication_barrier
 from ._barrier import recommended_replicas as recommended_replicas
 from ._exchange import replica_exchange as replica_exchange
-from ._harmonic import harmonic_acceptance as harmonic_acceptance
-from ._harmonic import harmonic_barrier as harmonic_barrier
-from ._harmonic import ladder_from_acceptance as ladder_from_acceptance
-from ._ladder import geometric_ladder as geometric_ladder
-from ._ladder import linear_ladder as linear_ladder
+from ._ladders import geometric_ladder as geometric_ladder
+from ._ladders import harmonic_acceptance as harmonic_acceptance
+from ._ladders import harmonic_barrier as harmonic_barrier
+from ._ladders import ladder_from_acceptance as ladder_from_acceptance
+from ._ladders import linear_ladder as linear_ladder
 from ._readers import SwapAcceptance as SwapAcceptance
 from ._readers import best_replica as best_replica
 from ._readers import by_rung as by_rung

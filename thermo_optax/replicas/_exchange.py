@@ -20,12 +20,13 @@ from thermo_optax._base import (
     stream_key,
 )
 
-from ._energies import check_energies, check_noise, check_one_scale
 from ._hyperparams import with_hyperparams
-from ._ladders import Ladders, moves_after
 from ._momenta import rescaled, to_be_rescaled
 from ._records import (
     ReplicaExchangeState,
+    check_energies,
+    check_noise,
+    check_one_scale,
     forgotten,
     no_energies,
     no_swaps,
@@ -33,6 +34,7 @@ from ._records import (
     with_energies,
 )
 from ._replicate import check_replica_axis, of_one, replicate
+from ._rungs import Ladders, moves_after
 from ._swaps import (
     SCHEMES,
     decide,

@@ -1,240 +1,246 @@
-"""The ladder of an exchange: what is on its rungs, and how a replica comes to feel it."""
+"""Ladders: the values of a hyperparameter, one for each rung, the coldest first.
 
-from collections.abc import Callable, Mapping
-from typing import Any
+For a harmonic energy swaps are known in closed form: of d coordinates in a bath at T it is
+distributed like Gamma(d / 2, scale T). That gives the first ladder for a network.
+"""
+
+import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
-from thermo_optax._base import check_integer, check_positive, is_schedule, known
+from thermo_optax._base import check_finite, check_integer, check_positive, known
 
-from ._barrier import adapted_ladder
-from ._hyperparams import check_names, injected_names, injections
-from ._inverse import Inverse, inverse_of, moved
-from ._momenta import EVERYWHERE, Scale, factors, group_labels
-from ._records import ReplicaExchangeState, SwapRecord, forgotten
-from ._settings import (
-    TEMPERATURE,
-    check_betas,
-    check_known,
-    check_positive_values,
-    checked_ladder,
-    checked_weights,
-    deciding,
-    known_beta,
-)
-
-MASS = "mass"
-_SCHEDULE = "a schedule"
-_FIRST_MOVE = 32  # rounds of swaps before the ladder moves for the first time
-Values = dict[str, jax.Array]  # name -> float32[num_rungs]
+ArrayLike = jax.typing.ArrayLike
 
 
-class Ladders:
-    """Values by rung of one or several hyperparameters that move together."""
+def linear_ladder(low: ArrayLike, high: ArrayLike, num_rungs: int) -> jax.Array:
+    r"""A ladder with equal steps, as in the paper on exchange of hyperparameters.
 
-    def __init__(
-        self, ladder, normalization, betas, model_hyperparams, heated_groups, mass_groups, reference
-    ):
-        """Checks what is known before there are parameters."""
-        self._values = checked_ladder(ladder)
-        self.size = len(next(iter(self._values.values())))
-        self._of_model = (
-            (model_hyperparams,) if isinstance(model_hyperparams, str) else tuple(model_hyperparams)
-        )
-        groups = {"heated_groups": heated_groups or {}, "mass_groups": mass_groups or {}}
-        about = {"betas": betas or {}, "model_hyperparams": self._of_model, **groups}
-        for argument, names in about.items():
-            check_known(argument, names, self._values)
-        for argument, names in groups.items():
-            _check_not_of_model(argument, names, self._of_model)
-        self._weights = checked_weights(normalization, self._values)
-        self._inverse = {
-            name: _usable(inverse_of(name, (betas or {}).get(name)), value)
-            for name, value in self._values.items()
-        }
-        self._groups = {
-            label: argument for argument, names in groups.items() for label in names.values()
-        }
-        self._baths = {TEMPERATURE, *groups["heated_groups"]} - {*self._of_model}
-        named = {TEMPERATURE: EVERYWHERE, MASS: EVERYWHERE}
-        for names in groups.values():
-            named |= names
-        self._scales = [
-            Scale(name, label)
-            for name, label in named.items()
-            if name in self._values and name not in self._of_model
-        ]
-        if reference is not None:
-            check_positive(reference_temperature=reference)
-        self._reference = reference
-        check_betas(self._values, self._inverse, self._weights, betas or {})
-        check_positive_values([scale.name for scale in self._scales], self._values)
+    .. math::
+        v_k = v_0 + \frac{k}{K - 1} (v_{K-1} - v_0)
 
-    def check_adaptation(self, steps: Any) -> None:
-        """Raises where a ladder shall adapt, but no swap is ever rejected."""
-        check_integer(0, "0 leaves the ladder as it is.", adaptation_steps=steps)
-        if known(steps) != 0 and not deciding(self._weights):
-            raise ValueError(
-                f"`adaptation_steps`={steps} needs rungs that reject swaps, but with the "
-                "`normalization` 0 every swap is accepted. Give one name a C above 0."
-            )
+    Args:
+        low: v_0, the value of the first rung, in units of the hyperparameter.
+        high: v_{K-1} > v_0, that of the last one.
+        num_rungs: K >= 2.
 
-    def values(self) -> Values:
-        """New arrays with the values at the start."""
-        return {name: jnp.array(value, jnp.float32) for name, value in self._values.items()}
+    Returns:
+        The values, float[num_rungs], increasing.
 
-    def check(self, state: Any) -> None:
-        """Raises if the transformation does not have what the settings name."""
-        by_bath = self.by_bath(state)
-        there = [TEMPERATURE] if by_bath else []
-        check_names([name for name in self._values if name not in (*self._of_model, *there)], state)
-        labels = group_labels(state)
-        for label, argument in self._groups.items():
-            if label not in labels:
-                raise ValueError(
-                    f"`{argument}` names the group {label!r}, but `inner` has the groups {labels}: "
-                    "name one of the labels of its partition"
-                    + ("." if labels else ", which it does not have: leave the argument out.")
-                )
-        if self._reference is not None and not by_bath:
-            raise ValueError(
-                f"`reference_temperature`={self._reference} has no effect, because no rung heats "
-                "through `temperature_scale`: the ladder has no 'temperature', or "
-                "`optax.inject_hyperparams` sets it. Leave the argument out."
-            )
+    Raises:
+        ValueError: for values that are not finite or not increasing, or fewer than two rungs.
 
-    def resumed(
-        self, exchange: ReplicaExchangeState, reference: jax.Array
-    ) -> tuple[Values, jax.Array]:
-        """The ladder to go on with, and whether it is not the one of the state: settings win.
+    Examples:
+        >>> import thermo_optax as to
+        >>> print(to.linear_ladder(0.0, 1.0, num_rungs=5))
+        [0.   0.25 0.5  0.75 1.  ]
 
-        A ladder that adaptation has moved is that of the state, as long as the settings from which
-        it began are the same.
-        """
-        self._check_resumed(exchange)
-        given = self.values()
-        others = [jnp.any(exchange.given_ladder[name] != value) for name, value in given.items()]
-        other = jnp.any(jnp.stack(others))
-        values = {
-            name: jnp.where(other, value, exchange.ladder[name]) for name, value in given.items()
-        }
-        return values, other | (exchange.reference_temperature != reference)
-
-    def reference(self, state: Any, temperatures: Callable[[], list[Any]]) -> jax.Array:
-        """float32[], the temperature that `temperature_scale` multiplies; 1 if it is not used."""
-        if not self.by_bath(state):
-            return jnp.ones([], jnp.float32)
-        if self._reference is not None:
-            return jnp.asarray(self._reference, jnp.float32)
-        names, found = injected_names(state), temperatures()
-        if not found:
-            raise ValueError(
-                "the ladder has a 'temperature', but `inner` has no bath to be heated: it is none "
-                f"of our samplers. It has the hyperparameters {names}; exchange one of those, or "
-                "give a `reference_temperature` if it reads `temperature_scale`."
-            )
-        different = {known(temperature) for temperature in found}
-        (one, *_), (number, *others) = found, different
-        if others or (number is None and len(found) > 1) or (number is not None and number <= 0):
-            shown = [_SCHEDULE if is_schedule(number) else number for number in different]
-            raise ValueError(
-                "the rungs of 'temperature' are absolute, so `inner` must have one temperature "
-                f"above 0, but it has {shown}. Pass `reference_temperature`: a rung "
-                "then multiplies all of them by its value over that."
-            )
-        return one
-
-    def beta(self, values: Values, temperature_scale: Any) -> jax.Array:
-        """float32[num_rungs], C beta summed over the names; hotter if all baths are scaled."""
-        total = jnp.zeros(self.size, jnp.float32)
-        for name in deciding(self._weights):
-            heat = temperature_scale if name in self._baths else 1.0
-            beta = self._weights[name] * self._inverse[name].beta(values[name]) / heat
-            total += jnp.asarray(beta, jnp.float32)
-        return total
-
-    def heat(self, values: Values, rung: jax.Array, reference: jax.Array) -> Any:
-        """The temperature of each replica's bath, up to a factor that stays; 1 without one."""
-        if TEMPERATURE not in values:
-            return 1.0
-        return self.in_units(values[TEMPERATURE][rung], reference)
-
-    def in_units(self, temperature: jax.Array, reference: jax.Array) -> jax.Array:
-        """Absolute, or in units of the bath of `inner` where only those are known."""
-        return temperature if self._reference is None else temperature / reference
-
-    def factors(self, before: Any, after: Any, old: Any, new: Any) -> list[jax.Array]:
-        """Of all momenta, from one state of `inner` to another, and from old to new `heat`."""
-        heat = new / old if self.by_bath(before) else 1.0
-        return factors(self._scales, before, after, heat)
-
-    def injected(self, state: Any) -> Values:
-        """Name -> value of each replica, of those hyperparameters that are in the state."""
-        found = {name: list(injections(state, name).values()) for name in self._values}
-        return {name: values[0] for name, values in found.items() if values}
-
-    def placed(self, injected: Values, values: Values, rung: jax.Array) -> Values:
-        """The same, where the replicas stand on these rungs."""
-        return {name: values[name][rung].astype(old.dtype) for name, old in injected.items()}
-
-    def scale(
-        self, state: Any, values: Values, rung: jax.Array, reference: jax.Array, scale: Any
-    ) -> Any:
-        """What multiplies the temperature of each replica's bath, with the caller's `scale`."""
-        if not self.by_bath(state):
-            return scale
-        return scale * values[TEMPERATURE][rung] / reference
-
-    def moved(self, values: Values, swaps: SwapRecord) -> tuple[Values, SwapRecord]:
-        """Rungs that reject equally often by what is recorded; the record of pairs begins anew."""
-        # A pair that was not tried gives NaN, which counts as the mean of the others.
-        rejected = 1 - swaps.probability / swaps.attempts.astype(jnp.float32)
-        old = self.beta(values, 1.0)
-        # By ratios of temperatures; by differences where a rung has the inverse temperature 0.
-        positive = jnp.all(old > 0)
-        scale = jnp.where(positive, jnp.log(jnp.where(positive, old, 1)), old)
-        new = adapted_ladder(scale, jnp.clip(rejected, 0, 1))
-        new = jnp.where(positive, jnp.exp(new), new)
-        values = {
-            name: moved(self._inverse[name], value, old, new).astype(value.dtype)
-            for name, value in values.items()
-        }
-        return values, forgotten(swaps)
-
-    def by_bath(self, state: Any) -> bool:
-        """Whether rungs heat by `temperature_scale`: where the temperature is not in the state."""
-        elsewhere = (*self._of_model, *injected_names(state))
-        return TEMPERATURE in self._values and TEMPERATURE not in elsewhere
-
-    def _check_resumed(self, exchange: ReplicaExchangeState) -> None:
-        size, names = len(exchange.rung), set(exchange.ladder)
-        if size != self.size or names != set(self._values):
-            raise ValueError(
-                f"the state has {size} rungs of {sorted(names)}, but `ladder` has {self.size} of "
-                f"{sorted(self._values)}: values may change when a run goes on, but not the names "
-                "and the number of rungs. Call `init` for the new ladder."
-            )
+    References:
+        Pushkarov, Efroni, Maksymenko and Koch-Janusz, `Training Deep Neural Networks by optimizing
+        over nonlocal paths in hyperparameter space <https://arxiv.org/abs/1909.04013>`_, 2019,
+        whose dropout rates and learning rates are spaced like this.
+    """
+    _check_range(low, high, num_rungs)
+    low, high = (jnp.asarray(end, jnp.result_type(float)) for end in (low, high))
+    return jnp.linspace(low, high, num_rungs)
 
 
-def moves_after(rounds: jax.Array) -> jax.Array:
-    """Whether an adapting ladder moves: after 32, 64, 128... rounds of swaps."""
-    return (rounds >= _FIRST_MOVE) & (rounds & (rounds - 1) == 0)
+def geometric_ladder(low: ArrayLike, high: ArrayLike, num_rungs: int) -> jax.Array:
+    r"""A ladder with equal ratios: the usual first one for temperatures.
+
+    .. math::
+        v_k = v_0 \left( \frac{v_{K-1}}{v_0} \right)^{k / (K - 1)}
+
+    For a harmonic energy, whose heat capacity is the same at all temperatures, every pair of
+    neighbours accepts equally often. Elsewhere let `adapted_ladder` move the rungs.
+
+    Args:
+        low: v_0 > 0, the value of the first rung, in units of the hyperparameter.
+        high: v_{K-1} > v_0, that of the last one.
+        num_rungs: K >= 2.
+
+    Returns:
+        The values, float[num_rungs], increasing.
+
+    Raises:
+        ValueError: for values that are not positive or not increasing, or fewer than two rungs.
+
+    Examples:
+        >>> import thermo_optax as to
+        >>> print(to.geometric_ladder(1.0, 8.0, num_rungs=4))
+        [1. 2. 4. 8.]
+
+    References:
+        Kofke, `On the acceptance probability of replica-exchange Monte Carlo trials`, J. Chem.
+        Phys. 117, 2002.
+    """
+    check_positive(low=low, high=high)
+    _check_range(low, high, num_rungs)
+    low, high = (jnp.asarray(end, jnp.result_type(float)) for end in (low, high))
+    share = jnp.asarray(np.linspace(0, 1, num_rungs)[1:-1], low.dtype)
+    inner = low * (high / low) ** share
+    return jnp.concatenate([low[None], inner, high[None]])
 
 
-def _usable(inverse: Inverse, value: Any) -> Inverse:
-    """The inverse with its way back, unless the values have no finite inverse temperatures."""
-    beta = known_beta(inverse, value)
-    if beta is None or np.all(np.isfinite(beta)):
-        return inverse
-    return inverse._replace(value=None)
-
-
-def _check_not_of_model(argument: str, names: Mapping[str, Any], of_model: tuple[str, ...]) -> None:
-    both = [name for name in names if name in of_model]
-    if both:
+def _check_range(low: ArrayLike, high: ArrayLike, num_rungs: int) -> None:
+    check_finite(low=low, high=high)
+    check_integer(2, "A ladder needs two rungs to swap between.", num_rungs=num_rungs)
+    first, last = known(low), known(high)
+    if first is not None and last is not None and not first < last:
         raise ValueError(
-            f"`{argument}` names {both}, which are in `model_hyperparams` too: momenta know the "
-            "hyperparameters of the transformation only. Name them in one of the two."
+            f"`low` must be below `high`, got {low} and {high}. Exchange them: the coldest rung "
+            "comes first."
         )
+
+
+def harmonic_acceptance(ratio: ArrayLike, num_degrees_of_freedom: int) -> jax.Array:
+    r"""How often a swap between two temperatures is accepted, for a quadratic energy.
+
+    .. math::
+        a = 2 P(E_1 > E_2) = 2\, I_{1 / (1 + \rho)}\!\left( \tfrac{d}{2}, \tfrac{d}{2} \right),
+        \qquad \rho = T_2 / T_1
+
+    with I the regularised incomplete beta function. Only the ratio of the temperatures counts. In
+    many dimensions a ratio of 1 + sqrt(8 / d) is accepted in 16 % of all cases.
+
+    Args:
+        ratio: rho > 0, of one temperature to the other, either way; any shape.
+        num_degrees_of_freedom: d >= 1, the number of coordinates of the energy: parameters whose
+            loss is quadratic.
+
+    Returns:
+        The mean acceptance of the Metropolis rule, float, shaped like `ratio`.
+
+    Raises:
+        ValueError: for a number that is not positive, or a traced ratio: the function is evaluated
+            in double precision, outside of jit.
+
+    Examples:
+        >>> import thermo_optax as to
+        >>> print(to.harmonic_acceptance(2.0, 2), to.harmonic_acceptance(1.001, 10_000_000))
+        0.667 0.114
+
+    References:
+        Kofke, `On the acceptance probability of replica-exchange Monte Carlo trials`, J. Chem.
+        Phys. 117, 2002. An exchange of the two energies turns w of the rule min(1, w) into 1 / w,
+        so its mean is twice the chance that w > 1, when the colder replica has more energy; a ratio
+        of two Gamma variables follows a beta law.
+    """
+    check_positive(num_degrees_of_freedom=num_degrees_of_freedom)
+    if isinstance(ratio, Tracer):
+        raise ValueError(
+            f"`ratio` must be a known number, got {ratio}: float32 would not do for many degrees "
+            "of freedom. Call this outside of jit."
+        )
+    if not np.all(np.asarray(ratio) > 0):
+        raise ValueError(f"`ratio` must be positive, got {ratio}. Pass T_2 / T_1.")
+    accepted = _acceptance(np.asarray(ratio, np.float64), num_degrees_of_freedom)
+    return jnp.asarray(accepted, jnp.result_type(float))
+
+
+def harmonic_barrier(low: ArrayLike, high: ArrayLike, num_degrees_of_freedom: int) -> jax.Array:
+    r"""The communication barrier between two temperatures, for a quadratic energy.
+
+    .. math::
+        \Lambda = \int_{1/T_2}^{1/T_1} \tfrac{1}{2} E\,|E - E'|\, d\beta
+        = \ln \frac{T_2}{T_1} \,
+        \frac{\Gamma(\frac{d + 1}{2})}{\sqrt{\pi}\, \Gamma(\frac{d}{2})}
+
+    That is about sqrt(d / 2 pi) for each factor of e. A million parameters in equilibrium have a
+    barrier of 277 between T and 2 T, so their ladder is either long or narrow.
+
+    Args:
+        low: T_1 > 0, in any unit.
+        high: T_2 >= T_1, in the same one.
+        num_degrees_of_freedom: d >= 1, the number of coordinates of the energy.
+
+    Returns:
+        Lambda, float[].
+
+    Raises:
+        ValueError: for numbers that are not positive.
+
+    Examples:
+        >>> import thermo_optax as to
+        >>> print(to.harmonic_barrier(1.0, 8.0, num_degrees_of_freedom=10))
+        2.559
+
+    References:
+        Syed, Bouchard-Cote, Deligiannidis and Doucet, `Non-Reversible Parallel Tempering
+        <https://arxiv.org/abs/1905.02939>`_, 2021, for the definition.
+    """
+    check_positive(low=low, high=high, num_degrees_of_freedom=num_degrees_of_freedom)
+    half = num_degrees_of_freedom / 2
+    slope = math.exp(math.lgamma(half + 0.5) - math.lgamma(half)) / math.sqrt(math.pi)
+    low, high = (jnp.asarray(end, jnp.result_type(float)) for end in (low, high))
+    return jnp.log(high / low) * slope
+
+
+def ladder_from_acceptance(
+    low: ArrayLike, high: ArrayLike, acceptance: float, num_degrees_of_freedom: int
+) -> jax.Array:
+    r"""The shortest geometric ladder whose swaps are accepted often enough, if all is harmonic.
+
+    .. math::
+        v_k = v_0 \rho^k, \qquad
+        2\, I_{1 / (1 + \rho)}\!\left( \tfrac{d}{2}, \tfrac{d}{2} \right) \ge a
+
+    The ratio at which the swap is accepted as often as asked is found first, then made a little
+    smaller so that a whole number of steps ends at the highest temperature.
+
+    Args:
+        low: v_0 > 0, the lowest temperature.
+        high: the highest one, above it, in the same unit.
+        acceptance: a in (0, 1), of the swaps of each pair of neighbours; 1/2 is the best for round
+            trips at a given cost.
+        num_degrees_of_freedom: d >= 1, the number of coordinates of the energy. Of a network in
+            training that is the number of coordinates that equilibrate, so less than that of its
+            parameters.
+
+    Returns:
+        The temperatures, float[num_rungs], increasing; the ends are exact.
+
+    Raises:
+        ValueError: for an acceptance outside (0, 1), temperatures that are not positive or not
+            increasing, or traced ones: their ratio decides on a shape.
+
+    Examples:
+        >>> import thermo_optax as to
+        >>> print(to.ladder_from_acceptance(1.0, 8.0, acceptance=0.5, num_degrees_of_freedom=10))
+        [1. 1.516 2.297 3.482 5.278 8. ]
+
+    References:
+        Kofke, `On the acceptance probability of replica-exchange Monte Carlo trials`, J. Chem.
+        Phys. 117, 2002.
+    """
+    check_positive(low=low, high=high, num_degrees_of_freedom=num_degrees_of_freedom)
+    first, last = known(low), known(high)
+    if first is None or last is None:
+        raise ValueError(
+            f"`low` and `high` must be known numbers, got {low} and {high}: their ratio decides on "
+            "the number of rungs. Build the ladder outside of jit."
+        )
+    if not 0 < acceptance < 1:
+        raise ValueError(
+            f"`acceptance` must be above 0 and below 1, got {acceptance}. Pass 0.5, say."
+        )
+    span = math.log(last / first)
+    # The acceptance falls with the logarithm of the ratio, from 1 at 0.
+    near, far = 0.0, max(span, 0.0)
+    for _ in range(100):
+        middle = (near + far) / 2
+        enough = _acceptance(np.exp(middle), num_degrees_of_freedom) >= acceptance
+        near, far = (middle, far) if enough else (near, middle)
+    # A ladder of exactly so many steps shall not get another one by rounding.
+    steps = max(1, math.ceil(span / far * (1 - 1e-12))) if far else 1
+    return geometric_ladder(low, high, steps + 1)
+
+
+def _acceptance(ratio: np.ndarray, degrees: int) -> np.ndarray:
+    from scipy.special import betainc  # here, because importing SciPy is slow
+
+    ratio = np.maximum(ratio, 1 / ratio)  # either way; I at more than 1/2 would be above 1 / 2
+    return 2 * betainc(degrees / 2, degrees / 2, 1 / (1 + ratio))

@@ -1,4 +1,4 @@
-"""What a state of replica exchange records, at fixed structure."""
+"""What a state of replica exchange records, at fixed structure, and checks of the losses in it."""
 
 from typing import Any, NamedTuple
 
@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+
+from thermo_optax._base import check_fraction, check_nonnegative, check_share, check_weight, known
 
 _MOST = float(np.finfo(np.float32).max)
 COLD, HOT = 1, 2  # has visited the first rung last, or since then the last one; 0: neither yet
@@ -18,9 +20,7 @@ class SwapRecord(NamedTuple):
     attempts: jax.Array  # int32[num_rungs - 1], of rung k with k + 1, since the ladder moved last
     acceptances: jax.Array  # int32[num_rungs - 1], swaps made among them
     probability: jax.Array  # float32[num_rungs - 1], sum over them of min(1, exp(...))
-    last_end: (
-        jax.Array
-    )  # int32[num_replicas], 1: from the first rung, 2: on the way back; 0: neither
+    last_end: jax.Array  # int32[num_replicas], 1: from the first rung, 2: back; 0: neither
     round_trips: jax.Array  # int32[num_replicas], from the first rung to the last and back
     path: jax.Array  # int32[path_length, num_replicas], rungs after the latest rounds; -1: none
 
@@ -181,3 +181,50 @@ def noise_of_pairs(record: EnergyRecord, order: jax.Array) -> jax.Array:
     by_rung = noise[order][:, order]
     own, shared = jnp.diagonal(by_rung), jnp.diagonal(by_rung, 1)
     return own[:-1] + own[1:] - 2 * shared
+
+
+def check_noise(correction: Any, decay: Any, energy: str) -> None:
+    """Raises for a correction of noise that cannot be estimated."""
+    check_share(noise_correction=correction)
+    check_weight(noise_decay=decay)
+    check_fraction(noise_decay=decay)  # 1 would never take up a new loss
+    if known(correction) != 0 and energy == "value_fn":
+        raise ValueError(
+            f"`noise_correction`={correction} has no effect with `energy`='value_fn': the noise is "
+            "estimated from the losses of successive steps, which only `energy`='value' has. Leave "
+            "it at 0, and give a `value_fn` without noise, such as the loss on all validation data."
+        )
+
+
+def check_one_scale(scale: Any) -> None:
+    """A factor of all temperatures: the ladder says how those of the replicas differ."""
+    if jnp.ndim(scale):
+        raise ValueError(
+            f"`temperature_scale` must be one number for all replicas, got the shape "
+            f"{jnp.shape(scale)}: give the rungs their temperatures by the `ladder`, or use "
+            "`replicate`, which takes one for each replica."
+        )
+    check_nonnegative(temperature_scale=scale)
+
+
+def check_energies(
+    energy: str, value: Any, value_fn: Any, params: Any, num_replicas: int, swapping: bool
+) -> None:
+    """Raises for missing or misshapen losses."""
+    wanted = f"one loss for each of the {num_replicas} replicas"
+    if energy == "value" and value is None and swapping:
+        raise ValueError(
+            f"`value` is required to exchange replicas: pass {wanted}, of the parameters given to "
+            "`update`, as in `tx.update(grads, state, params, value=losses)`."
+        )
+    if energy == "value_fn" and swapping and (value_fn is None or params is None):
+        missing = "params" if params is None else "value_fn"
+        raise TypeError(
+            f'`{missing}` is required with `energy="value_fn"`: call `tx.update(grads, state, '
+            "params, value_fn=fn)`, where fn(params of one replica) is the loss that decides."
+        )
+    if value is not None and jnp.shape(value) != (num_replicas,):
+        raise ValueError(
+            f"`value` must be {wanted}, of shape {(num_replicas,)}, but has shape "
+            f"{jnp.shape(value)}: `jax.vmap` the loss over the replicas, and do not average it."
+        )

@@ -4,14 +4,14 @@ from ._cooling import CyclicalCooling as CyclicalCooling
 from ._cooling import cyclical_cooling as cyclical_cooling
 from ._cooling import logarithmic_cooling as logarithmic_cooling
 from ._cooling import polynomial_cooling as polynomial_cooling
+from ._ctld import TwoPhaseState as TwoPhaseState
 from ._ctld import ctld as ctld
+from ._ctld import explore_then_refine as explore_then_refine
 from ._grid import Bias as Bias
 from ._mean_force import AdaptiveBiasingForceState as AdaptiveBiasingForceState
 from ._mean_force import adaptive_biasing_force as adaptive_biasing_force
 from ._metadynamics import MetadynamicsState as MetadynamicsState
 from ._metadynamics import metadynamics as metadynamics
-from ._phases import TwoPhaseState as TwoPhaseState
-from ._phases import explore_then_refine as explore_then_refine
 from ._readings import TemperingProfile as TemperingProfile
 from ._readings import tempering_profile as tempering_profile
 from ._readings import tempering_state as tempering_state

@@ -1,7 +1,12 @@
-"""What the tempering variable feels: the energy of the sampler, in three modes."""
+"""How the tempering variable moves, and what it feels: the energy of the sampler, in three modes.
+
+It moves by BAOAB, in the cyclic form that starts with the drift. Algorithm 1 of the paper makes
+its steps 3 to 6 with symplectic Euler, whose law is off by a share gamma h / 2; with the flows in
+their exact form the same order costs nothing and is not.
+"""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -9,11 +14,59 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from thermo_optax._base import compute_dtype, map_samplers, momenta, samplers, sum_of_squares
+from thermo_optax._base import (
+    compute_dtype,
+    initial_momenta,
+    is_schedule,
+    known,
+    map_samplers,
+    momenta,
+    samplers,
+    sum_of_squares,
+)
+from thermo_optax.integrators import _flows as flows
 
 from ._grid import Bias
 from ._mean_force import adaptive_biasing_force
 from ._metadynamics import metadynamics
+
+
+class Alpha(NamedTuple):
+    """The tempering variable in phase space."""
+
+    position: jax.Array
+    momentum: jax.Array
+
+
+def start(key: jax.Array, mass: jax.Array) -> Alpha:
+    """At alpha = 0, in the middle of the plateau, and r_alpha ~ N(0, m_alpha)."""
+    position = jnp.zeros([], jnp.float32)
+    return Alpha(position, initial_momenta(position, key, mass, "thermal", None, "threefry"))
+
+
+def step(
+    alpha: Alpha, noise, force: Callable[[jax.Array], tuple[jax.Array, Any]], time, friction, mass
+) -> tuple[Alpha, Any]:
+    """Alpha moves, `force` learns and answers at the new place, and the answer pushes alpha.
+
+    `force` returns the force and whatever else it has to tell, which is passed on.
+    """
+    alpha = drifted(alpha, noise, time, friction, mass)
+    answer, told = force(alpha.position)
+    return pushed(alpha, answer, time), told
+
+
+def drifted(alpha: Alpha, noise, time, friction, mass) -> Alpha:
+    """A O A: the variable moves, and its own bath (of temperature 1) acts halfway."""
+    middle = flows.drift(alpha.position, alpha.momentum, time / 2, mass)
+    momentum = flows.bath(alpha.momentum, noise, friction, mass, time)
+    return Alpha(flows.drift(middle, momentum, time / 2, mass), momentum)
+
+
+def pushed(alpha: Alpha, force, time) -> Alpha:
+    """B: the force of the energy, of the wall and of the bias."""
+    return alpha._replace(momentum=flows.kick(alpha.momentum, -force, time))
+
 
 _LIMIT = 2.0  # of the force in exploration: across the ramp it does the work of two temperatures
 _MEMORY = 100.0  # visits to a node: in training, the energy falls while alpha wanders
@@ -130,3 +183,33 @@ MODES = {
         lambda: (adaptive_biasing_force(memory=_MEMORY), metadynamics()),
     ),
 }
+
+
+def check_same_temperature(found: Sequence[jax.Array], temperature: Any) -> None:
+    """Raises if none of the samplers' temperatures is `temperature`, as far as both are known.
+
+    Args:
+        found: what the samplers inside were built with, as `built_temperatures` gives it.
+        temperature: a number or a schedule, whose first value counts.
+    """
+    numbers, told = [known(number) for number in found], _first_value(temperature)
+    own = [number for number in numbers if number is not None and not is_schedule(number)]
+    if told is None or not own or len(own) < len(numbers):
+        return
+    half = getattr(temperature, "dtype", None) in (jnp.bfloat16, jnp.float16)
+    # `optax.inject_hyperparams` rounds to half precision for a network of half precision.
+    if not any(np.isclose(number, told, rtol=1e-2 if half else 4e-3, atol=0.0) for number in own):
+        listed = ", ".join(sorted({f"{number:.6g}" for number in own}))
+        raise ValueError(
+            "`temperature` must be the one that the sampler in `inner` was given, got "
+            f"{told:.6g} for a sampler at {listed}: energies count in units of it. Pass the same "
+            "number or schedule to both; for a partition with several temperatures, one of them."
+        )
+
+
+def _first_value(temperature: Any) -> float | None:
+    """A temperature at step 0 as a number; None for a traced one."""
+    if callable(temperature):
+        with jax.ensure_compile_time_eval():  # inside a jitted `init` a schedule would be traced
+            temperature = temperature(np.int32(0))
+    return known(temperature)

@@ -36,11 +36,17 @@ from thermo_optax._base import (
     tree_size,
 )
 
-from ._baths import check_same_temperature
-from ._coupling import MODES, check_value, to_be_rescaled
+from ._coupling import (
+    MODES,
+    Alpha,
+    check_same_temperature,
+    check_value,
+    start,
+    step,
+    to_be_rescaled,
+)
 from ._grid import Bias, Settings, Visit, as_biases, check_biases, inside
 from ._losses import LossRecord, Told, differences, followed, no_losses, room, spread_after
-from ._motion import Alpha, start, step
 from ._scaling import (
     check_ramp,
     confining_force,
