@@ -7,7 +7,7 @@ from . import diagnostics as diagnostics
 from . import plot as plot
 from . import units as units
 from ._base import heated as heated
-from ._base import noise_generators as noise_generators
+from ._noise import noise_generators as noise_generators
 from .geometry import ElasticState as ElasticState
 from .geometry import LocalEntropyState as LocalEntropyState
 from .geometry import elastic_coupling as elastic_coupling

@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.interruption import Interruption
 from benchmarks.updates import clock
-from thermo_optax._base import GENERATORS, map_with_noise
+from thermo_optax._noise import GENERATORS, map_with_noise
 
 BASE = "jax.random.normal"
 NOTHING = "no noise"

@@ -2,7 +2,7 @@
 
 from tests.mutants.mutant import Mutant
 
-PATHS = "_base/_paths.py"
+PATHS = "_base/_trees.py"
 LABELS = "partitions/_labels.py"
 SELECTORS = "partitions/_selectors.py"
 

@@ -2,10 +2,10 @@
 
 from tests.mutants.mutant import Mutant
 
-NOISE = "_base/_noise.py"
-KEYS = "_base/_keys.py"
-LAWS = "_base/_threefry.py"
-TERNARY = "_base/_ternary.py"
+NOISE = "_noise/_map.py"
+KEYS = "_noise/_keys.py"
+LAWS = "_noise/_variates.py"
+TERNARY = "_noise/_variates.py"
 SCALARS = "_base/_scalars.py"
 WORDS = "integrators/_words.py"
 
@@ -20,24 +20,24 @@ THERMOMETERS = ("diagnostics/test_thermometers.py",)
 MUTANTS = [
     Mutant(
         "noise: all leaves start at one counter",
-        "_base/_layout.py",
+        "_noise/_layout.py",
         "Place(leaf, lane, lanes[lane])",
         "Place(leaf, lane, 0)",
         LEAVES,
     ),
     Mutant(
         "noise: all leaves in one lane",
-        "_base/_layout.py",
+        "_noise/_layout.py",
         "Place(leaf, lane, lanes[lane])",
         "Place(leaf, 0, lanes[lane])",
         LEAVES,
     ),
     Mutant(
         "noise: groups start at one counter",
-        "_base/_layout.py",
+        "_noise/_layout.py",
         "start = groups[-1].start + groups[-1].length if groups else 0",
         "start = 0",
-        ("_base/test_noise.py::test_places_do_not_overlap",),
+        ("_noise/test_noise.py::test_places_do_not_overlap",),
     ),
     Mutant(
         "noise: one key for all leaves, with jax.random",
@@ -51,21 +51,21 @@ MUTANTS = [
         NOISE,
         "return law(*threefry2x32(key, (tick, start + index), rounds))[lane]",
         "return law(*threefry2x32(key, (0 * tick, start + index), rounds))[lane]",
-        ("_base/test_noise.py::test_layouts_agree",),
+        ("_noise/test_noise.py::test_layouts_agree",),
     ),
     Mutant(
         "noise: the step is not hashed (paired)",
         NOISE,
         "pair = threefry2x32(key, (tick, start + ",
         "pair = threefry2x32(key, (0 * tick, start + ",
-        ("_base/test_noise.py::test_layouts_agree",),
+        ("_noise/test_noise.py::test_layouts_agree",),
     ),
     Mutant(
         "noise: 13 rounds for 20",
-        NOISE,
-        '"threefry": _Generator(20, box_muller)',
-        '"threefry": _Generator(13, box_muller)',
-        ("_base/test_noise.py::test_normals_are_those_of_the_reference",),
+        LAWS,
+        '"threefry": Generator(20, box_muller)',
+        '"threefry": Generator(13, box_muller)',
+        ("_noise/test_noise.py::test_normals_are_those_of_the_reference",),
     ),
     Mutant(
         "noise: first momenta are the first step's noise",
@@ -142,7 +142,7 @@ MUTANTS = [
         LAWS,
         "(13, 15, 26, 6, 17, 29, 16, 24)",
         "(13, 15, 26, 6, 17, 29, 16, 25)",
-        ("_base/test_threefry.py::test_known_answers",),
+        ("_noise/test_variates.py::test_known_answers",),
     ),
     Mutant(
         "ternary: probability 1/4 for 1/6",
@@ -156,7 +156,7 @@ MUTANTS = [
         TERNARY,
         "word = word * np.uint32(_BASE)",
         "word = word * np.uint32(1)",
-        ("_base/test_noise_statistics.py::test_independence[ternary]",),
+        ("_noise/test_noise_statistics.py::test_independence[ternary]",),
     ),
     Mutant(
         "bath: temperature_scale ignored",

@@ -2,7 +2,7 @@
 
 from tests.mutants.mutant import Mutant
 
-STATES = "_base/_states.py"
+STATES = "_base/_trees.py"
 THERMOMETERS = "diagnostics/_thermometers.py"
 TESTS = "diagnostics/test_thermometers.py"
 CONTAINERS = ("contract/test_readers.py::test_readings_do_not_depend_on_the_container",)

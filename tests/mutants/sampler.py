@@ -7,7 +7,7 @@ WORDS = "integrators/_words.py"
 FLOWS = "integrators/_flows.py"
 STEPS = "integrators/_adaptive_steps.py"
 CHANNEL = "_base/_bath.py"
-SHARDS = "_base/_shards.py"
+SHARDS = "_noise/_shards.py"
 
 BATH = "contract/test_bath.py"
 FAULTS = "contract/test_faults.py"
@@ -84,7 +84,7 @@ MUTANTS = [
     ),
     Mutant(
         "shards: they share their noise",
-        "_base/_noise.py",
+        "_noise/_map.py",
         "key = fold(fold(key, _SHARDS), lax.axis_index(axis))",
         "key = fold(key, _SHARDS)",
         (f"{SPLIT}::test_noise_of_shards[sgld]",),

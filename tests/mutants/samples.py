@@ -8,7 +8,7 @@ MOMENTS = "samples/_moments.py"
 READINGS = "samples/_readings.py"
 POSTERIOR = "samples/_posterior.py"
 ENSEMBLE = "samples/_ensemble.py"
-FOUND = "_base/_states.py"
+FOUND = "_base/_trees.py"
 ARVIZ = "diagnostics/_arviz.py"
 
 STEPS = ("samples/test_collect.py::test_which_steps",)
@@ -54,8 +54,8 @@ MUTANTS = [
     Mutant(
         "samples: what is not finite is stored",
         RULE,
-        "store(due & _all_finite(new), carry[1])",
-        "store(due, carry[1])",
+        "store(due & _all_finite(new), kept)",
+        "store(due, kept)",
         ("samples/test_collect.py::test_what_is_not_finite_is_not_stored",),
     ),
     Mutant(
@@ -67,9 +67,9 @@ MUTANTS = [
     ),
     Mutant(
         "samples: through a loop of its own for each chain, which copies all samples",
-        RULE,
-        "(for_any(due), kept)",
-        "(due, kept)",
+        "_xla.py",
+        "(for_any(due), parts)",
+        "(due, parts)",
         ("samples/test_collect.py::test_vmapped_updates_copy_no_buffer",),
     ),
     Mutant(

@@ -33,7 +33,7 @@ MUTANTS = [
     ),
     Mutant(
         "thermostat: the first dimension for the number of coordinates",
-        "_base/_shards.py",
+        "_noise/_shards.py",
         "return math.prod(leaf.shape) * ",
         "return math.prod(leaf.shape[:1]) * ",
         AUTHORS,

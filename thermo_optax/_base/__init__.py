@@ -1,4 +1,4 @@
-"""Ground floor: what every other module may use. Imports nothing of the package."""
+"""Checks, scalars, trees, momenta and the bath: what every method may use."""
 
 from ._bath import Known as Known
 from ._bath import bath_temperatures as bath_temperatures
@@ -24,16 +24,6 @@ from ._checks import check_weight as check_weight
 from ._checks import is_number as is_number
 from ._checks import known as known
 from ._checks import tree_size as tree_size
-from ._generators import noise_generators as noise_generators
-from ._keys import KeyLike as KeyLike
-from ._keys import check_key as check_key
-from ._keys import next_key as next_key
-from ._keys import replica_axis as replica_axis
-from ._keys import replica_key as replica_key
-from ._keys import resolve_generator as resolve_generator
-from ._keys import single_key as single_key
-from ._keys import stream_key as stream_key
-from ._keys import with_own_stream as with_own_stream
 from ._momenta import check_momentum_options as check_momentum_options
 from ._momenta import compute_dtype as compute_dtype
 from ._momenta import finite_or_zero as finite_or_zero
@@ -43,14 +33,6 @@ from ._momenta import map_samplers as map_samplers
 from ._momenta import momenta as momenta
 from ._momenta import samplers as samplers
 from ._momenta import wide_zeros as wide_zeros
-from ._noise import GENERATORS as GENERATORS
-from ._noise import map_with_noise as map_with_noise
-from ._once import for_any as for_any
-from ._once import once as once
-from ._paths import Path as Path
-from ._paths import layer_name as layer_name
-from ._paths import layer_of as layer_of
-from ._paths import plain_paths as plain_paths
 from ._scalars import ScalarOrSchedule as ScalarOrSchedule
 from ._scalars import at as at
 from ._scalars import bath_temperature as bath_temperature
@@ -58,16 +40,14 @@ from ._scalars import built_temperature as built_temperature
 from ._scalars import is_schedule as is_schedule
 from ._scalars import like as like
 from ._scalars import next_count as next_count
-from ._shards import on_all_shards as on_all_shards
-from ._shards import over_shards as over_shards
-from ._shards import size as size
-from ._shards import varying_axes as varying_axes
-from ._states import arrays_by_place as arrays_by_place
-from ._states import cast_like as cast_like
-from ._states import check_one as check_one
-from ._states import merged as merged
-from ._states import state_arrays as state_arrays
-from ._states import states_of as states_of
-from ._states import unwrapped as unwrapped
-from ._sums import inner_product as inner_product
-from ._sums import sum_of_squares as sum_of_squares
+from ._trees import Path as Path
+from ._trees import arrays_by_place as arrays_by_place
+from ._trees import cast_like as cast_like
+from ._trees import check_one as check_one
+from ._trees import layer_name as layer_name
+from ._trees import layer_of as layer_of
+from ._trees import merged as merged
+from ._trees import plain_paths as plain_paths
+from ._trees import state_arrays as state_arrays
+from ._trees import states_of as states_of
+from ._trees import unwrapped as unwrapped

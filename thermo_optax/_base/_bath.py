@@ -18,7 +18,7 @@ from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from jax.interpreters import partial_eval
 from jax.tree_util import GetAttrKey
 
-from ._keys import check_streams
+from thermo_optax._noise import check_streams
 
 _FIELD = GetAttrKey("bath_temperature")
 

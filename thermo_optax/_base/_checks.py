@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from ._shards import size
+from thermo_optax._noise import size
 
 
 def _known(name: str, value: Any) -> np.ndarray | None:

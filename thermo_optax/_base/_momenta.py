@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from thermo_optax._noise import fold, map_with_noise
+
 from ._checks import check_choice
-from ._noise import map_with_noise
 from ._scalars import like
-from ._threefry import fold
 
 INITIAL_MOMENTA = ("thermal", "zero")
 _DRAW_OF_MOMENTA = 0x6D6F6D65  # a stream of its own, apart from the noise of the steps

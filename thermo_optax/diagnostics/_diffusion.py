@@ -11,13 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from thermo_optax._base import (
-    arrays_by_place,
-    check_leaves,
-    check_not_empty,
-    compute_dtype,
-    sum_of_squares,
-)
+from thermo_optax._base import arrays_by_place, check_leaves, check_not_empty, compute_dtype
+from thermo_optax._noise import sum_of_squares
 
 from ._ranks import average_ranks, correlate, permutation_p_value
 

@@ -12,7 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from thermo_optax._base import KeyLike, check_positive, inner_product, like
+from thermo_optax._base import check_positive, like
+from thermo_optax._noise import KeyLike
+from thermo_optax._xla import inner_product
 
 from ._hessian import products
 from ._objective import Loss, check_count, compiled, objective, probe_key

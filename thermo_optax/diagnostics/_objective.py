@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from thermo_optax._base import KeyLike, check_leaves, check_not_empty, compute_dtype, stream_key
+from thermo_optax._base import check_leaves, check_not_empty, compute_dtype
+from thermo_optax._noise import KeyLike, stream_key
 
 Loss = Callable[..., jax.Array]
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.stats import norm
 
-from thermo_optax._base import KeyLike
+from thermo_optax._noise import KeyLike
 
 from ._hessian import products
 from ._objective import Loss, check_count, compiled, objective, probe_key

@@ -7,15 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from thermo_optax._base import (
-    KeyLike,
-    check_finite,
-    check_positive,
-    inner_product,
-    like,
-    map_with_noise,
-    stream_key,
-)
+from thermo_optax._base import check_finite, check_positive, like
+from thermo_optax._noise import KeyLike, map_with_noise, stream_key
+from thermo_optax._xla import inner_product
 
 from ._objective import Loss, check_count, compiled, flatten_like, mean_loss, objective, probe_key
 

@@ -6,14 +6,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from thermo_optax._base import (
-    KeyLike,
-    ScalarOrSchedule,
-    at,
-    check_fraction,
-    check_nonnegative,
-    check_rate,
-)
+from thermo_optax._base import ScalarOrSchedule, at, check_fraction, check_nonnegative, check_rate
+from thermo_optax._noise import KeyLike
 from thermo_optax.integrators import sgld
 
 from ._local_entropy import local_entropy

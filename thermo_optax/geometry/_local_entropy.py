@@ -26,11 +26,11 @@ from thermo_optax._base import (
     is_sound,
     like,
     merged,
-    once,
     states_of,
     with_extra_args,
-    with_own_stream,
 )
+from thermo_optax._noise import with_own_stream
+from thermo_optax._xla import once
 
 from ._loop import check_no_functions, check_params, inner_loop
 

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from thermo_optax._base import KeyLike, ScalarOrSchedule, at, check_momentum_options
+from thermo_optax._base import ScalarOrSchedule, at, check_momentum_options
+from thermo_optax._noise import KeyLike
 
 from ._sampler import sampler, served
 from ._words import AffineStep, rescaled_first

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import optax
 
 from thermo_optax._base import (
-    KeyLike,
     ScalarOrSchedule,
     at,
     bath_temperature,
@@ -18,6 +17,7 @@ from thermo_optax._base import (
     like,
     wide_zeros,
 )
+from thermo_optax._noise import KeyLike
 
 from ._thermostat import AdaptiveLangevinState, adaptive_sampler
 

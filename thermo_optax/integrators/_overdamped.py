@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from thermo_optax._base import KeyLike, ScalarOrSchedule, at, check_rate
+from thermo_optax._base import ScalarOrSchedule, at, check_rate
+from thermo_optax._noise import KeyLike
 
 from ._sampler import sampler
 

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import optax
 
 from thermo_optax._base import (
-    KeyLike,
     ScalarOrSchedule,
     as_steps,
     check_fraction,
@@ -17,6 +16,7 @@ from thermo_optax._base import (
     check_steps,
     wide_zeros,
 )
+from thermo_optax._noise import KeyLike
 
 from ._sampler import sampler
 

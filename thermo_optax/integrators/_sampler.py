@@ -13,12 +13,10 @@ import jax.numpy as jnp
 import optax
 
 from thermo_optax._base import (
-    KeyLike,
     ScalarOrSchedule,
     at,
     bath_temperature,
     built_temperature,
-    check_key,
     check_leaves,
     check_nonnegative,
     check_structure,
@@ -27,8 +25,12 @@ from thermo_optax._base import (
     initial_momenta,
     is_sound,
     like,
-    map_with_noise,
     next_count,
+)
+from thermo_optax._noise import (
+    KeyLike,
+    check_key,
+    map_with_noise,
     next_key,
     resolve_generator,
     stream_key,

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import optax
 
 from thermo_optax._base import (
-    KeyLike,
     ScalarOrSchedule,
     as_steps,
     at,
@@ -22,6 +21,7 @@ from thermo_optax._base import (
     next_count,
     wide_zeros,
 )
+from thermo_optax._noise import KeyLike
 
 from . import _flows
 from ._preconditioned import bias_correction

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import optax
 
 from thermo_optax._base import (
-    KeyLike,
     ScalarOrSchedule,
     at,
     check_choice,
@@ -16,9 +15,9 @@ from thermo_optax._base import (
     check_nonnegative,
     check_rate,
     like,
-    size,
-    sum_of_squares,
 )
+from thermo_optax._noise import KeyLike, size, sum_of_squares
+from thermo_optax._xla import computed_first
 
 from . import _flows
 from ._adaptive_steps import SPLITTINGS, Thermostats
@@ -73,9 +72,7 @@ def adaptive_sampler(
             )
         momentum = start.momenta(params, initial_momentum, momentum_dtype)
         degrees = _degrees(params, by_tensor)
-        # The barrier keeps XLA from drawing within the sum of squares: with jax 0.12 in 64 bits it
-        # compiled leaves of (16, 4), (8,) and (3,) for more than four minutes, and now for seconds.
-        drawn = jax.tree.map(jax.lax.optimization_barrier, momentum)
+        drawn = jax.tree.map(computed_first, momentum)
         kinetic = (_energy(drawn, by_tensor) / degrees).astype(jnp.float32)
         return {
             "momentum": momentum,

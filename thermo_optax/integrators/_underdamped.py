@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import optax
 
 from thermo_optax._base import (
-    KeyLike,
     ScalarOrSchedule,
     at,
     check_fraction,
@@ -21,6 +20,7 @@ from thermo_optax._base import (
     check_positive,
     check_rate,
 )
+from thermo_optax._noise import KeyLike
 
 from ._affine import Options, affine_sampler
 from ._words import AffineStep, Settings, compose, cycle, num_draws, thermometer

@@ -4,7 +4,8 @@ from typing import Any
 
 import optax
 
-from thermo_optax._base import KeyLike, ScalarOrSchedule
+from thermo_optax._base import ScalarOrSchedule
+from thermo_optax._noise import KeyLike
 from thermo_optax.integrators import adaptive_langevin, langevin
 
 from ._groups import Laws, PerGroup, by_layer, of_group

@@ -2,7 +2,8 @@
 
 import optax
 
-from thermo_optax._base import KeyLike, ScalarOrSchedule
+from thermo_optax._base import ScalarOrSchedule
+from thermo_optax._noise import KeyLike
 from thermo_optax.integrators import langevin, leimkuhler_matthews
 
 from ._groups import Laws, PerGroup, by_layer, of_group

@@ -8,17 +8,15 @@ import jax.numpy as jnp
 import optax
 
 from thermo_optax._base import (
-    KeyLike,
     Known,
     as_steps,
     built_temperatures,
     check_choice,
     check_integer,
-    check_key,
     known,
     next_count,
-    stream_key,
 )
+from thermo_optax._noise import KeyLike, check_key, stream_key
 
 from ._hyperparams import with_hyperparams
 from ._momenta import rescaled, to_be_rescaled

@@ -9,16 +9,8 @@ import numpy as np
 import optax
 from jax.core import Tracer
 
-from thermo_optax._base import (
-    KeyLike,
-    check_array,
-    check_integer,
-    check_nonnegative,
-    heating,
-    replica_axis,
-    replica_key,
-    single_key,
-)
+from thermo_optax._base import check_array, check_integer, check_nonnegative, heating
+from thermo_optax._noise import KeyLike, replica_axis, replica_key, single_key
 
 from ._hyperparams import check_names, with_hyperparams
 

@@ -8,18 +8,15 @@ import jax.numpy as jnp
 import optax
 
 from thermo_optax._base import (
-    KeyLike,
     cast_like,
     check_integer,
-    check_key,
     check_one,
     compute_dtype,
     like,
-    map_with_noise,
     merged,
     states_of,
-    stream_key,
 )
+from thermo_optax._noise import KeyLike, check_key, map_with_noise, stream_key
 
 from ._moments import RunningMomentsState
 

@@ -18,10 +18,10 @@ from thermo_optax._base import (
     check_integer,
     check_leaves,
     check_structure,
-    for_any,
     is_sound,
-    on_all_shards,
 )
+from thermo_optax._noise import on_all_shards
+from thermo_optax._xla import in_place
 
 from ._rungs import Choice
 
@@ -94,15 +94,9 @@ def keep(
 ) -> tuple:
     """store(due, kept) on steps that are due in any chain, and `kept` untouched on the others.
 
-    XLA copies all that goes through a `lax.cond`, here every sample at every step, but a loop works
-    in place; this one runs once or not at all. `store` is told whether the step is due, and the
-    parameters finite, in this very chain.
+    `store` is told whether the step is due, and the parameters finite, in this very chain.
     """
-
-    def body(carry):
-        return jnp.zeros_like(carry[0]), store(due & _all_finite(new), carry[1])
-
-    return lax.while_loop(lambda carry: carry[0], body, (for_any(due), kept))[1]
+    return in_place(due, lambda kept: store(due & _all_finite(new), kept), kept)[1]
 
 
 def _all_finite(tree: Any) -> jax.Array:

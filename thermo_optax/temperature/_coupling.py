@@ -22,8 +22,8 @@ from thermo_optax._base import (
     map_samplers,
     momenta,
     samplers,
-    sum_of_squares,
 )
+from thermo_optax._noise import sum_of_squares
 from thermo_optax.integrators import _flows as flows
 
 from ._grid import Bias

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import optax
 
 from thermo_optax._base import (
-    KeyLike,
     ScalarOrSchedule,
     as_steps,
     at,
@@ -19,6 +18,7 @@ from thermo_optax._base import (
     heating,
     next_count,
 )
+from thermo_optax._noise import KeyLike
 from thermo_optax.integrators import sghmc
 
 from ._grid import Bias

@@ -15,26 +15,22 @@ import jax.numpy as jnp
 import optax
 
 from thermo_optax._base import (
-    KeyLike,
     ScalarOrSchedule,
     at,
     bath_temperature,
     built_temperatures,
     check_choice,
     check_fraction,
-    check_key,
     check_leaves,
     check_nonnegative,
     check_positive,
     check_rate,
     heating,
     like,
-    map_with_noise,
     next_count,
-    next_key,
-    stream_key,
     tree_size,
 )
+from thermo_optax._noise import KeyLike, check_key, map_with_noise, next_key, stream_key
 
 from ._coupling import (
     MODES,

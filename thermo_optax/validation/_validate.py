@@ -8,14 +8,13 @@ import numpy as np
 import optax
 
 from thermo_optax._base import (
-    KeyLike,
     check_leaves,
     check_nonnegative,
     check_not_empty,
     check_positive,
-    stream_key,
     tree_size,
 )
+from thermo_optax._noise import KeyLike, stream_key
 
 from ._chains import Settings, blank, checked, leaf_slices, run_chains
 from ._kinds import kind_of

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from ._checks import check_choice
-from ._noise import GENERATORS
-from ._threefry import fold
+from thermo_optax import _xla as xla
+
+from ._variates import check_generator, fold
 
 KeyLike = jax.Array | int
 
@@ -171,9 +171,7 @@ def stream_key(key: Any, name: str, params: Any) -> jax.Array:
     paths = jax.tree_util.tree_leaves_with_path(params)
     text = "\n".join([name, *(jax.tree_util.keystr(path) for path, _ in paths)])
     salt = hashlib.blake2b(text.encode(), digest_size=8).digest()
-    # Without the barrier XLA:CPU repeats all these hashes in the loops that draw momenta: on jax
-    # 0.10.1 it compiled the init of three replicas of (2,) for 16 to 29 s, and with it for 0.6.
-    return jax.lax.optimization_barrier(fold(words, int.from_bytes(salt, "little")))
+    return xla.computed_first(fold(words, int.from_bytes(salt, "little")))
 
 
 def resolve_generator(generator: Any, key: Any) -> str:
@@ -182,7 +180,7 @@ def resolve_generator(generator: Any, key: Any) -> str:
     "jax" becomes "jax:rbg", say: the state keeps raw words, so the implementation of the user's
     key is remembered here.
     """
-    check_choice("generator", generator, GENERATORS)
+    check_generator(generator)
     if generator != "jax":
         return generator
     words = _key_data(key)

@@ -9,9 +9,9 @@ import pytest
 from scipy.special import ndtr
 
 from tests.statistics import assert_law, assert_mean, assert_uncorrelated
-from thermo_optax._base._layout import plan
-from thermo_optax._base._noise import GENERATORS, map_with_noise
-from thermo_optax._base._threefry import fold
+from thermo_optax._noise import GENERATORS, map_with_noise
+from thermo_optax._noise._layout import plan
+from thermo_optax._noise._variates import fold
 
 SIZE = 1 << 19
 KEY = np.array([0x0BADCAFE, 0xDEADBEEF], np.uint32)

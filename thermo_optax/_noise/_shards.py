@@ -7,6 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from thermo_optax import _xla as xla
+
 
 def varying_axes(leaf: Any) -> tuple[str, ...]:
     """The axes of the mesh along which each shard has another part of an array, in order.
@@ -45,3 +47,8 @@ def over_shards(total: jax.Array) -> jax.Array:
 def size(leaf: Any) -> int:
     """The number of elements of an array, those on all shards together."""
     return math.prod(leaf.shape) * math.prod(map(jax.lax.axis_size, varying_axes(leaf)))
+
+
+def sum_of_squares(array: jax.Array) -> jax.Array:
+    """The sum of the squares of all elements, those on all shards together."""
+    return over_shards(xla.sum_of_squares(array))

@@ -5,13 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from thermo_optax._base import _sums, inner_product, sum_of_squares
+from thermo_optax import _xla
+from thermo_optax._noise import sum_of_squares
+from thermo_optax._xla import inner_product
 
 
 @pytest.mark.parametrize("alone", [True, False])
 @pytest.mark.parametrize("shape", [(0,), (7,), (4096,), (4097,), (33, 1000), (3, 1, 70_001)])
 def test_sum_of_squares(alone, shape, monkeypatch):
-    monkeypatch.setattr(_sums, "on_one_cpu", lambda: alone)
+    monkeypatch.setattr(_xla, "on_one_cpu", lambda: alone)
     array = np.random.default_rng(0).standard_normal(shape, np.float32)
     total = jax.jit(lambda x: sum_of_squares(x))(array)
     np.testing.assert_allclose(total, np.sum(array.astype(float) ** 2), rtol=1e-6)
@@ -26,7 +28,7 @@ def test_inner_product_of_a_million():
 
 
 def test_the_squares_are_not_stored(monkeypatch):
-    monkeypatch.setattr(_sums, "on_one_cpu", lambda: True)
+    monkeypatch.setattr(_xla, "on_one_cpu", lambda: True)
     array = jax.ShapeDtypeStruct((1 << 16,), jnp.float32)
     memory = jax.jit(lambda x: sum_of_squares(x)).lower(array).compile().memory_analysis()
     assert memory is not None

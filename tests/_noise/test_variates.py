@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from jax.extend.random import threefry_2x32
 
-from tests._base import reference_noise as reference
-from thermo_optax._base._ternary import ternary
-from thermo_optax._base._threefry import box_muller, inverse_cdf, threefry2x32
+from tests._noise import reference_noise as reference
+from thermo_optax._noise._variates import box_muller, inverse_cdf, ternary, threefry2x32
 
 LAST = 0xFFFFFFFF
 # Of the Random123 library: rounds, two words, key, result.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from thermo_optax._base._noise import GENERATORS, map_with_noise
+from thermo_optax._noise import GENERATORS, map_with_noise
 
 KEY = np.array([3, 4], np.uint32)
 SPECS = {

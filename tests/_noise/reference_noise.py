@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from thermo_optax._base._layout import plan
+from thermo_optax._noise._layout import plan
 
 ROTATIONS = [[13, 15, 26, 6], [17, 29, 16, 24]]
 

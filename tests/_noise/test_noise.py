@@ -8,10 +8,8 @@ import numpy as np
 import optax
 import pytest
 
-from tests._base import reference_noise as reference
-from thermo_optax._base import _layout, _noise
-from thermo_optax._base._noise import GENERATORS, map_with_noise
-from thermo_optax._base._threefry import fold
+from tests._noise import reference_noise as reference
+from thermo_optax._noise import GENERATORS, _layout, _variates, fold, map_with_noise
 
 KEY = np.array([0x12345678, 0x9ABCDEF0], np.uint32)
 LAYOUTS = ["fused", "paired"]
@@ -41,8 +39,8 @@ def raw_words(monkeypatch):
     def law(w0, w1):
         return [(word >> np.uint32(8)).astype(jnp.float32) for word in (w0, w1)]
 
-    monkeypatch.setitem(_noise._THREEFRY, "words", _noise._Generator(20, law))
-    monkeypatch.setattr(_noise, "GENERATORS", (*GENERATORS, "words"))
+    monkeypatch.setitem(_variates.THREEFRY, "words", _variates.Generator(20, law))
+    monkeypatch.setattr(_variates, "GENERATORS", (*GENERATORS, "words"))
 
 
 @pytest.mark.parametrize("digits", [1, 4])

@@ -16,37 +16,19 @@ There are two ways to compute the same numbers:
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.core import Tracer
-from jax.experimental.xla_metadata import set_xla_metadata
 
-from . import _ternary
-from ._backend import on_one_cpu
+from thermo_optax import _xla as xla
+
 from ._layout import Group, Place, plan, words
 from ._shards import varying_axes, warn_of_hidden_axes
-from ._threefry import box_muller, fold, inverse_cdf, threefry2x32
-
-
-class _Generator(NamedTuple):
-    """Threefry, and what makes numbers of its words."""
-
-    rounds: int
-    law: Callable  # of two arrays of words: two of numbers
-    digits: int = 1  # numbers of each word; the law makes the first
-
-
-_THREEFRY = {  # each but "jax", which is `jax.random.normal`
-    "threefry": _Generator(20, box_muller),
-    "threefry13": _Generator(13, box_muller),
-    "inverse_cdf": _Generator(20, inverse_cdf),
-    "ternary": _Generator(13, _ternary.ternary, _ternary.DIGITS),
-}
-GENERATORS = (*_THREEFRY, "jax")
+from ._variates import THREEFRY, advance, check_generator, fold, pack, threefry2x32, unpack
 
 Layout = Literal["fused", "paired"]
 _SHARDS = 0x73686172  # "shar": keeps the keys of shards apart from all that is folded elsewhere
@@ -80,8 +62,7 @@ def map_with_noise(
         A tree like the first, or a tuple of such trees if `fn` returns a tuple.
     """
     name, _, implementation = generator.partition(":")
-    if name not in GENERATORS:
-        raise ValueError(f"`generator` must be one of {list(GENERATORS)}, got {generator!r}.")
+    check_generator(name)
     first, treedef = jax.tree.flatten(trees[0])
     rows = list(zip(first, *(treedef.flatten_up_to(tree) for tree in trees[1:]), strict=True))
     ticks = tuple(jnp.asarray(tick).astype(jnp.uint32) for tick in ticks)
@@ -111,7 +92,7 @@ def _layout_for(*arrays) -> Layout:
     traced = any(isinstance(array, Tracer) for array in leaves)
     # The leaves of shards have keys of their own.
     whole = not any(varying_axes(array) for array in leaves)
-    return "paired" if traced and on_one_cpu() and whole else "fused"
+    return "paired" if traced and xla.on_one_cpu() and whole else "fused"
 
 
 def _of_shard(key, leaf):
@@ -122,8 +103,7 @@ def _of_shard(key, leaf):
     axes = varying_axes(leaf)
     for axis in axes:
         key = fold(fold(key, _SHARDS), lax.axis_index(axis))
-    # The barrier keeps XLA from repeating these hashes in the loop that draws the noise.
-    return lax.optimization_barrier(key) if axes else key
+    return xla.computed_first(key) if axes else key
 
 
 def _map_jax(fn, keys, ticks, rows, implementation):
@@ -134,7 +114,7 @@ def _map_jax(fn, keys, ticks, rows, implementation):
         return [jax.random.fold_in(key, tick) for tick in ticks]
 
     def draw(key, index, leaf):
-        shape, sharding = _shape(leaf), _explicit_sharding(leaf)
+        shape, sharding = _shape(leaf), xla.explicit_sharding(leaf)
         key = jax.random.fold_in(key, index)
         return jax.random.normal(key, shape, jnp.float32, out_sharding=sharding)
 
@@ -148,7 +128,7 @@ def _map_jax(fn, keys, ticks, rows, implementation):
 def _map_threefry(fn, keys, ticks, rows, generator, layout, rereads):
     results: list[Any] = [None] * len(rows)
     last = None  # of the groups drawn in pairs: one number of a fused leaf costs all of its noise
-    digits = _THREEFRY[generator].digits
+    digits = THREEFRY[generator].digits
     for group in plan([math.prod(_shape(row[0])) for row in rows], digits):
         # A buffer of bytes pays even for one lane: without it every digit costs a hash.
         paired = layout == "paired" and (group.even or digits > 1)
@@ -160,7 +140,7 @@ def _map_threefry(fn, keys, ticks, rows, generator, layout, rereads):
             first, *others = rows[place.leaf]
             noises = noises_of(place, first)
             if paired and rereads:
-                others = [_copied(leaf, noises[0]) for leaf in others]
+                others = [xla.copied(leaf, noises[0]) for leaf in others]
             results[place.leaf] = fn(*noises, first, *others)
             if paired:
                 # Depend on the noise, not on the result: XLA would recompute the one element we
@@ -175,8 +155,8 @@ def _map_threefry(fn, keys, ticks, rows, generator, layout, rereads):
 
 def _fused(keys, ticks, group: Group, generator):
     def noises_of(place: Place, leaf):
-        start = _hidden((group.start + place.offset) % 2**32, np.uint32)
-        law = (_shape(leaf), _explicit_sharding(leaf), place.lane, generator)
+        start = xla.hidden((group.start + place.offset) % 2**32, np.uint32)
+        law = (_shape(leaf), xla.explicit_sharding(leaf), place.lane, generator)
         return [_draw_lane(keys[place.leaf], tick, start, *law) for tick in ticks]
 
     return noises_of
@@ -185,15 +165,15 @@ def _fused(keys, ticks, group: Group, generator):
 @functools.partial(jax.jit, static_argnames=("shape", "sharding", "lane", "generator"))
 def _draw_lane(key, tick, start, shape, sharding, lane, generator):
     """The noise of one leaf. Jitted, so that leaves of equal shape are traced once."""
-    rounds, law, digits = _THREEFRY[generator]
-    index, start = _flat_index(shape, sharding), _revealed(start, tick)
+    rounds, law, digits = THREEFRY[generator]
+    index, start = _flat_index(shape, sharding), xla.revealed(start, tick)
     if digits == 1:
         return law(*threefry2x32(key, (tick, start + index), rounds))[lane]
     length = words(math.prod(shape), digits)
     digit = sum((index >= np.uint32(i * length)).astype(jnp.uint32) for i in range(1, digits))
     counters = start + index - digit * np.uint32(length)
     pair = threefry2x32(key, (tick, counters), rounds)
-    return law(*(_ternary.advance(word, digit) for word in pair))[lane]
+    return law(*(advance(word, digit) for word in pair))[lane]
 
 
 def _flat_index(shape, sharding=None):
@@ -210,17 +190,15 @@ def _flat_index(shape, sharding=None):
 
 
 def _paired(key, ticks, group: Group, generator, last):
-    wait = np.uint32(0) if last is None else _never(last).astype(jnp.uint32)
+    wait = np.uint32(0) if last is None else xla.never(last).astype(jnp.uint32)
     start = np.uint32(group.start % 2**32) + wait
-    # A call that is not inlined is the only fence that keeps the hash out of the loops of the
-    # leaves, where each would repeat it: `lax.optimization_barrier` is dropped before fusion.
-    with set_xla_metadata(inlineable="false"):
+    with xla.not_inlined():
         buffers = [_draw_both_lanes(key, tick, start, group.length, generator) for tick in ticks]
 
     def noises_of(place: Place, leaf):
-        offset = _revealed(_hidden(place.offset, np.int32), ticks[0])
+        offset = xla.revealed(xla.hidden(place.offset, np.int32), ticks[0])
         size = math.prod(_shape(leaf))
-        length = words(size, _THREEFRY[generator].digits)
+        length = words(size, THREEFRY[generator].digits)
         pieces = [lax.dynamic_slice(buffer, (offset,), (length,)) for buffer in buffers]
         lanes = [_unpacked(piece, place.lane, size, generator) for piece in pieces]
         return [noise.reshape(_shape(leaf)) for noise in lanes]
@@ -230,68 +208,16 @@ def _paired(key, ticks, group: Group, generator, last):
 
 @functools.partial(jax.jit, static_argnames=("length", "generator"))
 def _draw_both_lanes(key, tick, start, length, generator):
-    rounds, law, digits = _THREEFRY[generator]
+    rounds, law, digits = THREEFRY[generator]
     pair = threefry2x32(key, (tick, start + _flat_index((length,))), rounds)
-    return _ternary.pack(*pair) if digits > 1 else lax.complex(*law(*pair))
+    return pack(*pair) if digits > 1 else lax.complex(*law(*pair))
 
 
 def _unpacked(pairs, lane, size, generator):
-    if _THREEFRY[generator].digits > 1:
-        return _ternary.unpack(pairs, lane, size)
+    if THREEFRY[generator].digits > 1:
+        return unpack(pairs, lane, size)
     return jnp.imag(pairs) if lane else jnp.real(pairs)
-
-
-def _never(result):
-    """A bool that is False, though XLA cannot know until it has computed the result.
-
-    Without it XLA draws the buffers of all groups first (40 MB for 10 million parameters, at half
-    the speed); with it the next group waits until the last one's noise is used.
-    """
-    array = result[0] if isinstance(result, tuple) else result
-    return lax.index_in_dim(array.reshape(-1), 0, keepdims=False) > jnp.inf
-
-
-def _copied(leaf, noise):
-    """The leaf in memory of its own, copied once its noise is drawn.
-
-    XLA makes such copies by itself, where a result is written over what another result needs; but
-    of all leaves at the start of the step (40 MB for 10 million parameters, at half the speed).
-    """
-    if _shape(leaf) != _shape(noise) or not noise.size:
-        return leaf
-    never = _never(noise)
-    with set_xla_metadata(inlineable="false"):
-        return _unless(never, leaf)
-
-
-@jax.jit
-def _unless(never, leaf):
-    return jnp.where(never, jnp.zeros_like(leaf), leaf)
-
-
-# Offsets are hidden from XLA, so that the kernels of leaves of equal shape are equal, and only one
-# of them is compiled: without, the 148 leaves above take twice as long.
-
-
-def _hidden(number: int, dtype) -> np.ndarray:
-    """A table with the number in its first row; the second only makes the rows differ."""
-    return np.array([number, number ^ 1], dtype)
-
-
-def _revealed(table, tick):
-    """The first row of a table, by an index that is 0 for reasons unknown to XLA."""
-    if _explicit_sharding(tick) is not None:
-        return table[0]  # to look it up, explicit axes would have to be told where
-    zero = lax.population_count(tick) >> np.uint32(6)  # no uint32 has 64 bits
-    return lax.dynamic_index_in_dim(table, zero, keepdims=False)
 
 
 def _shape(leaf) -> tuple[int, ...]:
     return tuple(leaf.shape) if hasattr(leaf, "shape") else jnp.shape(leaf)
-
-
-def _explicit_sharding(leaf):
-    """The sharding of a leaf that has it in its type; elsewhere XLA finds the noise's own."""
-    sharding = jax.typeof(leaf).sharding if hasattr(leaf, "shape") else None
-    kinds = () if sharding is None else sharding.mesh.axis_types
-    return sharding if jax.sharding.AxisType.Explicit in kinds else None

@@ -7,9 +7,16 @@ makes normals by the same formula 4 times as fast, and those by `box_muller` 8 t
 
 Each law maps two uint32 words to two independent standard variates in float32, and no words to a
 NaN or an infinity.
+
+Three-valued noise makes four variates of every random word, kept in one byte until they are used.
+A word of 32 bits is a fraction of 2^32, and the digits of a uniform fraction in base 6 are uniform
+and independent (to 6^4 / 2^32 for the fourth). Two of the six values of a digit are a step up and a
+step down. So one hash makes eight variates, where it makes two normals.
 """
 
 import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -120,3 +127,120 @@ def _polynomial(coefficients, x):
     for coefficient in coefficients[-2::-1]:
         value = value * x + np.float32(coefficient)
     return value
+
+
+# Three-valued noise.
+
+DIGITS = 4  # of a word, with 2 bits each in a byte
+_BASE = 6
+
+
+def ternary(w0, w1):
+    """Variates of one word each: +-sqrt(3) with probability 1/6 (up to 2^-32) each, else 0.
+
+    Their moments 1 to 5 are those of a normal, which is what an integrator of weak order 2 needs
+    of its noise (Kloeden and Platen, "Numerical solution of stochastic differential equations",
+    section 14.2).
+    """
+    steps = [[step.astype(jnp.int8) for step in _steps(word)] for word in (w0, w1)]
+    return tuple(_scaled(up - down) for up, down in steps)
+
+
+def advance(word, digits):
+    """The words whose first digit is the one after `digits` (uint32, from 0 to 3) of the word's."""
+    odd, two = digits & np.uint32(1), digits & np.uint32(2)
+    factor = jnp.where(odd > 0, np.uint32(_BASE), np.uint32(1))
+    return word * factor * jnp.where(two > 0, np.uint32(_BASE**2), np.uint32(1))
+
+
+def pack(w0, w1) -> jax.Array:
+    """All digits of two words: those of the first in the lower byte of a uint16."""
+    low, high = (_byte(word).astype(jnp.uint16) for word in (w0, w1))
+    return low | (high << np.uint16(8))
+
+
+def unpack(packed, lane: int, size: int) -> jax.Array:
+    """The `size` variates of words of one lane: first the first digits of all, then the second."""
+    digit = lax.broadcasted_iota(jnp.uint16, (DIGITS, len(packed)), 0)
+    # Two bits are a number from -2 to 1 once they are the upper ones of a signed integer.
+    top = packed[None, :] << (np.uint16(14 - 8 * lane) - np.uint16(2) * digit)
+    step = lax.bitcast_convert_type(top, jnp.int16) >> np.int16(14)
+    return _scaled(step).reshape(-1)[:size]
+
+
+def _steps(word):
+    """Whether the first digit is 2, a step up, and whether it is 3, a step down."""
+    signed = lax.bitcast_convert_type(word, jnp.int32)
+    sixth = 2**32 // _BASE
+    return signed >= np.int32(2**31 - sixth), signed < np.int32(sixth - 2**31)
+
+
+def _byte(word):
+    byte = jnp.uint8(0)
+    for digit in range(DIGITS):
+        up, down = (step.astype(jnp.uint8) for step in _steps(word))
+        byte = byte | ((up + down * np.uint8(3)) << np.uint8(2 * digit))
+        word = word * np.uint32(_BASE)
+    return byte
+
+
+def _scaled(steps):
+    return np.float32(math.sqrt(3)) * steps.astype(jnp.float32)
+
+
+# The generators by name.
+
+
+class Generator(NamedTuple):
+    """Threefry, and what makes numbers of its words."""
+
+    rounds: int
+    law: Callable  # of two arrays of words: two of numbers
+    digits: int = 1  # numbers of each word; the law makes the first
+
+
+THREEFRY = {  # each but "jax", which is `jax.random.normal`
+    "threefry": Generator(20, box_muller),
+    "threefry13": Generator(13, box_muller),
+    "inverse_cdf": Generator(20, inverse_cdf),
+    "ternary": Generator(13, ternary, DIGITS),
+}
+GENERATORS = (*THREEFRY, "jax")
+
+_DESCRIPTIONS = {
+    "threefry": "exact Gaussian: 20 rounds of Threefry-2x32 and Box-Muller; the default",
+    "threefry13": "exact Gaussian: 13 rounds, the smallest number reported to pass BigCrush",
+    "inverse_cdf": "exact Gaussian by the formula of jax.random.normal, bit for bit; slower",
+    "ternary": "0 or +-sqrt(3): the moments 1 to 5 of a Gaussian, for weak order 2; the fastest",
+    "jax": "jax.random.normal with the implementation of the user's own key",
+}
+
+
+def check_generator(generator: Any) -> None:
+    """Raises for a generator of another name."""
+    if generator not in GENERATORS:
+        raise ValueError(f"`generator` must be one of {list(GENERATORS)}, got {generator!r}.")
+
+
+def noise_generators() -> dict[str, str]:
+    r"""The names for the argument `generator` of a sampler, with what each one does.
+
+    .. math::
+        z_i = \text{law}(\text{Threefry}_{\text{key}}(\text{step}, i))
+
+    Noise is a function of the key, the step and the coordinate. It is drawn in float32 whatever the
+    dtype of the parameters, since Gaussians drawn in bfloat16 have a mean of -0.01. It does not
+    depend on how the parameters are sharded.
+
+    Returns:
+        A dict from name to description.
+
+    Examples:
+        >>> import thermo_optax as to
+        >>> print(*to.noise_generators())
+        threefry threefry13 inverse_cdf ternary jax
+
+    References:
+        Salmon et al., `Parallel random numbers: as easy as 1, 2, 3`, 2011 (Threefry).
+    """
+    return dict(_DESCRIPTIONS)
