@@ -10,17 +10,35 @@ import os
 import sys
 
 BENCHMARKS = {
-    "spiral": ("benchmarks.planar", "two interleaved 4-turn spirals, 2-100-1 network, 8 methods"),
-    "trig": ("benchmarks.planar", "cosine against sine over 5 periods, same network and methods"),
-    "mnist": ("benchmarks.mnist", "a network on the 60,000 images of MNIST or Fashion-MNIST"),
-    "sda": ("benchmarks.sda", "stacked denoising autoencoder, MNIST: CTLD, Santa, 4 optimizers"),
-    "charlm": ("benchmarks.charlm", "character LSTM, War and Peace: CTLD, Santa, 4 optimizers"),
-    "entropy": ("benchmarks.entropy", "local entropy: MNIST, War and Peace, spectra of Hessians"),
-    "exchange": ("benchmarks.exchange", "swaps of dropout and learning rates, LeNets, ResNet-20"),
-    "gaussians": ("benchmarks.gaussians", "25 Gaussians in the plane, continuous tempering"),
-    "dimensions": ("benchmarks.dimensions", "tempering of up to 10,000,000 parameters"),
-    "demo": ("benchmarks.demo", "spiral, trig and mnist at small scale, in a few minutes"),
-    "updates": ("benchmarks.updates", "what updates cost, next to other libraries; `make bench`"),
+    "spiral": (
+        "benchmarks.layers.planar",
+        "two interleaved 4-turn spirals, 2-100-1 network, 8 methods",
+    ),
+    "trig": (
+        "benchmarks.layers.planar",
+        "cosine against sine over 5 periods, same network and methods",
+    ),
+    "mnist": (
+        "benchmarks.layers.mnist",
+        "a network on the 60,000 images of MNIST or Fashion-MNIST",
+    ),
+    "sda": (
+        "benchmarks.tempering.sda",
+        "stacked denoising autoencoder, MNIST: CTLD, Santa, 4 optimizers",
+    ),
+    "charlm": (
+        "benchmarks.tempering.charlm",
+        "character LSTM, War and Peace: CTLD, Santa, 4 optimizers",
+    ),
+    "entropy": ("entropy", "local entropy: MNIST, War and Peace, spectra of Hessians"),
+    "exchange": ("exchange", "swaps of dropout and learning rates, LeNets, ResNet-20"),
+    "gaussians": (
+        "benchmarks.sampling.gaussians",
+        "25 Gaussians in the plane, continuous tempering",
+    ),
+    "dimensions": ("sampling.dimensions", "tempering of up to 10,000,000 parameters"),
+    "demo": ("demo", "spiral, trig and mnist at small scale, in a few minutes"),
+    "updates": ("updates", "what updates cost, next to other libraries; `make bench`"),
 }
 INTERRUPTED = 130  # the shell's exit code for Ctrl-C
 
@@ -52,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="benchmark", metavar="BENCHMARK", required=True)
     sections = []
     for name, (module, summary) in BENCHMARKS.items():
-        benchmark = importlib.import_module(module)
+        benchmark = importlib.import_module(f"benchmarks.{module}")
         command = commands.add_parser(
             name,
             help=summary,

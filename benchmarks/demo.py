@@ -6,8 +6,8 @@ On two cores it takes less than four minutes for the planar problems, and one fo
 import argparse
 import pathlib
 
-from benchmarks.folders import claim
-from benchmarks.options import add_output_option, at_least
+from benchmarks.engine.folders import claim
+from benchmarks.engine.options import add_output_option, at_least
 
 PLANAR_STEPS = {"spiral": 20_000, "trig": 30_000}
 
@@ -37,8 +37,8 @@ def run(options: argparse.Namespace) -> None:
     for name in (*PLANAR_STEPS, "mnist"):
         claim(output / name)  # all of them before the first runs
 
-    from benchmarks import mnist, planar
     from benchmarks.data import MissingDataError
+    from benchmarks.layers import mnist, planar
 
     for benchmark, steps in PLANAR_STEPS.items():
         planar.run(

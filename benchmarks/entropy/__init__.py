@@ -11,8 +11,8 @@ number of them, in the search for their settings and in the runs that are report
 import argparse
 import pathlib
 
-from benchmarks.folders import claim
-from benchmarks.options import add_training_options, at_least
+from benchmarks.engine.folders import claim
+from benchmarks.engine.options import add_training_options, at_least
 
 SEARCH_SHARE = 0.2  # of the steps of the training that is reported
 PROBLEMS = ("mnistfc", "sweep", "lenet", "charlm", "small-mnistfc", "few-images", "small-lenet")
@@ -60,8 +60,8 @@ def run(options: argparse.Namespace) -> None:
     output = options.output or pathlib.Path("results") / "entropy"
     folders = {name: claim(output / name) for name in options.problems}
 
-    from benchmarks import runtime
     from benchmarks.data import MissingDataError
+    from benchmarks.engine import runtime
     from benchmarks.entropy import command
 
     runtime.configure()

@@ -5,13 +5,12 @@ import math
 import pathlib
 from collections.abc import Sequence
 
+from benchmarks.engine import comparison, report
+from benchmarks.engine.figures import COLOURS, learning_curves
 from benchmarks.entropy import SEARCH_SHARE, curvature, sweeping
 from benchmarks.entropy.methods import LABELS, make_methods
 from benchmarks.entropy.problems import EXPERIMENTS
-from benchmarks.figures import COLOURS
-from benchmarks.settings import select_names
-from benchmarks.tuned import comparison, report
-from benchmarks.tuned.figures import learning_curves
+from benchmarks.layers.settings import select_names
 
 METHOD_COLOURS = {
     LABELS["sgd"]: COLOURS["SGD"],

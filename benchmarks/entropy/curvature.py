@@ -17,13 +17,12 @@ import numpy as np
 from tqdm import tqdm
 
 import thermo_optax as to
-from benchmarks import markdown
+from benchmarks.engine import markdown, report
+from benchmarks.engine.comparison import Result
+from benchmarks.engine.interruption import Interruption
+from benchmarks.engine.problem import Problem
+from benchmarks.engine.training import Chunk
 from benchmarks.entropy.problems import ERROR, LOSS
-from benchmarks.interruption import Interruption
-from benchmarks.tuned import report
-from benchmarks.tuned.comparison import Result
-from benchmarks.tuned.engine import Chunk
-from benchmarks.tuned.problem import Problem
 
 LANCZOS, PROBES = 80, 2  # steps of Lanczos for each of so many random vectors
 MOST_PRODUCTS = 150  # with the Hessian, for its outermost eigenvalues

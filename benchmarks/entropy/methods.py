@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import optax
 
 import thermo_optax as to
-from benchmarks.settings import grid
-from benchmarks.training import Method
-from benchmarks.tuned.rates import half_decades
+from benchmarks.engine.problem import Method
+from benchmarks.engine.rates import half_decades
+from benchmarks.layers.settings import grid
 
 SGD, ENTROPY_SGD = "sgd", "entropy-sgd"
 MOMENTUM = 0.9

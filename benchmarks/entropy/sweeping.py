@@ -12,12 +12,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks import markdown
+from benchmarks.engine import markdown, report
+from benchmarks.engine.interruption import Interruption
+from benchmarks.engine.training import Meter, Trainer
 from benchmarks.entropy.methods import ENTROPY_SGD, SGD, make_methods
 from benchmarks.entropy.problems import ERROR, EXPERIMENTS, LOSS
-from benchmarks.interruption import Interruption
-from benchmarks.tuned import report
-from benchmarks.tuned.engine import Meter, Trainer
 
 CHUNKS = 5
 

@@ -4,15 +4,15 @@ The problems of V. Pushkarov et al., `Training Deep Neural Networks by optimizin
 paths in hyperparameter space <https://arxiv.org/abs/1909.04013>`_, 2019: eight replicas of a
 LeNet-5 on a ladder of dropout rates or learning rates, on EMNIST's letters and on CIFAR-10, and
 ResNet-20 for a GPU. Two cores cannot train as long as they did (350,000 steps), so there are fewer
-images, wider ladders and momentum; benchmarks/exchange.md has what came of it.
+images, wider ladders and momentum; the README beside this file has what came of it.
 """
 
 import argparse
 import math
 import pathlib
 
-from benchmarks.folders import claim
-from benchmarks.options import add_output_option, add_seed_options, at_least, between
+from benchmarks.engine.folders import claim
+from benchmarks.engine.options import add_output_option, add_seed_options, at_least, between
 
 PROBLEMS = ("emnist-dropout", "emnist-lr", "cifar-dropout", "cifar-lr")
 FOR_A_GPU = ("resnet20-lr",)
@@ -67,8 +67,8 @@ def run(options: argparse.Namespace) -> None:
     output = options.output or pathlib.Path("results") / "exchange"
     folders = {name: claim(output / name) for name in options.problems}
 
-    from benchmarks import runtime
     from benchmarks.data import MissingDataError
+    from benchmarks.engine import runtime
     from benchmarks.exchange import command
     from benchmarks.exchange.problems import UnfitOptionsError
 

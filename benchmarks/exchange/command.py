@@ -6,10 +6,10 @@ import pathlib
 import numpy as np
 from tqdm import tqdm
 
+from benchmarks.engine.interruption import Interruption
 from benchmarks.exchange import figures, report
 from benchmarks.exchange.engine import ARMS, Arm, Plan, Trainer, ladder_between
 from benchmarks.exchange.problems import EXPERIMENTS, split
-from benchmarks.interruption import Interruption
 
 
 def compare(name: str, options: argparse.Namespace, output: pathlib.Path) -> None:

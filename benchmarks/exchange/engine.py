@@ -17,6 +17,7 @@ import numpy as np
 import optax
 
 import thermo_optax as to
+from benchmarks.engine.networks import class_accuracy, class_loss
 from benchmarks.exchange.problems import (
     DROPOUT,
     MOMENTUM,
@@ -24,7 +25,6 @@ from benchmarks.exchange.problems import (
     Splits,
     as_numbers,
 )
-from benchmarks.networks import class_accuracy, class_loss
 
 ARMS = ("exchange", "no swaps")
 NEVER = 2**30  # a swap period that no run reaches

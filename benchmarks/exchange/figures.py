@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 import thermo_optax as to
+from benchmarks.engine.figures import COLOURS
 from benchmarks.exchange.engine import ARMS
 from benchmarks.exchange.report import NAMES, Outcome
-from benchmarks.figures import COLOURS
 
 ARM_COLOURS = dict(zip(ARMS, (COLOURS["LOL"], COLOURS["SGD"]), strict=True))
 

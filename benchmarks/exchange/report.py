@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 import thermo_optax as to
-from benchmarks import markdown, runtime
+from benchmarks.engine import markdown, runtime
+from benchmarks.engine.report import command, heading, with_spread
 from benchmarks.exchange.engine import ARMS, Arm, Plan, Record
 from benchmarks.exchange.problems import DROPOUT, LEARNING_RATE, MOMENTUM, Experiment, Splits
-from benchmarks.tuned.report import command, heading, with_spread
 
 NAMES = {DROPOUT: "dropout", LEARNING_RATE: "learning rate"}
 LOSS, ERROR = 0, 1  # of the measurements

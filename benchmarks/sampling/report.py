@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks import markdown, runtime
+from benchmarks.engine import markdown, runtime
 
 
 class Section:

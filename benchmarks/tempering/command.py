@@ -8,7 +8,7 @@ import math
 import pathlib
 from collections.abc import Mapping
 
-from benchmarks.options import add_training_options, at_least, between
+from benchmarks.engine.options import add_training_options, at_least, between
 
 SEARCH_SHARE = 0.25  # of the steps of the training that is reported
 METHODS = ("sgd", "rmsprop", "adam", "annealsgd", "santa", "ctld")
@@ -58,12 +58,12 @@ def run(
     output: pathlib.Path,
 ) -> None:
     """Searches, trains, prints the table, saves results and pictures in the folder `output`."""
-    from benchmarks.settings import select_names
+    from benchmarks.engine import comparison, report
+    from benchmarks.engine.figures import learning_curves
+    from benchmarks.layers.settings import select_names
     from benchmarks.tempering import figures
     from benchmarks.tempering.methods import CTLD, CTLD_LIKE_SGD, SGD, all_methods
     from benchmarks.tempering.report import comparison_with_sgd
-    from benchmarks.tuned import comparison, report
-    from benchmarks.tuned.figures import learning_curves
 
     temperature = 1 / problem.examples if options.temperature is None else options.temperature
     methods = all_methods(temperature, options.sampling, centres, options.search)

@@ -7,11 +7,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import FuncFormatter
 
-from benchmarks.figures import COLOURS
+from benchmarks.engine.comparison import Result
+from benchmarks.engine.figures import COLOURS, distinct, switches
+from benchmarks.engine.problem import Problem
 from benchmarks.tempering.methods import CTLD, CTLD_LIKE_SGD
-from benchmarks.tuned.comparison import Result
-from benchmarks.tuned.figures import distinct, switches
-from benchmarks.tuned.problem import Problem
 
 # Of the same palette as every other picture; what is trained without heat has dashed lines.
 TEMPERING_COLOURS = {

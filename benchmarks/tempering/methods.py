@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import optax
 
 import thermo_optax as to
-from benchmarks.training import Method
-from benchmarks.tuned.rates import half_decades
+from benchmarks.engine.problem import Method
+from benchmarks.engine.rates import half_decades
 
 MOMENTUM = 0.9
 SGD, CTLD = "sgd", "ctld"

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from benchmarks.engine.comparison import Result
+from benchmarks.engine.problem import Problem
 from benchmarks.tempering.methods import CTLD_LIKE_SGD, SGD
-from benchmarks.tuned.comparison import Result
-from benchmarks.tuned.problem import Problem
 
 TOLERANCE = 0.1  # of CTLD against SGD with momentum, at its learning rate
 

@@ -7,7 +7,7 @@ machine. Compiled programs are not taken from an earlier run, since compilation 
 import argparse
 import os
 
-from benchmarks.options import add_output_option, at_least
+from benchmarks.engine.options import add_output_option, at_least
 
 PARTS = ("updates", "noise", "training", "replicas", "efficiency")
 TREES = ("mlp1.7M", "flat10M", "tfm10M")

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.interruption import Interruption
+from benchmarks.engine.interruption import Interruption
 
 SHORTEST = 0.1  # seconds of a turn, beside which clock, dispatch and what neighbours do is little
 Turn = Callable[[], float]  # does some work; returns the seconds for one unit of it

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.interruption import Interruption
+from benchmarks.engine.interruption import Interruption
 from benchmarks.updates import clock, trees
 from benchmarks.updates.contenders import CONTENDERS
 

@@ -6,8 +6,8 @@ import pathlib
 import shlex
 import sys
 
-from benchmarks.folders import TABLE, claim
-from benchmarks.interruption import Interruption
+from benchmarks.engine.folders import TABLE, claim
+from benchmarks.engine.interruption import Interruption
 from benchmarks.updates import clock, cost, efficiency, noise, replicas, tables, training
 from benchmarks.updates.contenders import CONTENDERS, installed, library
 from benchmarks.updates.results import Efficiency, Results, save_json

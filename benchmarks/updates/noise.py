@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.interruption import Interruption
+from benchmarks.engine.interruption import Interruption
 from benchmarks.updates import clock
 from thermo_optax._base import GENERATORS, map_with_noise
 

@@ -9,9 +9,9 @@ import numpy as np
 import optax
 
 import thermo_optax as to
+from benchmarks.engine.interruption import Interruption
+from benchmarks.engine.networks import class_loss
 from benchmarks.exchange import lenet
-from benchmarks.interruption import Interruption
-from benchmarks.networks import class_loss
 from benchmarks.updates import clock
 
 REPLICAS, BATCH, STEPS, PERIOD = 8, 128, 20, 10

@@ -6,7 +6,7 @@ import pathlib
 import platform
 from collections.abc import Sequence
 
-from benchmarks import runtime
+from benchmarks.engine import runtime
 from benchmarks.updates import clock
 from benchmarks.updates.cost import COPY, UpdateCosts
 from benchmarks.updates.efficiency import Best

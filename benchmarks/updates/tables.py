@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks import markdown
+from benchmarks.engine import markdown
 from benchmarks.updates import clock, lookups, noise, replicas
 from benchmarks.updates.contenders import INNER_STEPS
 from benchmarks.updates.cost import COPY, UpdateCosts

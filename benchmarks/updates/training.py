@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from benchmarks.interruption import Interruption
+from benchmarks.engine.interruption import Interruption
 from benchmarks.updates import clock
 from benchmarks.updates.contenders import CONTENDERS, Contender, installed
 from benchmarks.updates.problems import PROBLEMS, Problem

@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import settings
-from benchmarks.training import train
+from benchmarks.layers import settings
+from benchmarks.layers.training import train
 
 SEEDS = range(20)
 

@@ -12,11 +12,11 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("matfree")
 
 import thermo_optax as to
-from benchmarks import cli, data, networks, runtime
+from benchmarks import cli, data
 from benchmarks.data import images
+from benchmarks.engine import comparison, networks, runtime
+from benchmarks.engine.training import Chunk, Trainer
 from benchmarks.entropy import SWEPT, classifiers, command, curvature, methods, problems, sweeping
-from benchmarks.tuned import comparison
-from benchmarks.tuned.engine import Chunk, Trainer
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 10, 60).astype(np.uint8)

@@ -11,8 +11,9 @@ import pytest
 pytest.importorskip("tqdm")
 pytest.importorskip("matplotlib")
 
-from benchmarks import cli, data, runtime
+from benchmarks import cli, data
 from benchmarks.data import ImageData
+from benchmarks.engine import runtime
 from benchmarks.exchange import engine, lenet, problems, report, resnet
 from benchmarks.exchange.engine import ARMS, Plan, Trainer
 from tests.compiling import quick_jit

@@ -11,8 +11,10 @@ import pytest
 pytest.importorskip("tqdm")
 pytest.importorskip("matplotlib")
 
-from benchmarks import cli, comparison, networks, runtime
-from benchmarks.training import Chunk
+from benchmarks import cli
+from benchmarks.engine import networks, runtime
+from benchmarks.layers import comparison
+from benchmarks.layers.training import Chunk
 
 SEEDS = 3
 
@@ -150,8 +152,8 @@ def test_an_unknown_method_lists_the_known_ones():
 
 
 def test_images_that_cannot_be_had_end_the_run_with_one_line(monkeypatch, tmp_path):
-    from benchmarks import mnist
     from benchmarks.data import MissingDataError
+    from benchmarks.layers import mnist
 
     def missing(_):
         raise MissingDataError("the data set 'mnist' is neither here nor could it be downloaded")
@@ -164,8 +166,9 @@ def test_images_that_cannot_be_had_end_the_run_with_one_line(monkeypatch, tmp_pa
 
 @pytest.mark.slow
 def test_the_demonstration_goes_on_without_images(run, monkeypatch, tmp_path, capsys):
-    from benchmarks import demo, mnist
+    from benchmarks import demo
     from benchmarks.data import MissingDataError
+    from benchmarks.layers import mnist
 
     def missing(_):
         raise MissingDataError("nowhere")

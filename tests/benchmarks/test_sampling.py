@@ -11,7 +11,8 @@ pytest.importorskip("tqdm")
 pytest.importorskip("matplotlib")
 
 import thermo_optax as to
-from benchmarks import cli, runtime
+from benchmarks import cli
+from benchmarks.engine import runtime
 from benchmarks.sampling import chains, crossing, estimates, exploration, hopping, mixture
 from benchmarks.sampling.estimates import Estimate
 

@@ -11,12 +11,12 @@ import pytest
 pytest.importorskip("tqdm")
 pytest.importorskip("matplotlib")
 
-from benchmarks import charlm, cli, data, networks, recurrent, runtime, sda
+from benchmarks import cli, data
 from benchmarks.data import images, text
-from benchmarks.tempering import methods
-from benchmarks.tuned import comparison, problem
-from benchmarks.tuned.engine import Meter, Trainer
-from benchmarks.tuned.rates import half_decades
+from benchmarks.engine import comparison, networks, problem, runtime
+from benchmarks.engine.rates import half_decades
+from benchmarks.engine.training import Meter, Trainer
+from benchmarks.tempering import charlm, methods, recurrent, sda
 
 SEEDS = (0, 1)
 CENTRES = dict.fromkeys(charlm.CENTRES, 0.1)

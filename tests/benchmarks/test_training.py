@@ -4,8 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import methods, networks, settings
-from benchmarks.training import Task, train
+from benchmarks.engine import networks
+from benchmarks.layers import methods, settings
+from benchmarks.layers.training import Task, train
 from tests.selection import each
 
 SPIRAL = settings.PROBLEMS["spiral"]

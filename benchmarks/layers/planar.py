@@ -8,8 +8,8 @@ reported: that favours it, as LOL and AdLaLa run at one setting fixed beforehand
 import argparse
 import pathlib
 
-from benchmarks.folders import claim
-from benchmarks.options import add_training_options, at_least
+from benchmarks.engine.folders import claim
+from benchmarks.engine.options import add_training_options, at_least
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,8 @@ def run(options: argparse.Namespace) -> None:
     """Trains, prints the table, saves results and pictures."""
     output = claim(options.output or pathlib.Path("results") / options.benchmark)
 
-    from benchmarks import comparison, figures, report, runtime, settings
+    from benchmarks.engine import runtime
+    from benchmarks.layers import comparison, figures, report, settings
 
     runtime.configure()
     problem = settings.PROBLEMS[options.benchmark]

@@ -10,8 +10,8 @@ import math
 import pathlib
 from collections.abc import Sequence
 
-from benchmarks.folders import claim
-from benchmarks.options import add_training_options, at_least
+from benchmarks.engine.folders import claim
+from benchmarks.engine.options import add_training_options, at_least
 
 BATCH_SIZE = 128
 TITLES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
@@ -56,7 +56,8 @@ def train_on_images(options: argparse.Namespace) -> None:
     """Trains, prints the table of test errors, saves results and the picture."""
     output = claim(options.output or pathlib.Path("results") / options.dataset)
 
-    from benchmarks import comparison, figures, report, runtime, settings
+    from benchmarks.engine import runtime
+    from benchmarks.layers import comparison, figures, report, settings
 
     runtime.configure()
     task = image_task(options.dataset)
@@ -81,9 +82,9 @@ def image_task(dataset: str, sizes: Sequence[int] = SIZES):
     """Classification of the images of a data set; raises `MissingDataError` if it is nowhere."""
     import numpy as np
 
-    from benchmarks import networks
     from benchmarks.data import load_images
-    from benchmarks.training import Task
+    from benchmarks.engine import networks
+    from benchmarks.layers.training import Task
 
     images = load_images(dataset)
 

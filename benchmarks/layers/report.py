@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks import markdown, runtime
-from benchmarks.comparison import Result
+from benchmarks.engine import markdown, runtime
+from benchmarks.layers.comparison import Result
 
 
 def table(results: Sequence[Result], *, errors: bool = False) -> str:

@@ -14,8 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from benchmarks.training import Method
-from benchmarks.tuned.problem import Problem, Stage
+from benchmarks.engine.problem import Method, Problem, Stage
 
 _BATCHES = 0xBA7C4  # keeps the keys of the minibatches apart from those of networks and noise
 _CORRUPTION = 0xD209  # and these, of the noise within a loss

@@ -17,7 +17,7 @@ rate too, on the last 5,000 of the 60,000 training images, which the search leav
 import argparse
 import pathlib
 
-from benchmarks.folders import claim
+from benchmarks.engine.folders import claim
 from benchmarks.tempering import command
 
 SIZES = (784, 500, 500, 2000, 10)
@@ -44,8 +44,8 @@ def run(options: argparse.Namespace) -> None:
     """The benchmark as a command: missing data end it with a message instead of a traceback."""
     output = claim(options.output or pathlib.Path("results") / options.benchmark)
 
-    from benchmarks import runtime
     from benchmarks.data import MissingDataError, load_images
+    from benchmarks.engine import runtime
 
     runtime.configure()
     try:
@@ -69,8 +69,8 @@ def problem(train_images, test_images, sizes=SIZES, *, block=BLOCK, validation=V
     """The autoencoder for these images; `validation` are kept from the search."""
     import jax.numpy as jnp
 
-    from benchmarks import autoencoder
-    from benchmarks.tuned.problem import Column, Problem
+    from benchmarks.engine.problem import Column, Problem
+    from benchmarks.tempering import autoencoder
 
     def blocks(images):
         return list(images.reshape(-1, block, *images.shape[1:]))

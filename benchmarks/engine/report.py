@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from benchmarks import markdown, runtime
-from benchmarks.tuned.comparison import CURVE_SPLITS, Result
-from benchmarks.tuned.problem import Column, Problem
+from benchmarks.engine import markdown, runtime
+from benchmarks.engine.comparison import CURVE_SPLITS, Result
+from benchmarks.engine.problem import Column, Problem
 
 
 def save(

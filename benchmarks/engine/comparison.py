@@ -11,10 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.interruption import Interruption
-from benchmarks.training import Method
-from benchmarks.tuned.engine import Chunk, Meter, Trainer
-from benchmarks.tuned.problem import Column, Problem
+from benchmarks.engine.interruption import Interruption
+from benchmarks.engine.problem import Column, Method, Problem
+from benchmarks.engine.training import Chunk, Meter, Trainer
 
 SEARCH_SEED = 1_000_003  # far from the seeds that are reported
 CURVE_SPLITS = ("train", "test")

@@ -5,6 +5,20 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+import optax
+
+
+class Method(NamedTuple):
+    """A way to train: how its transformation is made, and with which hyperparameters."""
+
+    label: str
+    make: Callable[..., optax.GradientTransformationExtraArgs]  # make(key=..., **setting)
+    settings: Sequence[Mapping[str, float]]  # one row per setting, all with the same names
+    thermometer: Callable[[Any], jax.typing.ArrayLike] | None = (
+        None  # hidden temperature from the state
+    )
+    set_temperature: str | None = None  # the hyperparameter that the thermometer should read
+    point: Callable[[Any, Any], Any] | None = None  # point(state, params): where to evaluate
 
 
 class Stage(NamedTuple):

@@ -7,7 +7,7 @@ drawn with replacement, the same ones for all settings and all methods of a seed
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from benchmarks import networks
+from benchmarks.engine import networks
+from benchmarks.engine.problem import Method
 
 _BATCHES = 0xBA7C4  # keeps the keys of the minibatches apart from those of networks and noise
 
@@ -30,19 +31,6 @@ class Task(NamedTuple):
     accuracy: Callable[[jax.Array, jax.Array], jax.Array]
     batch_size: int
     prepare: Callable[[jax.Array], jax.Array] = lambda inputs: inputs  # of one batch
-
-
-class Method(NamedTuple):
-    """A way to train: how its transformation is made, and with which hyperparameters."""
-
-    label: str
-    make: Callable[..., optax.GradientTransformationExtraArgs]  # make(key=..., **setting)
-    settings: Sequence[Mapping[str, float]]  # one row per setting, all with the same names
-    thermometer: Callable[[Any], jax.typing.ArrayLike] | None = (
-        None  # hidden temperature from the state
-    )
-    set_temperature: str | None = None  # the hyperparameter that the thermometer should read
-    point: Callable[[Any, Any], Any] | None = None  # point(state, params): where to evaluate
 
 
 class Chunk(NamedTuple):

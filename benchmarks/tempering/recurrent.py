@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from benchmarks import networks
-from benchmarks.tuned.problem import Stage
+from benchmarks.engine import networks
+from benchmarks.engine.problem import Stage
 
 BOUND = 0.08
 

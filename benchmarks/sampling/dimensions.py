@@ -9,8 +9,8 @@ within some hundred steps at millions of parameters?
 import argparse
 import pathlib
 
-from benchmarks.folders import claim
-from benchmarks.options import add_output_option, add_seed_options, at_least
+from benchmarks.engine.folders import claim
+from benchmarks.engine.options import add_output_option, add_seed_options, at_least
 
 EXPLORED = (1_000_000, 10_000_000)
 
@@ -49,8 +49,8 @@ def run(options: argparse.Namespace) -> None:
     """Runs both modes, prints the tables, saves numbers and pictures."""
     output = claim(options.output or pathlib.Path("results") / "dimensions")
 
-    from benchmarks import runtime
-    from benchmarks.interruption import Interruption
+    from benchmarks.engine import runtime
+    from benchmarks.engine.interruption import Interruption
     from benchmarks.sampling import crossing, exploration
 
     runtime.configure()

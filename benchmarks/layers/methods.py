@@ -6,7 +6,7 @@ Every maker takes `key` and the hyperparameters that its rows in `settings` name
 import optax
 
 import thermo_optax as to
-from benchmarks.training import Method
+from benchmarks.engine.problem import Method
 
 
 def sgd(rows) -> Method:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.interruption import Interruption
-from benchmarks.training import Chunk, Method, Task, train
+from benchmarks.engine.interruption import Interruption
+from benchmarks.layers.training import Chunk, Method, Task, train
 
 
 class Result:

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks import methods, networks
 from benchmarks.data import PlanarData, spiral, trigonometric
-from benchmarks.training import Method, Task
+from benchmarks.engine import networks
+from benchmarks.layers import methods
+from benchmarks.layers.training import Method, Task
 
 
 def grid(**values: Iterable[float]) -> list[dict[str, float]]:

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from benchmarks import networks
-from benchmarks.tuned.problem import Stage
+from benchmarks.engine import networks
+from benchmarks.engine.problem import Stage
 
 DROPOUT = 0.2  # of the units between the first and the last layer
 

@@ -4,32 +4,17 @@ import pathlib
 from collections.abc import Sequence
 
 import jax
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, LinearSegmentedColormap
 from matplotlib.ticker import FuncFormatter
 
-from benchmarks import networks
-from benchmarks.comparison import Result
-from benchmarks.training import Task
+from benchmarks.engine import networks
+from benchmarks.engine.figures import COLOURS
+from benchmarks.layers.comparison import Result
+from benchmarks.layers.training import Task
 
-mpl.use("Agg")
-
-# Okabe and Ito's palette: told apart with any kind of colour vision, and the same for a method in
-# every picture. Methods with a temperature also differ by their line style, for print in grey.
-COLOURS = {
-    "SGD": "#999999",
-    "RMSprop": "#56B4E9",
-    "Adam": "#0072B2",
-    "Adam, default betas": "#0072B2",
-    "Adam, tuned betas": "#000000",
-    "SGLD": "#009E73",
-    "Langevin": "#E69F00",
-    "LOL": "#D55E00",
-    "AdLaLa": "#CC79A7",
-}
 # Blue and vermilion of that palette for the two classes: pale for the areas, dark for the points.
 AREAS, POINTS = ("#5FAAD6", "#F0A26B"), ("#00456B", "#8A3B00")
 GRID_POINTS = 240

@@ -17,8 +17,8 @@ memory, and on as many pieces spread over the training text.
 import argparse
 import pathlib
 
-from benchmarks.folders import claim
-from benchmarks.options import at_least
+from benchmarks.engine.folders import claim
+from benchmarks.engine.options import at_least
 from benchmarks.tempering import command
 
 TITLES = {"warpeace": "War and Peace", "tinyshakespeare": "Tiny Shakespeare"}
@@ -57,8 +57,8 @@ def run(options: argparse.Namespace) -> None:
     """The benchmark as a command: missing data end it with a message instead of a traceback."""
     output = claim(options.output or pathlib.Path("results") / options.benchmark)
 
-    from benchmarks import runtime
     from benchmarks.data import MissingDataError, load_text
+    from benchmarks.engine import runtime
 
     runtime.configure()
     try:
@@ -86,8 +86,8 @@ def problem(text, title, *, units, layers, batch_size, length, measured=MEASURED
     import jax.numpy as jnp
     import numpy as np
 
-    from benchmarks import recurrent
-    from benchmarks.tuned.problem import Column, Problem, streams
+    from benchmarks.engine.problem import Column, Problem, streams
+    from benchmarks.tempering import recurrent
 
     count = max(1, round(len(text.test) / measured))
     piece = (min(len(text.test), len(text.validation)) - 1) // (count * STREAMS)

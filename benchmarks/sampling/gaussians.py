@@ -9,8 +9,8 @@ draws of the law. The first half of each run fills the biases; all numbers are o
 import argparse
 import pathlib
 
-from benchmarks.folders import claim
-from benchmarks.options import add_output_option, add_seed_options, at_least
+from benchmarks.engine.folders import claim
+from benchmarks.engine.options import add_output_option, add_seed_options, at_least
 
 METHODS = (
     "langevin, hot, no-bias, printed, printed-high, mirrored, mirrored-higher, "
@@ -42,10 +42,10 @@ def run(options: argparse.Namespace) -> None:
     import jax
     from tqdm import tqdm
 
-    from benchmarks import runtime
-    from benchmarks.interruption import Interruption
+    from benchmarks.engine import runtime
+    from benchmarks.engine.interruption import Interruption
+    from benchmarks.layers.settings import select_names
     from benchmarks.sampling import chains, hopping, mixture
-    from benchmarks.settings import select_names
 
     runtime.configure()
     names = select_names(mixture.SAMPLERS, options.methods)

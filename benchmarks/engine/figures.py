@@ -3,11 +3,28 @@
 import pathlib
 from collections.abc import Collection, Mapping, Sequence
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter, LogLocator
 
-from benchmarks.tuned.comparison import CURVE_SPLITS, Result
-from benchmarks.tuned.problem import Problem
+from benchmarks.engine.comparison import CURVE_SPLITS, Result
+from benchmarks.engine.problem import Problem
+
+mpl.use("Agg")
+
+# Okabe and Ito's palette: told apart with any kind of colour vision, and the same for a method in
+# every picture. Methods with a temperature also differ by their line style, for print in grey.
+COLOURS = {
+    "SGD": "#999999",
+    "RMSprop": "#56B4E9",
+    "Adam": "#0072B2",
+    "Adam, default betas": "#0072B2",
+    "Adam, tuned betas": "#000000",
+    "SGLD": "#009E73",
+    "Langevin": "#E69F00",
+    "LOL": "#D55E00",
+    "AdLaLa": "#CC79A7",
+}
 
 
 def learning_curves(
