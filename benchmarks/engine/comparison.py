@@ -1,4 +1,4 @@
-"""Every method finds its settings on validation data, then trains on fresh seeds.
+"""One method after the other trains and is measured; before that, it may search its settings.
 
 The search spends the same on every method: as many settings (learning rates, and for some methods
 one more number), each on one short run with the same seed, chosen by the same validation score. So
@@ -6,12 +6,12 @@ does the training that is reported.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.engine.interruption import Interruption
+from benchmarks.engine import runtime
 from benchmarks.engine.problem import Column, Method, Problem
 from benchmarks.engine.training import Chunk, Meter, Trainer
 
@@ -47,29 +47,15 @@ class Search:
 
 
 class Result:
-    """The runs of one method at one setting."""
+    """What the networks of one method measured; [networks] is [rows, seeds] in a grid."""
 
-    def __init__(
-        self, name: str, label: str, search: Search, row: Mapping[str, float], stage_steps: int
-    ):
-        """Nothing measured yet; `name` is the method's, which two labels may share."""
-        self.name, self.label, self.search, self.row = name, label, search, row
-        self.stage_steps = stage_steps  # that every stage is to have
+    def __init__(self, label: str):
+        """Nothing measured yet."""
+        self.label = label
         self.chunks: list[Chunk] = []
         self.curves: list[dict[str, dict[str, np.ndarray]]] = []  # one measurement per chunk
         self.stage_ends: list[dict[str, dict[str, np.ndarray]]] = []  # on whole splits
         self.milestones: dict[float, dict[str, dict[str, np.ndarray]]] = {}  # and on the way
-
-    @property
-    def learning_rate(self) -> float:
-        """Of all its runs."""
-        return self.row["learning_rate"]
-
-    def copy_runs(self, other: "Result") -> "Result":
-        """This result, with the runs of another."""
-        self.chunks, self.curves = other.chunks, other.curves
-        self.stage_ends, self.milestones = other.stage_ends, other.milestones
-        return self
 
     @property
     def steps(self) -> int:
@@ -83,13 +69,39 @@ class Result:
         times = [[c.seconds_per_step for c in self.chunks if c.stage == s] for s in stages]
         return float(np.mean([np.median(stage) for stage in times]))
 
+    def series(self, field: str) -> np.ndarray:
+        """One number of each chunk, [chunks]."""
+        return np.array([getattr(chunk, field) for chunk in self.chunks])
+
     def curve(self, split: str, metric: str) -> np.ndarray:
-        """Of the first block of a split, [chunks, seeds]."""
+        """Of the first block of a split, [chunks, networks]."""
         return np.array([measured[split][metric] for measured in self.curves])
 
     def per_step(self, field: str) -> np.ndarray:
-        """A field of the chunks that has one value per step, [steps, seeds]."""
+        """A field of the chunks that has one value per step, [steps, networks]."""
         return np.concatenate([getattr(chunk, field) for chunk in self.chunks])
+
+
+class Tuned(Result):
+    """The runs of one method at one setting, which a search has found."""
+
+    def __init__(
+        self, name: str, label: str, search: Search, row: Mapping[str, float], stage_steps: int
+    ):
+        """`name` is the method's, which two labels may share; `stage_steps` are to be done."""
+        super().__init__(label)
+        self.name, self.search, self.row, self.stage_steps = name, search, row, stage_steps
+
+    @property
+    def learning_rate(self) -> float:
+        """Of all its runs."""
+        return self.row["learning_rate"]
+
+    def copy_runs(self, other: "Tuned") -> "Tuned":
+        """This result, with the runs of another."""
+        self.chunks, self.curves = other.chunks, other.curves
+        self.stage_ends, self.milestones = other.stage_ends, other.milestones
+        return self
 
     def finished(self, problem: Problem) -> bool:
         """Whether all stages were trained to their end."""
@@ -110,6 +122,46 @@ class Result:
         return column.transform(measured[column.split][column.metric])
 
 
+class Runs(NamedTuple):
+    """What trains the networks that are reported."""
+
+    meter: Meter
+    results: list[Any]
+    seeds: Sequence[int]
+    chunks: int
+    check: Callable[[], None]  # called between chunks
+    keep: Callable[[Any, Chunk], None] | None = None  # is shown every chunk, networks too
+
+    def __call__(
+        self, trainer: Trainer, result: Result, rows: Sequence[Mapping[str, float]]
+    ) -> None:
+        """Trains and measures them; `result` is one of the results from its first chunk on."""
+        problem, meter = trainer.problem, self.meter
+        # Those that do not fall between two chunks.
+        shares = {round(n / self.chunks, 6): n for n in range(1, self.chunks + 1)}
+        due = {shares[share]: share for share in problem.milestones if share in shares}
+        drawn = [split for split in CURVE_SPLITS if split in problem.splits]
+        runs = trainer.train(rows, self.seeds, chunks=self.chunks, examples=problem.examples)
+        total = self.chunks * len(problem.stages)
+        with tqdm(total=total, desc=result.label, unit="chunk") as bar:
+            for number, chunk in enumerate(runs, start=1):
+                if not result.chunks:
+                    self.results.append(result)
+                result.curves.append(meter(chunk.params, drawn, blocks=1))
+                if number in due:
+                    result.milestones[due[number]] = meter(chunk.params, tuple(problem.splits))
+                if number % self.chunks == 0:
+                    result.stage_ends.append(meter(chunk.params, tuple(problem.splits)))
+                # The networks themselves are not reported: they would fill the memory.
+                result.chunks.append(chunk._replace(params=None))
+                if self.keep:
+                    self.keep(result, chunk)
+                score = np.mean(result.curves[-1]["test"][problem.score])
+                bar.set_postfix_str(f"test {problem.score} {score:.4g}", refresh=False)
+                bar.update()
+                self.check()
+
+
 def compare(
     problem: Problem,
     methods: Mapping[str, Method],
@@ -118,40 +170,35 @@ def compare(
     chunk_steps: int,
     chunks: int,
     search_chunks: int,
-    report: Callable[[list[Result]], None],
+    report: Callable[[list[Tuned]], None],
     repeats: Mapping[str, tuple[str, str]] | None = None,
-    keep: Callable[[Result, Chunk], None] | None = None,
+    keep: Callable[[Tuned, Chunk], None] | None = None,
 ) -> None:
     """Searches and trains with every method, then reports; after Ctrl-C, on what there is.
 
     `repeats` names methods that also run at the learning rate of another: that one's name, and the
     label of these runs. `keep` is shown every chunk of the runs that are reported, networks too.
     """
-    results: list[Result] = []
+    results: list[Tuned] = []
     meter = Meter(problem)
-    with Interruption() as interruption:
-        try:
-            for name, method in methods.items():
-                trainer = Trainer(problem, method, chunk_steps)
-                train = _Runs(trainer, meter, results, seeds, chunks, interruption.check, keep)
-                found = search(trainer, meter, len(seeds), search_chunks, interruption.check)
-                own = Result(
-                    name, method.label, found, method.settings[found.best], chunks * chunk_steps
-                )
-                train(own)
-                rival, label = (repeats or {}).get(name, (None, ""))
-                other = next((result for result in results if result.name == rival), None)
-                if other is None:
-                    continue
-                row = {**own.row, "learning_rate": other.learning_rate}
-                again = Result(name, label, found, row, own.stage_steps)
-                if again.learning_rate == own.learning_rate:  # these runs are done already
-                    results.append(again.copy_runs(own))
-                else:
-                    train(again)
-        finally:
-            report(results)
-        interruption.check()
+    with runtime.interruptible(lambda: report(results)) as check:
+        train = Runs(meter, results, seeds, chunks, check, keep)
+        for name, method in methods.items():
+            trainer = Trainer(problem, method, chunk_steps)
+            found = search(trainer, meter, len(seeds), search_chunks, check)
+            best = method.settings[found.best]
+            own = Tuned(name, method.label, found, best, chunks * chunk_steps)
+            train(trainer, own, [own.row] * len(seeds))
+            rival, label = (repeats or {}).get(name, (None, ""))
+            other = next((result for result in results if result.name == rival), None)
+            if other is None:
+                continue
+            row = {**own.row, "learning_rate": other.learning_rate}
+            again = Tuned(name, label, found, row, own.stage_steps)
+            if again.learning_rate == own.learning_rate:  # these runs are done already
+                results.append(again.copy_runs(own))
+            else:
+                train(trainer, again, [row] * len(seeds))
 
 
 def search(
@@ -177,42 +224,3 @@ def search(
             scores.extend(measured[: len(batch)])
     steps = chunks * trainer.chunk_steps * len(problem.stages)
     return Search(rows, np.array(scores), steps)
-
-
-class _Runs(NamedTuple):
-    """What trains the networks that are reported."""
-
-    trainer: Trainer
-    meter: Meter
-    results: list[Result]
-    seeds: Sequence[int]
-    chunks: int
-    check: Callable[[], None]
-    keep: Callable[[Result, Chunk], None] | None
-
-    def __call__(self, result: Result) -> None:
-        """Trains and measures them; `result` is one of the results from its first chunk on."""
-        problem, meter = self.trainer.problem, self.meter
-        # Those that do not fall between two chunks.
-        shares = {round(n / self.chunks, 6): n for n in range(1, self.chunks + 1)}
-        due = {shares[share]: share for share in problem.milestones if share in shares}
-        rows = [result.row] * len(self.seeds)
-        runs = self.trainer.train(rows, self.seeds, chunks=self.chunks, examples=problem.examples)
-        total = self.chunks * len(problem.stages)
-        with tqdm(total=total, desc=result.label, unit="chunk") as bar:
-            for number, chunk in enumerate(runs, start=1):
-                if not result.chunks:
-                    self.results.append(result)
-                result.curves.append(meter(chunk.params, CURVE_SPLITS, blocks=1))
-                if number in due:
-                    result.milestones[due[number]] = meter(chunk.params, tuple(problem.splits))
-                if number % self.chunks == 0:
-                    result.stage_ends.append(meter(chunk.params, tuple(problem.splits)))
-                # The networks themselves are not reported: they would fill the memory.
-                result.chunks.append(chunk._replace(params=None))
-                if self.keep:
-                    self.keep(result, chunk)
-                score = np.mean(result.curves[-1]["test"][problem.score])
-                bar.set_postfix_str(f"test {problem.score} {score:.4g}", refresh=False)
-                bar.update()
-                self.check()

@@ -1,42 +1,47 @@
-"""Pictures of a comparison: its learning curves."""
+"""Pictures: learning curves, and what all pictures share: colours, bands, axes of steps."""
 
 import pathlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator
 
-from benchmarks.engine.comparison import CURVE_SPLITS, Result
+from benchmarks.engine.comparison import CURVE_SPLITS, Tuned
 from benchmarks.engine.problem import Problem
 
 mpl.use("Agg")
 
-# Okabe and Ito's palette: told apart with any kind of colour vision, and the same for a method in
-# every picture. Methods with a temperature also differ by their line style, for print in grey.
-COLOURS = {
-    "SGD": "#999999",
-    "RMSprop": "#56B4E9",
-    "Adam": "#0072B2",
-    "Adam, default betas": "#0072B2",
-    "Adam, tuned betas": "#000000",
-    "SGLD": "#009E73",
-    "Langevin": "#E69F00",
-    "LOL": "#D55E00",
-    "AdLaLa": "#CC79A7",
+# Okabe and Ito's palette: told apart with any kind of colour vision. Methods with a temperature
+# differ by their line style too, for print in grey.
+_COLOURS = {
+    "#999999": ("SGD", "SGD with momentum", "SGD, Nesterov", "no swaps"),
+    "#56B4E9": ("RMSprop",),
+    "#0072B2": ("Adam", "Adam, default betas"),
+    "#000000": ("Adam, tuned betas",),
+    "#009E73": ("SGLD", "AnnealSGD"),
+    "#E69F00": ("Langevin", "Santa"),
+    "#D55E00": ("LOL", "CTLD", "Entropy-SGD", "Entropy-Adam", "exchange"),
+    "#CC79A7": ("AdLaLa", "CTLD at SGD's learning rate"),
 }
 
 
+def colour_of(method: str) -> str:
+    """The colour of a method, by its label, the same in every picture."""
+    return next(colour for colour, methods in _COLOURS.items() if method in methods)
+
+
 def learning_curves(
-    results: Sequence[Result],
+    results: Sequence[Tuned],
     problem: Problem,
     path: pathlib.Path,
-    colours: Mapping[str, str],
     plain: Collection[str] = (),
 ) -> None:
     """The score on training and test data against steps: mean over seeds, band of the extremes.
 
-    `colours` go by label; what is in `plain`, trained without heat, has dashed lines.
+    What is in `plain`, trained without heat, has dashed lines.
     """
     figure, panels = plt.subplots(
         1, 2, figsize=(12, 4.6), layout="constrained", sharex=True, sharey=True
@@ -44,42 +49,58 @@ def learning_curves(
     for split, axes in zip(CURVE_SPLITS, panels, strict=True):
         for result in distinct(results):
             dashed = result.label in plain
-            steps = [chunk.step for chunk in result.chunks]
-            curve = result.curve(split, problem.score)
-            colour = colours[result.label]
-            axes.plot(
-                steps,
-                curve.mean(axis=1),
-                color=colour,
+            band(
+                axes,
+                result.series("step"),
+                result.curve(split, problem.score),
+                color=colour_of(result.label),
                 linestyle="--" if dashed else "-",
                 linewidth=1.8,
                 zorder=3 if dashed else 2,  # a dashed line leaves one below it to be seen
                 label=result.label if split == CURVE_SPLITS[0] else None,
             )
-            axes.fill_between(
-                steps, curve.min(axis=1), curve.max(axis=1), color=colour, alpha=0.15, linewidth=0
-            )
-        for switch in switches(results[0]):
-            axes.axvline(switch, color="0.6", linewidth=0.8, linestyle=":")
+        mark_switches(axes, results[0])
         axes.set_title(f"{'training' if split == 'train' else split} data")
-        axes.set_xlabel("gradient evaluations per network")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        over_steps(axes)
         axes.set_yscale("log")
         for side in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
             side(FuncFormatter(lambda value, _: f"{value:.3g}"))
         low, high = axes.get_ylim()
         if high > 50 * low:  # labels at every digit would overlap
             axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
-        axes.set_xlim(left=0)
-        axes.grid(alpha=0.3, which="both")
     panels[0].set_ylabel(f"{problem.unit}, mean and range over seeds")
     figure.suptitle(problem.title)
     figure.legend(loc="outside right center", frameon=False)
-    figure.savefig(path, dpi=110)
+    save(figure, path)
+
+
+def band(
+    axes: Any, x: Any, curves: np.ndarray, *, deviation: bool = False, alpha: float = 0.15, **line
+) -> None:
+    """The mean of curves [x, seeds] as a line, and a band of their range or +- one deviation."""
+    mean, spread = curves.mean(axis=1), curves.std(axis=1)
+    low, high = (
+        (mean - spread, mean + spread) if deviation else (curves.min(axis=1), curves.max(axis=1))
+    )
+    axes.plot(x, mean, **line)
+    axes.fill_between(x, low, high, color=line["color"], alpha=alpha, linewidth=0)
+
+
+def over_steps(axes: Any, note: str = "") -> None:
+    """Gradient evaluations to the right, from 0 on, and a grid."""
+    axes.set_xlabel(f"gradient evaluations per network{note}")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.set_xlim(left=0)
+    axes.grid(alpha=0.3, which="both")
+
+
+def save(figure: Any, path: pathlib.Path, *, dpi: int = 110) -> None:
+    """Writes the figure, and forgets it."""
+    figure.savefig(path, dpi=dpi)
     plt.close(figure)
 
 
-def distinct(results: Sequence[Result]) -> list[Result]:
+def distinct(results: Sequence[Tuned]) -> list[Tuned]:
     """Without those that share the runs of one before: two labels may have one learning rate."""
     return [
         result
@@ -88,7 +109,8 @@ def distinct(results: Sequence[Result]) -> list[Result]:
     ]
 
 
-def switches(result: Result) -> list[int]:
-    """The steps after which the next stage began."""
+def mark_switches(axes: Any, result: Tuned) -> None:
+    """A line after the steps at which the next stage began."""
     pairs = zip(result.chunks, result.chunks[1:], strict=False)
-    return [before.step for before, after in pairs if after.stage > before.stage]
+    for before in (before for before, after in pairs if after.stage > before.stage):
+        axes.axvline(before.step, color="0.6", linewidth=0.8, linestyle=":")

@@ -1,8 +1,11 @@
-"""Command-line options that several benchmarks share."""
+"""Command-line options that several benchmarks share, and the folder that a run writes to."""
 
 import argparse
 import pathlib
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterable
+
+TABLE = "table.md"  # every benchmark leaves one
 
 
 def at_least(minimum: int) -> Callable[[str], int]:
@@ -67,3 +70,47 @@ def add_output_option(parser: argparse.ArgumentParser, default: str) -> None:
         help=f"folder (default: {default}); one that holds results keeps them, and new ones go to "
         "run-2, run-3... in it",
     )
+
+
+def begin(options: argparse.Namespace, name: str | None = None) -> pathlib.Path:
+    """Claims the folder of a run, by default that of its benchmark or of `name`; configures jax."""
+    output = claim(options.output or pathlib.Path("results") / (name or options.benchmark))
+    _configure()
+    return output
+
+
+def begin_each(options: argparse.Namespace, names: Iterable[str]) -> dict[str, pathlib.Path]:
+    """The same for a run of several parts: a folder for each, all claimed before the first runs."""
+    output = options.output or pathlib.Path("results") / options.benchmark
+    folders = {name: claim(output / name) for name in names}
+    _configure()
+    return folders
+
+
+def _configure() -> None:
+    from benchmarks.engine import runtime  # jax, which the help text does without
+
+    runtime.configure()
+
+
+def claim(folder: pathlib.Path) -> pathlib.Path:
+    """The folder that a run may write to: this one, or `run-2`, `run-3`... in it.
+
+    A folder that holds the results of an earlier run is left as it is. Raises `SystemExit` with a
+    message if nothing can be written, before hours of training and not after them.
+    """
+    chosen, number = folder, 1
+    while (chosen / TABLE).exists():
+        number += 1
+        chosen = folder / f"run-{number}"
+    try:
+        chosen.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=chosen):
+            pass
+    except OSError as error:
+        raise SystemExit(
+            f"error: --output {folder} cannot be written to ({error}): name another folder"
+        ) from error
+    if chosen != folder:
+        print(f"{folder} holds the results of an earlier run: these go to {chosen}", flush=True)
+    return chosen

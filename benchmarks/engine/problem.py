@@ -1,11 +1,15 @@
-"""What a comparison trains: the stages of a network, its data, and what is reported of it."""
+"""What is trained and how: the methods, the stages of a network, its data, what is reported."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
+
+_BATCHES = 0xBA7C4  # keeps the keys of the minibatches apart from those of networks and noise
+_CORRUPTION = 0xD209  # and these, of the noise within a loss
 
 
 class Method(NamedTuple):
@@ -14,11 +18,10 @@ class Method(NamedTuple):
     label: str
     make: Callable[..., optax.GradientTransformationExtraArgs]  # make(key=..., **setting)
     settings: Sequence[Mapping[str, float]]  # one row per setting, all with the same names
-    thermometer: Callable[[Any], jax.typing.ArrayLike] | None = (
-        None  # hidden temperature from the state
-    )
+    thermometer: Callable[[Any], jax.typing.ArrayLike] | None = None  # temperature from the state
     set_temperature: str | None = None  # the hyperparameter that the thermometer should read
     point: Callable[[Any, Any], Any] | None = None  # point(state, params): where to evaluate
+    planned: bool = False  # whether `make` takes `steps` too, the number that its run will have
 
 
 class Stage(NamedTuple):
@@ -30,6 +33,57 @@ class Stage(NamedTuple):
     # settle(params, calibration) -> the point that is measured: with statistics of normalisation,
     # which belong to these parameters. Without, it is the parameters.
     settle: Callable[[Any, Any], Any] | None = None
+
+
+class Pairs(NamedTuple):
+    """Network i has row i of the settings and seed i, and draws minibatches of its own."""
+
+    one_by_one: bool = False  # they train in turn: a batch of convolutions is slow on a CPU
+
+    def keys(self, seeds: Sequence[int], stage: int) -> jax.Array:
+        """A key for each seed, another one for each stage."""
+        return jax.vmap(lambda key: jax.random.fold_in(key, stage))(_keys(seeds))
+
+    def draws(self, keys: jax.Array, chunk: jax.Array, shape: tuple[int, int], examples: jax.Array):
+        """Indices of minibatches, int[keys, *shape], and keys for the noise within the loss."""
+
+        def one(key):
+            batches, corruption = (
+                jax.random.fold_in(jax.random.fold_in(key, chunk), purpose)
+                for purpose in (_BATCHES, _CORRUPTION)
+            )
+            indices = jax.random.randint(batches, shape, 0, examples)
+            return indices, jax.random.split(corruption, shape[0])
+
+        return jax.vmap(one)(keys)
+
+    def over(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """fn(setting, network, of a seed, data), of one network, as that of all of them."""
+        if not self.one_by_one:
+            return jax.vmap(fn, (0, 0, 0, None))
+        return lambda *args: jax.lax.map(lambda run: fn(*run, args[-1]), args[:-1])
+
+
+class Grid(NamedTuple):
+    """Every row of the settings with every seed; all rows of a seed see the same minibatches."""
+
+    data_per_seed: bool  # whether the arrays of the data have a leading axis over seeds
+
+    def keys(self, seeds: Sequence[int], stage: int) -> jax.Array:
+        """A key for each seed; there is but one stage."""
+        del stage
+        return _keys(seeds)
+
+    def draws(self, keys: jax.Array, chunk: jax.Array, shape: tuple[int, int], examples: jax.Array):
+        """Indices of minibatches, int[keys, *shape]; losses have no noise, so there are no keys."""
+        key = jax.random.fold_in(jax.random.fold_in(keys[0], _BATCHES), chunk)
+        together = (shape[0], len(keys), shape[1])
+        return jnp.moveaxis(jax.random.randint(key, together, 0, examples), 1, 0), None
+
+    def over(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """fn(setting, network, of a seed, data), of one network, as that of all of them."""
+        data = 0 if self.data_per_seed else None
+        return jax.vmap(jax.vmap(fn, (None, 0, 0, data)), (0, 0, None, None))
 
 
 class Column(NamedTuple):
@@ -44,7 +98,7 @@ class Column(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """A task with data of its own; every seed and every method sees the same data."""
+    """A task with data of its own; every method sees the same data."""
 
     title: str
     stages: Sequence[Stage]
@@ -52,14 +106,14 @@ class Problem(NamedTuple):
     batch: Callable[[Any, jax.Array], Any]  # batch(data, int32[examples]) -> what `loss` takes
     batch_size: int
     examples: int  # training draws from as many, from the first one on
-    search_examples: int  # and the search for settings from as many
     splits: Mapping[str, Sequence[Any]]  # blocks that `measure` takes, all of one shape
     score: str  # the metric that chooses the settings, on the split "validation"
-    unit: str  # of the score, for pictures
-    columns: Sequence[Column]
-    stage_steps: str  # what a stage's number of steps is called in the headings
+    layout: Pairs | Grid = Pairs()
+    search_examples: int = 0  # the search for settings draws from as many
+    unit: str = ""  # of the score, for pictures
+    columns: Sequence[Column] = ()
+    stage_steps: str = "the steps"  # what a stage's number of steps is called in the headings
     calibration: Any = None  # the block that `settle` takes, of training data
-    one_by_one: bool = False  # networks train in turn: a batch of convolutions is slow on a CPU
     deviations: bool = False  # tables give standard deviations over seeds, not the mean's error
 
     @property
@@ -68,17 +122,13 @@ class Problem(NamedTuple):
         shares = {column.milestone for column in self.columns if column.milestone is not None}
         return sorted(shares)
 
-    def over_runs(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        """The function of one network as that of several, along the first axis of all arguments."""
-        return (
-            (lambda *args: jax.lax.map(lambda run: fn(*run), args))
-            if self.one_by_one
-            else (jax.vmap(fn))
-        )
-
 
 def streams(text: np.ndarray, blocks: int, count: int, length: int) -> list[np.ndarray]:
     """Pieces of a text for `measure`: [blocks][count, length + 1], evenly spaced over it."""
     starts = np.linspace(0, len(text) - length - 1, blocks * count).astype(int)
     pieces = text[starts[:, None] + np.arange(length + 1)]
     return list(pieces.reshape(blocks, count, length + 1))
+
+
+def _keys(seeds: Sequence[int]) -> jax.Array:
+    return jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))

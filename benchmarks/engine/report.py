@@ -1,77 +1,107 @@
-"""Tables and files of a finished, or interrupted, comparison at searched settings."""
+"""Tables and files of a finished, or interrupted, run."""
 
 import json
 import pathlib
-import shlex
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from benchmarks.engine import markdown, runtime
-from benchmarks.engine.comparison import CURVE_SPLITS, Result
+from benchmarks.engine import runtime
+from benchmarks.engine.comparison import CURVE_SPLITS, Tuned
+from benchmarks.engine.options import TABLE
 from benchmarks.engine.problem import Column, Problem
 
 
 def save(
     output: pathlib.Path,
+    parts: Iterable[str],
+    numbers: Any = None,
+    arrays: Mapping[str, np.ndarray] | None = None,
+    *,
+    name: str | None = None,
+    curves: str = "curves",
+    indent: int | None = 1,
+) -> None:
+    """Prints the parts that are not empty, and writes them to `table.md`.
+
+    `numbers` go to `results.json`; with a `name`, table and numbers have that one instead. `arrays`
+    go to an `.npz` file, whose name is `curves`.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    text = "\n\n".join(part for part in parts if part)
+    print(f"\n{text}\n", flush=True)  # first of all, for a disk may be full
+    (output / (f"{name}.md" if name else TABLE)).write_text(f"{text}\n", encoding="utf-8")
+    if numbers is not None:
+        path = output / f"{name or 'results'}.json"
+        path.write_text(json.dumps(numbers, indent=indent) + "\n", encoding="utf-8")
+    if arrays is not None:
+        np.savez_compressed(output / f"{curves}.npz", allow_pickle=False, **arrays)
+    print(f"saved in {output}/", flush=True)
+
+
+def facts(title: str) -> dict[str, Any]:
+    """What `results.json` begins with."""
+    return {
+        "title": title,
+        "command": runtime.command(),
+        "versions": runtime.versions(),
+        "machine": runtime.machine(),
+    }
+
+
+def heading(title: str, seeds: int = 0, spread: str = "") -> str:
+    """The title, and what says how the numbers below it came about."""
+    over = f"{seeds} seeds (mean ± {spread}), " if seeds else ""
+    return f"## {title}\n\n`{runtime.command()}`, {over}{runtime.versions()}, {runtime.machine()}"
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """In markdown, aligned, so that it can be read as text too."""
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    lines = [columns, ["-" * width for width in widths], *rows]
+    padded = (map(str.ljust, line, widths) for line in lines)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in padded)
+
+
+def with_spread(values: np.ndarray, decimals: int, *, deviation: bool) -> str:
+    """Mean and standard error, or deviation, over seeds; of one seed only the value."""
+    mean = f"{np.mean(values):.{decimals}f}"
+    if len(values) == 1:
+        return mean
+    spread = np.std(values, ddof=1) / (1 if deviation else np.sqrt(len(values)))
+    return f"{mean} ± {spread:.{decimals}f}"
+
+
+def save_comparison(
+    output: pathlib.Path,
     problem: Problem,
-    results: Sequence[Result],
+    results: Sequence[Tuned],
     notes: str,
     remarks: Sequence[str] = (),
 ) -> bool:
-    """Prints the table; writes `table.md`, `results.json` and, for all curves, `curves.npz`.
+    """Of methods at searched settings: `notes` go before the table, `remarks` after it.
 
-    `notes` go before the table, `remarks` after it. Returns whether there was anything to save.
+    Returns whether there was anything to save.
     """
     if not results:
         print(f"{problem.title}: nothing was finished")
         return False
-    output.mkdir(parents=True, exist_ok=True)
     seeds = results[0].chunks[-1].loss.shape[1]
     spread = "standard deviation" if problem.deviations else "standard error"
-    text = "\n\n".join(
-        part
-        for part in (
-            heading(problem.title, seeds, spread),
-            notes,
-            table(problem, results),
-            *(stage_table(problem, results) if len(problem.stages) > 1 else ()),
-            *remarks,
-        )
-        if part
+    parts = (
+        heading(problem.title, seeds, spread),
+        notes,
+        comparison_table(problem, results),
+        *(stage_table(problem, results) if len(problem.stages) > 1 else ()),
+        *remarks,
     )
-    print(f"\n{text}\n", flush=True)  # first of all, for a disk may be full
-    (output / "table.md").write_text(f"{text}\n", encoding="utf-8")
-    summary = {
-        "title": problem.title,
-        "command": command(),
-        "versions": runtime.versions(),
-        "machine": runtime.machine(),
-        "methods": {result.label: _summary(result) for result in results},
-    }
-    (output / "results.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
-    np.savez_compressed(
-        output / "curves.npz", allow_pickle=False, **_arrays(results, problem.score)
-    )
-    print(f"saved in {output}/", flush=True)
+    methods = {result.label: _summary(result) for result in results}
+    save(output, parts, facts(problem.title) | {"methods": methods}, _arrays(results, problem))
     return True
 
 
-def heading(title: str, seeds: int, spread: str) -> str:
-    """The title, and what says how the numbers below it came about."""
-    return (
-        f"## {title}\n\n`{command()}`, {seeds} seeds (mean ± {spread}), "
-        f"{runtime.versions()}, {runtime.machine()}"
-    )
-
-
-def command() -> str:
-    """The command that is running."""
-    return shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
-
-
-def table(problem: Problem, results: Sequence[Result]) -> str:
+def comparison_table(problem: Problem, results: Sequence[Tuned]) -> str:
     """A markdown table, one line per method and setting."""
     columns = (
         "method",
@@ -80,10 +110,10 @@ def table(problem: Problem, results: Sequence[Result]) -> str:
         "gradients (search + run)",
         "ms/step",
     )
-    return markdown.table(columns, [_row(problem, result) for result in results])
+    return table(columns, [_row(problem, result) for result in results])
 
 
-def stage_table(problem: Problem, results: Sequence[Result]) -> tuple[str, str]:
+def stage_table(problem: Problem, results: Sequence[Tuned]) -> tuple[str, str]:
     """A sentence and a table: the score on test data at the end of each stage."""
     stages = range(len(problem.stages))
     decimals = problem.columns[0].decimals
@@ -104,13 +134,13 @@ def stage_table(problem: Problem, results: Sequence[Result]) -> tuple[str, str]:
         for result in results
     ]
     columns = ("method", *(f"after stage {stage + 1}" for stage in stages))
-    return f"Test {problem.score}, stage by stage:", markdown.table(columns, rows)
+    return f"Test {problem.score}, stage by stage:", table(columns, rows)
 
 
-def search_table(results: Sequence[Result], decimals: int) -> str:
+def search_table(results: Sequence[Tuned], decimals: int) -> str:
     """A markdown table: the validation score of every setting that was tried."""
 
-    def cell(result: Result, number: int) -> str:
+    def cell(result: Tuned, number: int) -> str:
         score = f"{result.search.scores[number]:.{decimals}f}"
         mark = "**" if number == result.search.best else ""
         return f"{mark}{setting(result, result.search.rows[number])}: {score}{mark}"
@@ -123,25 +153,16 @@ def search_table(results: Sequence[Result], decimals: int) -> str:
         )
         for result in results
     ]
-    return markdown.table(("method", *(f"setting {n + 1}" for n in range(width))), rows)
+    return table(("method", *(f"setting {n + 1}" for n in range(width))), rows)
 
 
-def setting(result: Result, row: Mapping[str, float]) -> str:
+def setting(result: Tuned, row: Mapping[str, float]) -> str:
     """The learning rate, and what else was searched, of one row of hyperparameters."""
     others = (f", {name.replace('_', ' ')} {row[name]:.2g}" for name in result.search.searched)
     return f"{row['learning_rate']:g}{''.join(others)}"
 
 
-def with_spread(values: np.ndarray, decimals: int, *, deviation: bool) -> str:
-    """Mean and standard error, or deviation, over seeds; of one seed only the value."""
-    mean = f"{np.mean(values):.{decimals}f}"
-    if len(values) == 1:
-        return mean
-    spread = np.std(values, ddof=1) / (1 if deviation else np.sqrt(len(values)))
-    return f"{mean} ± {spread:.{decimals}f}"
-
-
-def _row(problem: Problem, result: Result) -> tuple[str, ...]:
+def _row(problem: Problem, result: Tuned) -> tuple[str, ...]:
     def cell(column: Column) -> str:
         values = result.values(problem, column)
         if values is None:
@@ -161,7 +182,7 @@ def _row(problem: Problem, result: Result) -> tuple[str, ...]:
     )
 
 
-def _summary(result: Result) -> dict:
+def _summary(result: Tuned) -> dict:
     """What `results.json` says of one line of the table."""
     search = result.search
     return {
@@ -190,7 +211,8 @@ def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None  # JSON has no other numbers
 
 
-def _arrays(results: Sequence[Result], score: str) -> dict[str, np.ndarray]:
+def _arrays(results: Sequence[Tuned], problem: Problem) -> dict[str, np.ndarray]:
+    score = problem.score
     return {
         f"{result.label}/{name}": array
         for result in results

@@ -1,12 +1,12 @@
 """Trains several networks of one method at once, stage after stage, in jitted scans.
 
-Every network is a run with hyperparameters and a seed of its own. Both are traced, and so is the
-number of steps that a method may plan its phases by: all runs of a method, those that search its
-settings and those that are reported, use one program (one per stage, whose shapes differ).
+Hyperparameters and seeds are traced, and so is the number of steps that a method may plan its
+phases by: all runs of a method, those that search its settings and those that are reported, use one
+program (one per stage, whose shapes differ). Every method spends one gradient per step.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -16,19 +16,40 @@ import optax
 
 from benchmarks.engine.problem import Method, Problem, Stage
 
-_BATCHES = 0xBA7C4  # keeps the keys of the minibatches apart from those of networks and noise
-_CORRUPTION = 0xD209  # and these, of the noise within a loss
-
 
 class Chunk(NamedTuple):
-    """What one stretch of training measured."""
+    """What one stretch of training measured; [networks] is [rows, seeds] in a grid."""
 
     stage: int
     step: int  # steps done at its end, those of the stages before included
-    seconds_per_step: float  # for all runs together, compilation apart
-    loss: np.ndarray  # minibatch loss before each step, [steps, runs]
+    seconds_per_step: float  # for all networks together, compilation apart
+    loss: np.ndarray  # minibatch loss before each step, [steps, networks]
     temperature: np.ndarray  # what the method's thermometer says after each step; NaN without
-    params: Any  # at its end, one tree per stage so far, leaves [runs, ...]
+    params: Any  # at its end, one tree per stage so far, leaves [networks, ...]
+
+
+def step(
+    gradients: Callable[[Any, Any], tuple[jax.Array, Any]],
+    tx: optax.GradientTransformation,
+    carry: tuple[Any, Any],
+    **extra: Any,
+) -> tuple[tuple[Any, Any], jax.Array]:
+    """One update of (params, state), and the loss before it: `gradients` of the two give both."""
+    params, state = carry
+    value, grads = gradients(params, state)
+    update = optax.with_extra_args_support(tx).update
+    updates, state = update(grads, state, params, value=value, **extra)
+    return (optax.apply_updates(params, updates), state), value
+
+
+def timed(
+    advance: Callable[[Any, int], tuple[Any, Any]], carry: Any, chunks: int
+) -> Iterator[tuple[int, Any, Any, float]]:
+    """Each chunk's number, what is carried on, what was measured in it, and its seconds."""
+    for chunk in range(chunks):
+        began = time.perf_counter()
+        carry, measured = jax.block_until_ready(advance(carry, chunk))
+        yield chunk, carry, measured, time.perf_counter() - began
 
 
 class Trainer:
@@ -47,31 +68,29 @@ class Trainer:
         chunks: int,
         examples: int,
     ) -> Iterator[Chunk]:
-        """One run per row of hyperparameters and seed, pairwise; yields after each chunk."""
-        settings = {
-            name: jnp.asarray([row[name] for row in rows], jnp.float32) for name in rows[0]
-        } | {"steps": jnp.full(len(seeds), chunks * self.chunk_steps, jnp.float32)}
-        frozen = ()
+        """Networks of these rows and seeds, as the problem pairs them; yields after each chunk."""
+        settings = {name: jnp.asarray([row[name] for row in rows], jnp.float32) for name in rows[0]}
+        if self.method.planned:
+            settings["steps"] = jnp.full(len(rows), chunks * self.chunk_steps, jnp.float32)
+        data, frozen = self.problem.data, ()
         for number in range(len(self.problem.stages)):
-            keys = _keys(seeds, number)
-            start, advance = self._stage(number, settings, keys, frozen)
-            carry = start(settings, keys)
-            for chunk in range(chunks):
-                began = time.perf_counter()
-                carry, measured = advance(
-                    settings, carry, frozen, self.problem.data, keys, chunk, examples
-                )
-                loss, temperature = jax.tree.map(np.asarray, measured)
-                elapsed = time.perf_counter() - began
+            keys = self.problem.layout.keys(seeds, number)
+            start, program = self._stage(number, settings, keys, frozen)
+
+            def advance(carry, chunk, program=program, frozen=frozen, keys=keys):
+                return program(settings, carry, frozen, data, keys, chunk, examples)
+
+            point = None
+            for chunk, carry, measured, elapsed in timed(advance, start(settings, keys), chunks):
+                point = self._point(carry)
                 yield Chunk(
                     number,
                     (number * chunks + chunk + 1) * self.chunk_steps,
                     elapsed / self.chunk_steps,
-                    loss,
-                    temperature,
-                    (*frozen, self._point(carry)),
+                    *map(np.asarray, measured),
+                    params=(*frozen, point),
                 )
-            frozen = (*frozen, self._point(carry))
+            frozen = (*frozen, point)
 
     def _point(self, carry):
         """The parameters to measure, and to keep: of some methods not those of the last step."""
@@ -81,66 +100,51 @@ class Trainer:
     def _stage(self, number, settings, keys, frozen):
         """The two programs of a stage, the second compiled here: the clock sees only training."""
         if number not in self._programs:
-            stage = self.problem.stages[number]
-            start, advance = _programs(self.problem, stage, self.method, self.chunk_steps)
+            start, advance = self._functions(self.problem.stages[number])
             start = jax.jit(start)
-            shapes = jax.eval_shape(start, settings, keys)
-            self._programs[number] = (
-                start,
-                jax.jit(advance)
-                .lower(settings, shapes, frozen, self.problem.data, keys, 0, 0)
-                .compile(),
-            )
+            carry = jax.eval_shape(start, settings, keys)
+            lowered = jax.jit(advance).lower(settings, carry, frozen, self.problem.data, keys, 0, 0)
+            self._programs[number] = start, lowered.compile()
         return self._programs[number]
 
+    def _functions(self, stage: Stage):
+        """Two pure functions: one starts all networks of a stage, the other advances them."""
+        problem, method, length = self.problem, self.method, self.chunk_steps
+        over = problem.layout.over
 
-def _keys(seeds: Sequence[int], stage: int) -> jax.Array:
-    return jax.vmap(lambda seed: jax.random.fold_in(jax.random.key(seed), stage))(
-        jnp.asarray(seeds, jnp.uint32)
-    )
+        def start(settings, keys):
+            def init(setting, _, key, __):
+                network_key, noise_key = jax.random.split(key)
+                params = stage.init(network_key)
+                return params, method.make(key=noise_key, **setting).init(params)
 
+            return over(init)(settings, (), keys, ())
 
-def _programs(problem: Problem, stage: Stage, method: Method, length: int):
-    """Two pure functions: one starts all runs of a stage, the other advances them."""
-
-    def start(settings, keys):
-        def init(setting, key):
-            network_key, noise_key = jax.random.split(key)
-            params = stage.init(network_key)
-            return params, method.make(key=noise_key, **setting).init(params)
-
-        return jax.vmap(init)(settings, keys)
-
-    def step(setting, carry, frozen, batch, key):
-        params, state = carry
-        value, grads = jax.value_and_grad(stage.loss)(params, frozen, batch, key)
-        # The state carries the key of the noise: the one given here is never read.
-        optimizer = optax.with_extra_args_support(method.make(key=0, **setting))
-        updates, state = optimizer.update(grads, state, params, value=value)
-        temperature = method.thermometer(state) if method.thermometer else jnp.nan
-        return (optax.apply_updates(params, updates), state), (value, temperature)
-
-    def advance(settings, carry, frozen, data, keys, chunk, examples):
-        def one(setting, carry, frozen, key):
-            batch_key, corruption_key = (
-                jax.random.fold_in(jax.random.fold_in(key, chunk), purpose)
-                for purpose in (_BATCHES, _CORRUPTION)
-            )
-            # One draw for all steps: draws inside the scan cost more.
-            shape = (length, problem.batch_size)
-            indices = jax.random.randint(batch_key, shape, 0, examples)
-            corruption = jax.random.split(corruption_key, length)
+        def one(setting, network, draws, data):
+            carry, frozen = network
 
             def body(carry, inputs):
-                indices, key = inputs
-                return step(setting, carry, frozen, problem.batch(data, indices), key)
+                index, key = inputs
+                batch = problem.batch(data, index)
 
-            return jax.lax.scan(body, carry, (indices, corruption))
+                def gradients(params, state):
+                    del state
+                    return jax.value_and_grad(stage.loss)(params, frozen, batch, key)
 
-        carry, measured = problem.over_runs(one)(settings, carry, frozen, keys)
-        return carry, jax.tree.map(jnp.transpose, measured)
+                # The state carries the key of the noise: the one given here is never read.
+                carry, value = step(gradients, method.make(key=0, **setting), carry)
+                reading = method.thermometer(carry[1]) if method.thermometer else jnp.nan
+                return carry, (value, reading)
 
-    return start, advance
+            return jax.lax.scan(body, carry, draws)
+
+        def advance(settings, carry, frozen, data, keys, chunk, examples):
+            # One draw for all steps: draws inside the scan cost more.
+            draws = problem.layout.draws(keys, chunk, (length, problem.batch_size), examples)
+            carry, measured = over(one)(settings, (carry, frozen), draws, data)
+            return carry, jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), measured)
+
+        return start, advance
 
 
 class Meter:
@@ -149,16 +153,16 @@ class Meter:
     def __init__(self, problem: Problem):
         """Nothing is compiled yet."""
         self._problem = problem
-        self._programs = [jax.jit(self._measure(stage)) for stage in problem.stages]
+        self._programs = [jax.jit(self._measuring(stage)) for stage in problem.stages]
         self._settle = [
-            jax.jit(self._settled(stage.settle)) if stage.settle else None
+            jax.jit(self._settling(stage.settle)) if stage.settle else None
             for stage in problem.stages
         ]
 
     def __call__(
         self, params: Sequence[Any], splits: Sequence[str], *, blocks: int | None = None
     ) -> dict[str, dict[str, np.ndarray]]:
-        """Means over the first `blocks` blocks, or all: `[split][metric]`, each [runs]."""
+        """Means over the first `blocks` blocks, or all: `[split][metric]`, each [networks]."""
         *frozen, point = params
         measure, settle = self._programs[len(frozen)], self._settle[len(frozen)]
         if settle:
@@ -175,14 +179,12 @@ class Meter:
             }
         return measured
 
-    def _measure(self, stage: Stage):
-        def measure(points, frozen, block):
-            return self._problem.over_runs(lambda *run: stage.measure(*run, block))(points, frozen)
+    def _measuring(self, stage: Stage):
+        over = self._problem.layout.over(
+            lambda _, network, __, block: stage.measure(*network, block)
+        )
+        return lambda point, frozen, block: over((), (point, frozen), (), block)
 
-        return measure
-
-    def _settled(self, settle):
-        def settled(params, calibration):
-            return self._problem.over_runs(lambda one: settle(one, calibration))(params)
-
-        return settled
+    def _settling(self, settle: Callable[[Any, Any], Any]):
+        over = self._problem.layout.over(lambda _, params, __, block: settle(params, block))
+        return lambda params, block: over((), params, (), block)

@@ -9,10 +9,8 @@ number of them, in the search for their settings and in the runs that are report
 """
 
 import argparse
-import pathlib
 
-from benchmarks.engine.folders import claim
-from benchmarks.engine.options import add_training_options, at_least
+from benchmarks.engine.options import add_training_options, at_least, begin_each
 
 SEARCH_SHARE = 0.2  # of the steps of the training that is reported
 PROBLEMS = ("mnistfc", "sweep", "lenet", "charlm", "small-mnistfc", "few-images", "small-lenet")
@@ -22,8 +20,9 @@ SWEPT = ("small-mnistfc", "mnistfc", "few-images")
 METHODS = ("sgd", "adam", "sgld", "entropy-sgd", "entropy-adam")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
     """The options of this benchmark."""
+    del benchmark
     known = (*PROBLEMS, *(f"{SWEEP}-{name}" for name in SWEPT), *FOR_A_GPU)
     parser.add_argument(
         "--problems",
@@ -57,20 +56,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Runs the problems one after the other; each leaves its results when it is done."""
-    output = options.output or pathlib.Path("results") / "entropy"
-    folders = {name: claim(output / name) for name in options.problems}
+    folders = begin_each(options, options.problems)
 
-    from benchmarks.data import MissingDataError
-    from benchmarks.engine import runtime
-    from benchmarks.entropy import command
+    from benchmarks.entropy import comparison, sweeping
 
-    runtime.configure()
     for name, folder in folders.items():
-        try:
-            if name.startswith(SWEEP):
-                chosen = name.removeprefix(f"{SWEEP}-")
-                command.sweep(options, folder, SWEPT if chosen == SWEEP else (chosen,))
-            else:
-                command.compare(name, options, folder)
-        except MissingDataError as error:
-            raise SystemExit(f"error: {error}") from error
+        if name.startswith(SWEEP):
+            chosen = name.removeprefix(f"{SWEEP}-")
+            sweeping.run(options, folder, SWEPT if chosen == SWEEP else (chosen,))
+        else:
+            comparison.run(name, options, folder)

@@ -13,7 +13,7 @@ import optax
 from benchmarks import data
 from benchmarks.data import ImageData
 from benchmarks.engine import networks
-from benchmarks.engine.problem import Column, Problem, Stage
+from benchmarks.engine.problem import Column, Pairs, Problem, Stage
 from benchmarks.entropy import classifiers
 from benchmarks.entropy.methods import ENTROPY_SGD, SGD, Choice
 from benchmarks.tempering import charlm
@@ -101,9 +101,8 @@ def image_problem(
         score=ERROR,
         unit="error %",
         columns=columns(ERROR, "error %", 2, [Column("training loss", "train", LOSS, 5)]),
-        stage_steps="the steps",
         calibration=train[0],
-        one_by_one=True,
+        layout=Pairs(one_by_one=True),
         deviations=True,
     )
 

@@ -9,17 +9,22 @@ images, wider ladders and momentum; the README beside this file has what came of
 
 import argparse
 import math
-import pathlib
 
-from benchmarks.engine.folders import claim
-from benchmarks.engine.options import add_output_option, add_seed_options, at_least, between
+from benchmarks.engine.options import (
+    add_output_option,
+    add_seed_options,
+    at_least,
+    begin_each,
+    between,
+)
 
 PROBLEMS = ("emnist-dropout", "emnist-lr", "cifar-dropout", "cifar-lr")
 FOR_A_GPU = ("resnet20-lr",)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
     """The options of this benchmark."""
+    del benchmark
     known = (*PROBLEMS, *FOR_A_GPU)
     parser.add_argument(
         "--problems",
@@ -64,17 +69,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Runs the problems one after the other; each leaves its results when it is done."""
-    output = options.output or pathlib.Path("results") / "exchange"
-    folders = {name: claim(output / name) for name in options.problems}
+    folders = begin_each(options, options.problems)
 
-    from benchmarks.data import MissingDataError
-    from benchmarks.engine import runtime
-    from benchmarks.exchange import command
-    from benchmarks.exchange.problems import UnfitOptionsError
+    from benchmarks.exchange import comparison
 
-    runtime.configure()
     for name, folder in folders.items():
-        try:
-            command.compare(name, options, folder)
-        except (MissingDataError, UnfitOptionsError) as error:
-            raise SystemExit(f"error: {error}") from error
+        comparison.run(name, options, folder)

@@ -1,62 +1,97 @@
-"""Runs one method after the other, with a progress bar, and keeps what each of them measured."""
+"""Trains perceptrons with every row of each method's settings; keeps what the best one measured."""
 
 from collections.abc import Callable, Sequence
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
-from benchmarks.engine.interruption import Interruption
-from benchmarks.layers.training import Chunk, Method, Task, train
+from benchmarks.engine import networks, runtime
+from benchmarks.engine.comparison import Result, Runs
+from benchmarks.engine.problem import Grid, Method, Problem, Stage
+from benchmarks.engine.training import Chunk, Meter, Trainer
 
 
-class Result:
-    """The chunks of one method, and what they say about its best setting."""
+def classification(
+    title: str,
+    data: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    sizes: Sequence[int],
+    loss: Callable[[jax.Array, jax.Array], jax.Array],
+    accuracy: Callable[[jax.Array, jax.Array], jax.Array],
+    *,
+    batch_size: int,
+    data_per_seed: bool,
+    prepare: Callable[[jax.Array], jax.Array] = lambda inputs: inputs,
+) -> Problem:
+    """A perceptron learns labels; `data` are the inputs and labels of training, then of testing.
+
+    With `data_per_seed` these arrays have a leading axis over seeds. `prepare` is for inputs.
+    """
+    init, apply = networks.functional(sizes)
+    train_inputs, train_labels, test_inputs, test_labels = map(jnp.asarray, data)
+
+    def descended(params, frozen, batch, key):
+        del frozen, key
+        inputs, labels = batch
+        return loss(apply(params, prepare(inputs)), labels)
+
+    def measure(params, frozen, examples):
+        del frozen
+        inputs, labels = examples
+        logits = apply(params, prepare(inputs))
+        return {"loss": loss(logits, labels), "accuracy": accuracy(logits, labels)}
+
+    return Problem(
+        title=title,
+        stages=[Stage(init, descended, measure)],
+        data=(train_inputs, train_labels),
+        batch=lambda data, index: (data[0][index], data[1][index]),
+        batch_size=batch_size,
+        examples=train_labels.shape[-1],
+        splits={"test": [(test_inputs, test_labels)]},
+        score="accuracy",
+        layout=Grid(data_per_seed),
+    )
+
+
+class Best(Result):
+    """What the networks of one method measured, [settings, seeds], and its best setting."""
 
     def __init__(self, method: Method):
         """Nothing measured yet."""
+        super().__init__(method.label)
         self.method = method
-        self.chunks: list[Chunk] = []
-
-    def series(self, field: str) -> np.ndarray:
-        """One field of all chunks: [chunks, settings, seeds], or [chunks] for the scalar ones."""
-        return np.array([getattr(chunk, field) for chunk in self.chunks])
 
     @property
-    def steps(self) -> int:
-        """Gradient evaluations spent by each network."""
-        return self.chunks[-1].step
+    def accuracies(self) -> np.ndarray:
+        """On test data, of all settings: [chunks, settings, seeds]."""
+        return self.curve("test", "accuracy")
 
     @property
     def best(self) -> int:
         """The setting with the highest mean test accuracy at the end."""
-        return int(np.argmax(np.mean(self.chunks[-1].test_accuracy, axis=-1)))
+        return int(np.argmax(np.mean(self.accuracies[-1], axis=-1)))
 
     @property
-    def curves(self) -> np.ndarray:
+    def accuracy_curve(self) -> np.ndarray:
         """Test accuracy of the best setting, [chunks, seeds]."""
-        return self.series("test_accuracy")[:, self.best]
+        return self.accuracies[:, self.best]
 
     @property
     def accuracy(self) -> np.ndarray:
         """Test accuracy of the best setting at the end, [seeds]."""
-        return self.curves[-1]
+        return self.accuracy_curve[-1]
 
-    @property
-    def networks(self) -> int:
-        """How many networks were trained at once."""
-        return self.chunks[-1].test_accuracy.size
-
-    @property
-    def seconds_per_step(self) -> float:
-        """Of all networks together; the median forgives a chunk that other programs disturbed."""
-        return float(np.median(self.series("seconds_per_step")))
+    def means(self, field: str) -> np.ndarray:
+        """Of what has one value per step, over the steps of each chunk: [chunks, ...]."""
+        return np.array([_mean_over_steps(getattr(chunk, field)) for chunk in self.chunks])
 
     @property
     def temperature(self) -> np.ndarray | None:
         """Of the hidden layers under the best setting, over the run's second half; [seeds]."""
         if self.method.thermometer is None:
             return None
-        readings = self.series("temperature")[:, self.best]
+        readings = self.means("temperature")[:, self.best]
         return readings[len(readings) // 2 :].mean(axis=0)
 
     @property
@@ -66,39 +101,28 @@ class Result:
         return None if name is None else self.method.settings[self.best][name]
 
 
+@jax.jit
+def _mean_over_steps(values: jax.Array) -> jax.Array:
+    return jnp.mean(values, axis=0)
+
+
 def compare(
-    task: Task,
+    problem: Problem,
     methods: Sequence[Method],
     *,
     seeds: Sequence[int],
     steps: int,
     chunks: int,
-    report: Callable[[list[Result]], None],
+    report: Callable[[list[Best]], None],
+    keep: Callable[[Best, Chunk], None] | None = None,
 ) -> None:
-    """Trains with every method, then reports; after Ctrl-C it reports what there is."""
-    results: list[Result] = []
-    width = max(len(method.label) for method in methods)
-    with Interruption() as interruption:
-        try:
-            for method in methods:
-                result = Result(method)
-                with tqdm(total=steps, desc=method.label.ljust(width), unit="step") as bar:
-                    bar.set_postfix_str("compiling")
-                    for chunk in train(task, method, seeds=seeds, steps=steps, chunks=chunks):
-                        if not result.chunks:
-                            results.append(result)
-                        result.chunks.append(chunk)
-                        _show(bar, result)
-                        interruption.check()
-        finally:
-            report(results)
-        interruption.check()
+    """Trains with every method, then reports; after Ctrl-C it reports what there is.
 
-
-def _show(bar: tqdm, result: Result) -> None:
-    """Moves the progress bar to the end of the last chunk."""
-    loss = np.mean(result.chunks[-1].train_loss[result.best])
-    accuracy = np.mean(result.accuracy)
-    bar.set_postfix_str(f"loss {loss:.3f}, test accuracy {accuracy:.1%}", refresh=False)
-    bar.total = max(bar.total, result.steps)  # steps are rounded up to whole chunks
-    bar.update(result.steps - bar.n)
+    The steps are rounded up to a multiple of `chunks`; `keep` is shown every chunk.
+    """
+    results: list[Best] = []
+    with runtime.interruptible(lambda: report(results)) as check:
+        train = Runs(Meter(problem), results, seeds, chunks, check, keep)
+        for method in methods:
+            trainer = Trainer(problem, method, -(-steps // chunks))
+            train(trainer, Best(method), method.settings)

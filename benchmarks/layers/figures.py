@@ -1,7 +1,8 @@
 """Pictures: accuracy against steps, and what the planar classifiers have learnt."""
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import jax
 import matplotlib.pyplot as plt
@@ -10,10 +11,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, LinearSegmentedColormap
 from matplotlib.ticker import FuncFormatter
 
-from benchmarks.engine import networks
-from benchmarks.engine.figures import COLOURS
-from benchmarks.layers.comparison import Result
-from benchmarks.layers.training import Task
+from benchmarks.data import PlanarData
+from benchmarks.engine import figures
+from benchmarks.layers.comparison import Best
 
 # Blue and vermilion of that palette for the two classes: pale for the areas, dark for the points.
 AREAS, POINTS = ("#5FAAD6", "#F0A26B"), ("#00456B", "#8A3B00")
@@ -21,47 +21,50 @@ GRID_POINTS = 240
 
 
 def learning_curves(
-    results: Sequence[Result], path: pathlib.Path, title: str, *, errors: bool = False
+    results: Sequence[Best], path: pathlib.Path, title: str, *, errors: bool = False
 ) -> None:
     """Test accuracy, or error, against steps: mean over seeds, and a band of +- one std."""
     figure, axes = plt.subplots(figsize=(8.5, 4.6), layout="constrained")
     best_last = sorted(results, key=lambda result: result.accuracy.mean())
     for order, result in enumerate(best_last):
-        colour = COLOURS[result.method.label]
-        scores = 100 * (1 - result.curves if errors else result.curves)
-        steps = result.series("step")
-        mean, spread = scores.mean(axis=1), scores.std(axis=1)
+        curve = result.accuracy_curve
+        scores = 100 * (1 - curve if errors else curve)
         thermal = any("temperature" in name for name in result.method.settings[0])
-        axes.plot(
-            steps,
-            mean,
-            color=colour,
+        figures.band(
+            axes,
+            result.series("step"),
+            scores,
+            deviation=True,
+            color=figures.colour_of(result.label),
             linestyle="-" if thermal else "--",
             linewidth=2,
             zorder=3 + order,
-            label=f"{result.method.label}, {mean[-1]:.{2 if errors else 1}f} %",
-        )
-        axes.fill_between(
-            steps, mean - spread, mean + spread, color=colour, alpha=0.15, linewidth=0
+            label=f"{result.label}, {scores[-1].mean():.{2 if errors else 1}f} %",
         )
     axes.set_title(title)
-    axes.set_xlabel("gradient evaluations per network")
     axes.set_ylabel(f"test {'error' if errors else 'accuracy'} (%), mean ± std over seeds")
     if errors:
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.set_xlim(left=0)
-    axes.grid(alpha=0.3, which="both")
+        for side in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+            side(FuncFormatter(lambda value, _: f"{value:g}"))
+    figures.over_steps(axes)
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles[::-1], labels[::-1], loc="outside right center", frameon=False)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+    figures.save(figure, path, dpi=120)
 
 
-def level_sets(results: Sequence[Result], task: Task, path: pathlib.Path, title: str) -> None:
-    """One panel per method: the network of its median seed, and the points it was trained on."""
+def level_sets(
+    results: Sequence[Best],
+    networks: Mapping[str, Any],
+    apply: Callable,
+    data: PlanarData,
+    path: pathlib.Path,
+    title: str,
+) -> None:
+    """One panel per method: the network of its median seed, and the points it was trained on.
+
+    `networks` have leaves [settings, seeds, ...]; `apply(params, points)` gives their logits.
+    """
     columns = min(4, len(results))
     rows = -(-len(results) // columns)
     figure, panels = plt.subplots(
@@ -73,25 +76,24 @@ def level_sets(results: Sequence[Result], task: Task, path: pathlib.Path, title:
         sharex=True,
         sharey=True,
     )
-    points, labels = task.data[0], task.data[1]
+    points, labels = data[:2]
     low, high = points.min(axis=(0, 1)), points.max(axis=(0, 1))
     margin = 0.08 * (high - low)
     x, y = (
         np.linspace(a, b, GRID_POINTS) for a, b in zip(low - margin, high + margin, strict=True)
     )
     grid = np.stack(np.meshgrid(x, y), axis=-1).astype(np.float32)
-    _, apply = networks.functional(task.sizes)
     probability = jax.jit(lambda params: jax.nn.sigmoid(apply(params, grid)[..., 0]))
     levels = np.linspace(0, 1, 11)
     shades = LinearSegmentedColormap.from_list("classes", [AREAS[0], "white", AREAS[1]])
     for panel, result in zip(panels.flat, results, strict=False):
         seed = int(np.argsort(result.accuracy)[len(result.accuracy) // 2])
-        params = jax.tree.map(lambda leaf: leaf[result.best, seed], result.chunks[-1].params)  # noqa: B023
+        params = jax.tree.map(lambda leaf: leaf[result.best, seed], networks[result.label])  # noqa: B023
         panel.contourf(x, y, probability(params), levels, cmap=shades)
         for label, colour in enumerate(POINTS):
             chosen = points[seed][labels[seed] == label]
             panel.plot(*chosen.T, ".", color=colour, markersize=2)
-        panel.set_title(f"{result.method.label}: {100 * result.accuracy[seed]:.1f} %", fontsize=10)
+        panel.set_title(f"{result.label}: {100 * result.accuracy[seed]:.1f} %", fontsize=10)
     for panel in panels.flat[len(results) :]:
         panel.axis("off")
     figure.supxlabel("x", fontsize=10)
@@ -99,5 +101,4 @@ def level_sets(results: Sequence[Result], task: Task, path: pathlib.Path, title:
     figure.suptitle(f"{title}: probability of class 1 and the training points, median seed")
     scale = ScalarMappable(BoundaryNorm(levels, shades.N), shades)
     figure.colorbar(scale, ax=panels, label="probability of class 1", shrink=0.8)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    figures.save(figure, path)

@@ -1,4 +1,4 @@
-"""`python -m benchmarks spiral` and `trig`: eight methods on a hard problem in the plane.
+"""Eight methods on two hard problems in the plane.
 
 Every method has the same number of gradient evaluations, the same data, minibatches and initial
 networks. A rival without heat gets a grid of settings, and its best row by *test* accuracy is
@@ -6,50 +6,63 @@ reported: that favours it, as LOL and AdLaLa run at one setting fixed beforehand
 """
 
 import argparse
-import pathlib
+from collections.abc import Sequence
 
-from benchmarks.engine.folders import claim
-from benchmarks.engine.options import add_training_options, at_least
+import numpy as np
 
+from benchmarks.data import PlanarData
+from benchmarks.engine import networks
+from benchmarks.engine.options import begin
+from benchmarks.engine.problem import Problem
+from benchmarks.engine.settings import select
+from benchmarks.layers import comparison, figures, report, settings
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of one planar benchmark."""
-    parser.add_argument(
-        "--steps",
-        type=at_least(1),
-        help="gradients per network (default: 40000 for spiral, 100000 for trig)",
-    )
-    add_training_options(
-        parser,
-        seeds=20,
-        chunks=40,
-        methods="sgd, rmsprop, adam, adam-tuned, sgld, langevin, lol, adlala",
-        output="results/ and the benchmark's name",
-    )
+SIZES = (2, 100, 1)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Trains, prints the table, saves results and pictures."""
-    output = claim(options.output or pathlib.Path("results") / options.benchmark)
-
-    from benchmarks.engine import runtime
-    from benchmarks.layers import comparison, figures, report, settings
-
-    runtime.configure()
-    problem = settings.PROBLEMS[options.benchmark]
+    """One of the two, as a command."""
+    output = begin(options)
+    planar = settings.PROBLEMS[options.benchmark]
     seeds = range(options.first_seed, options.first_seed + options.seeds)
-    task = problem.task(seeds)
+    data = draw(planar, seeds)
+    trained = {}  # networks by label, at the end of the last chunk
+
+    def keep(result, chunk):
+        trained[result.label] = chunk.params[-1]
 
     def save(results):
-        if report.save(output, problem.title, results):
-            figures.learning_curves(results, output / "accuracy.png", problem.title)
-            figures.level_sets(results, task, output / "level_sets.png", problem.title)
+        if report.save(output, planar.title, results):
+            figures.learning_curves(results, output / "accuracy.png", planar.title)
+            _, apply = networks.functional(SIZES)
+            path = output / "level_sets.png"
+            figures.level_sets(results, trained, apply, data, path, planar.title)
 
     comparison.compare(
-        task,
-        settings.select(problem.methods, options.methods),
+        problem(planar, data),
+        select(planar.methods, options.methods),
         seeds=seeds,
-        steps=options.steps or problem.steps,
+        steps=options.steps or planar.steps,
         chunks=options.chunks,
         report=save,
+        keep=keep,
+    )
+
+
+def draw(planar: settings.Planar, seeds: Sequence[int]) -> PlanarData:
+    """Data of their own for these seeds, along the first axis."""
+    arrays = zip(*(planar.draw(seed) for seed in seeds), strict=True)
+    return PlanarData(*(np.stack(array) for array in arrays))
+
+
+def problem(planar: settings.Planar, data: PlanarData) -> Problem:
+    """The classification of these points."""
+    return comparison.classification(
+        planar.title,
+        data,
+        SIZES,
+        networks.binary_loss,
+        networks.binary_accuracy,
+        batch_size=planar.batch_size,
+        data_per_seed=True,
     )

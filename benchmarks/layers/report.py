@@ -1,18 +1,32 @@
-"""Tables and files of a finished, or interrupted, comparison."""
+"""The table and the numbers of methods at their best settings."""
 
-import json
 import pathlib
-import shlex
-import sys
 from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.engine import markdown, runtime
-from benchmarks.layers.comparison import Result
+from benchmarks.engine import report
+from benchmarks.layers.comparison import Best
 
 
-def table(results: Sequence[Result], *, errors: bool = False) -> str:
+def save(output: pathlib.Path, title: str, results: Sequence[Best], *, errors=False) -> bool:
+    """Prints and writes them; returns whether there was anything to save."""
+    if not results:
+        print(f"{title}: nothing was finished")
+        return False
+    seeds = results[0].accuracy.size
+    heading = report.heading(title, seeds, "standard deviation over seeds")
+    methods = {result.label: _summary(result) for result in results}
+    report.save(
+        output,
+        (heading, table(results, errors=errors)),
+        report.facts(title) | {"methods": methods},
+        _arrays(results),
+    )
+    return True
+
+
+def table(results: Sequence[Best], *, errors: bool = False) -> str:
     """A markdown table, one line per method; accuracies, or error rates, in percent."""
     columns = (
         "method",
@@ -23,56 +37,25 @@ def table(results: Sequence[Result], *, errors: bool = False) -> str:
         "hidden temperature, measured / set",
         "setting",
     )
-    return markdown.table(columns, [_row(result, errors) for result in results])
+    return report.table(columns, [_row(result, errors) for result in results])
 
 
-def save(output: pathlib.Path, title: str, results: Sequence[Result], *, errors=False) -> bool:
-    """Prints the table; writes `table.md`, `results.json` and, for all curves, `curves.npz`.
-
-    Returns whether there was anything to save.
-    """
-    if not results:
-        print(f"{title}: nothing was finished")
-        return False
-    output.mkdir(parents=True, exist_ok=True)
-    seeds = results[0].accuracy.size
-    command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
-    heading = (
-        f"## {title}\n\n`{command}`, {seeds} seeds (mean ± standard deviation over seeds), "
-        f"{runtime.versions()}, {runtime.machine()}\n"
-    )
-    body = table(results, errors=errors)
-    print(f"\n{heading}\n{body}\n", flush=True)  # first of all, for a disk may be full
-    (output / "table.md").write_text(f"{heading}\n{body}\n", encoding="utf-8")
-    summary = {
-        "title": title,
-        "command": command,
-        "versions": runtime.versions(),
-        "machine": runtime.machine(),
-        "methods": {result.method.label: _summary(result) for result in results},
-    }
-    (output / "results.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
-    np.savez_compressed(output / "curves.npz", allow_pickle=False, **_arrays(results))
-    print(f"saved in {output}/", flush=True)
-    return True
-
-
-def _row(result: Result, errors: bool) -> tuple[str, ...]:
+def _row(result: Best, errors: bool) -> tuple[str, ...]:
     scores = 100 * (1 - result.accuracy if errors else result.accuracy)
     digits = 2 if errors else 1
     worst = scores.max() if errors else scores.min()
     return (
-        result.method.label,
+        result.label,
         f"{result.steps:,}",
         f"{scores.mean():.{digits}f} ± {scores.std():.{digits}f}",
         f"{worst:.{digits}f}",
-        f"{1e3 * result.seconds_per_step:.3g} ({result.networks})",
+        f"{1e3 * result.seconds_per_step:.3g} ({result.accuracies[-1].size})",
         _temperatures(result),
         _setting(result),
     )
 
 
-def _setting(result: Result) -> str:
+def _setting(result: Best) -> str:
     """The best row of the grid, by the names of its hyperparameters."""
     row = ", ".join(
         f"{name.replace('_', ' ')} {value:g}"
@@ -82,7 +65,7 @@ def _setting(result: Result) -> str:
     return row if count == 1 else f"{row} (best of {count})"
 
 
-def _temperatures(result: Result) -> str:
+def _temperatures(result: Best) -> str:
     measured, target = result.temperature, result.set_temperature
     if measured is None:
         return "-"
@@ -91,33 +74,43 @@ def _temperatures(result: Result) -> str:
     return f"{measured.mean():.3e} / {target:.3g} ({measured.mean() / target:.3f})"
 
 
-def _summary(result: Result) -> dict:
+def _summary(result: Best) -> dict:
     """What `results.json` says of one method: every setting, and which was best."""
-    last = result.chunks[-1]
     temperature = result.temperature
+    lasts = {name: array[-1] for name, array in _curves(result).items()}
     return {
         "steps": result.steps,
         "seconds_per_step": result.seconds_per_step,
-        "networks": result.networks,
+        "networks": result.accuracies[-1].size,
         "best_setting": result.best,
         "hidden_temperature": None if temperature is None else temperature.tolist(),
         "set_temperature": result.set_temperature,
         "settings": [
             {
                 "hyperparameters": dict(row),
-                "test_accuracy": last.test_accuracy[index].tolist(),
-                "test_loss": last.test_loss[index].tolist(),
-                "train_loss": last.train_loss[index].tolist(),
+                **{
+                    name: lasts[name][index].tolist()
+                    for name in ("test_accuracy", "test_loss", "train_loss")
+                },
             }
             for index, row in enumerate(result.method.settings)
         ],
     }
 
 
-def _arrays(results: Sequence[Result]) -> dict[str, np.ndarray]:
-    fields = ("step", "train_loss", "test_loss", "test_accuracy", "temperature")
+def _curves(result: Best) -> dict[str, np.ndarray]:
     return {
-        f"{result.method.label}/{field}": result.series(field)
+        "step": result.series("step"),
+        "train_loss": result.means("loss"),
+        "test_loss": result.curve("test", "loss"),
+        "test_accuracy": result.accuracies,
+        "temperature": result.means("temperature"),
+    }
+
+
+def _arrays(results: Sequence[Best]) -> dict[str, np.ndarray]:
+    return {
+        f"{result.label}/{name}": array
         for result in results
-        for field in fields
+        for name, array in _curves(result).items()
     }

@@ -7,44 +7,23 @@ seeds in its last round) on other seeds; the authors' own settings for AdLaLa ar
 `thermo_optax.adlala`, and reach less on the spiral (84 % after 40,000 steps).
 """
 
-import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-import numpy as np
-
 from benchmarks.data import PlanarData, spiral, trigonometric
-from benchmarks.engine import networks
+from benchmarks.engine.problem import Method
+from benchmarks.engine.settings import grid
 from benchmarks.layers import methods
-from benchmarks.layers.training import Method, Task
 
 
-def grid(**values: Iterable[float]) -> list[dict[str, float]]:
-    """Every combination of the values, as rows."""
-    return [dict(zip(values, row, strict=True)) for row in itertools.product(*values.values())]
-
-
-class Problem(NamedTuple):
-    """A planar problem: its data, and how each method trains on it."""
+class Planar(NamedTuple):
+    """A problem in the plane: its data, and how each method trains on it."""
 
     title: str
-    draw: Callable[[int], PlanarData]
+    draw: Callable[[int], PlanarData]  # for a seed
     batch_size: int
     steps: int
     methods: Mapping[str, Method]
-
-    def task(self, seeds: Sequence[int]) -> Task:
-        """The problem for these seeds, each with data of its own."""
-        arrays = zip(*(self.draw(seed) for seed in seeds), strict=True)
-        data = PlanarData(*(np.stack(array) for array in arrays))
-        return Task(
-            data=data,
-            data_per_seed=True,
-            sizes=(2, 100, 1),
-            loss=networks.binary_loss,
-            accuracy=networks.binary_accuracy,
-            batch_size=self.batch_size,
-        )
 
 
 ADAM_RATES = (0.001, 0.002, 0.003, 0.005, 0.01, 0.02)
@@ -54,7 +33,7 @@ SGD_ROWS = [
 ]
 
 PROBLEMS = {
-    "spiral": Problem(
+    "spiral": Planar(
         title="4-turn spiral",
         draw=spiral,
         batch_size=25,
@@ -97,7 +76,7 @@ PROBLEMS = {
             ),
         },
     ),
-    "trig": Problem(
+    "trig": Planar(
         title="Trigonometric problem",
         draw=trigonometric,
         batch_size=50,
@@ -163,17 +142,3 @@ IMAGE_METHODS = {
         )
     ),
 }
-
-
-def select(methods: Mapping[str, Method], names: Sequence[str] | None) -> list[Method]:
-    """The methods of these names, or all."""
-    return [methods[name] for name in select_names(methods, names)]
-
-
-def select_names(known: Iterable[str], names: Sequence[str] | None) -> list[str]:
-    """These names, all of them known, or all that are known."""
-    known = list(known)
-    unknown = [name for name in names or () if name not in known]
-    if unknown:
-        raise SystemExit(f"no method is called {unknown[0]!r}; known: {', '.join(known)}")
-    return list(names or known)

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from tqdm import tqdm
 
 import thermo_optax as to
+from benchmarks.engine.training import step
 from benchmarks.sampling.report import Section
 
 T, LEARNING_RATE, MOMENTUM = 1.0, 0.01, 0.9
@@ -103,14 +103,11 @@ def _simulate(steps: int, x: jax.Array, key: jax.Array):
     def loss(x):
         return jnp.sum(jnp.square(x)) / 2
 
-    def step(carry, _):
-        x, state = carry
-        value, grads = jax.value_and_grad(loss)(x)
-        updates, state = tx.update(grads, state, x, value=value)
-        carry = optax.apply_updates(x, updates), state
-        return carry, (to.tempering_state(state).alpha, value / x.size)
+    def body(carry, _):
+        carry, value = step(lambda x, _: jax.value_and_grad(loss)(x), tx, carry)
+        return carry, (to.tempering_state(carry[1]).alpha, value / x.size)
 
-    _, records = jax.lax.scan(step, (x, tx.init(x)), length=steps)
+    _, records = jax.lax.scan(body, (x, tx.init(x)), length=steps)
     return records
 
 

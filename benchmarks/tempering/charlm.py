@@ -1,4 +1,4 @@
-"""`python -m benchmarks charlm`: a character-level LSTM on War and Peace, or Tiny Shakespeare.
+"""A character-level LSTM on War and Peace, or Tiny Shakespeare.
 
 The paper that `benchmarks.tempering` names trains "the same model architecture" as A. Karpathy et
 al. on War and Peace; that is read as what it says of its other text, 3 layers of LSTM with 64 units
@@ -15,13 +15,14 @@ memory, and on as many pieces spread over the training text.
 """
 
 import argparse
-import pathlib
 
-from benchmarks.engine.folders import claim
-from benchmarks.engine.options import at_least
-from benchmarks.tempering import command
+import jax.numpy as jnp
+import numpy as np
 
-TITLES = {"warpeace": "War and Peace", "tinyshakespeare": "Tiny Shakespeare"}
+from benchmarks import data
+from benchmarks.engine.problem import Column, Problem, streams
+from benchmarks.tempering import TEXTS, recurrent
+
 STREAMS, MEASURED = 100, 50_000  # pieces of text, and characters, that are measured at once
 CENTRES = {
     "sgd": 1.0,
@@ -33,38 +34,9 @@ CENTRES = {
 }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the language model benchmark."""
-    parser.add_argument(
-        "--text",
-        choices=tuple(TITLES),
-        default="warpeace",
-        help="found, or downloaded (default: %(default)s)",
-    )
-    for name, default, meaning in (
-        ("--units", 64, "of LSTM per layer"),
-        ("--layers", 1, "of LSTM; the paper's 3"),
-        ("--batch-size", 32, "pieces of text per gradient"),
-        ("--length", 50, "characters per piece"),
-    ):
-        parser.add_argument(
-            name, type=at_least(1), default=default, help=f"{meaning} (default: %(default)s)"
-        )
-    command.add_arguments(parser, steps=1600, per="", chunks=16)
-
-
-def run(options: argparse.Namespace) -> None:
-    """The benchmark as a command: missing data end it with a message instead of a traceback."""
-    output = claim(options.output or pathlib.Path("results") / options.benchmark)
-
-    from benchmarks.data import MissingDataError, load_text
-    from benchmarks.engine import runtime
-
-    runtime.configure()
-    try:
-        text = load_text(options.text)
-    except MissingDataError as error:
-        raise SystemExit(f"error: {error}") from error
+def load(options: argparse.Namespace) -> tuple[Problem, str]:
+    """The problem, and what is to be said of it above the table."""
+    text = data.load_text(options.text)
     layers = f"{options.layers} x {options.units} LSTM"
     notes = (
         f"{len(text.train):,} characters for training, {len(text.test):,} for testing, "
@@ -72,23 +44,17 @@ def run(options: argparse.Namespace) -> None:
     )
     task = problem(
         text,
-        f"{TITLES[options.text]}, {layers}",
+        f"{TEXTS[options.text]}, {layers}",
         units=options.units,
         layers=options.layers,
         batch_size=options.batch_size,
         length=options.length,
     )
-    command.run(options, task, CENTRES, notes, output)
+    return task, notes
 
 
 def problem(text, title, *, units, layers, batch_size, length, measured=MEASURED):
     """The prediction of this text; about `measured` characters are measured at once."""
-    import jax.numpy as jnp
-    import numpy as np
-
-    from benchmarks.engine.problem import Column, Problem, streams
-    from benchmarks.tempering import recurrent
-
     count = max(1, round(len(text.test) / measured))
     piece = (min(len(text.test), len(text.validation)) - 1) // (count * STREAMS)
     pieces = {
@@ -116,5 +82,4 @@ def problem(text, title, *, units, layers, batch_size, length, measured=MEASURED
                 Column(f"perplexity, {split}", split, score, 3, np.exp),
             )
         ],
-        stage_steps="the steps",
     )

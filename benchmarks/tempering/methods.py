@@ -17,11 +17,12 @@ import optax
 
 import thermo_optax as to
 from benchmarks.engine.problem import Method
-from benchmarks.engine.rates import half_decades
+from benchmarks.engine.settings import half_decades
 
 MOMENTUM = 0.9
 SGD, CTLD = "sgd", "ctld"
 CTLD_LIKE_SGD = "CTLD at SGD's learning rate"
+PLAIN = ("SGD with momentum", "RMSprop", "Adam")  # trained without heat
 
 
 def all_methods(
@@ -48,6 +49,7 @@ def all_methods(
             maker,
             [{"learning_rate": rate, **others} for rate in half_decades(centres[name], count)],
             thermometer,
+            planned=True,
         )
         for name, (label, maker, others, thermometer) in kinds.items()
     }

@@ -1,4 +1,4 @@
-"""`python -m benchmarks sda`: greedy layer-wise training of a stacked denoising autoencoder.
+"""Greedy layer-wise training of a stacked denoising autoencoder.
 
 784-500-500-2000-10 on MNIST, as in section 5.1 of the paper that `benchmarks.tempering` names; it
 switches to the next layer after 100,000 iterations each, which `--steps 100000` does. Readings of
@@ -15,10 +15,12 @@ rate too, on the last 5,000 of the 60,000 training images, which the search leav
 """
 
 import argparse
-import pathlib
 
-from benchmarks.engine.folders import claim
-from benchmarks.tempering import command
+import jax.numpy as jnp
+
+from benchmarks import data
+from benchmarks.engine.problem import Column, Problem
+from benchmarks.tempering import autoencoder
 
 SIZES = (784, 500, 500, 2000, 10)
 BATCH_SIZE = 64
@@ -35,42 +37,19 @@ CENTRES = {
 }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the autoencoder benchmark."""
-    command.add_arguments(parser, steps=400, per="layer and ", chunks=8)
-
-
-def run(options: argparse.Namespace) -> None:
-    """The benchmark as a command: missing data end it with a message instead of a traceback."""
-    output = claim(options.output or pathlib.Path("results") / options.benchmark)
-
-    from benchmarks.data import MissingDataError, load_images
-    from benchmarks.engine import runtime
-
-    runtime.configure()
-    try:
-        images = load_images("mnist")
-    except MissingDataError as error:
-        raise SystemExit(f"error: {error}") from error
+def load(options: argparse.Namespace) -> tuple[Problem, str]:
+    """The problem, and what is to be said of it above the table."""
+    del options
+    images = data.load_images("mnist")
     notes = (
         f"Batches of {BATCH_SIZE}; MSE on the {len(images.test_images):,} test images and on the "
         f"first {TRAIN_MEASURED:,} training images, without dropout."
     )
-    command.run(
-        options,
-        problem(images.train_images, images.test_images),
-        CENTRES,
-        notes,
-        output,
-    )
+    return problem(images.train_images, images.test_images), notes
 
 
 def problem(train_images, test_images, sizes=SIZES, *, block=BLOCK, validation=VALIDATION):
     """The autoencoder for these images; `validation` are kept from the search."""
-    import jax.numpy as jnp
-
-    from benchmarks.engine.problem import Column, Problem
-    from benchmarks.tempering import autoencoder
 
     def blocks(images):
         return list(images.reshape(-1, block, *images.shape[1:]))

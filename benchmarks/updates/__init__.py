@@ -14,8 +14,9 @@ TREES = ("mlp1.7M", "flat10M", "tfm10M")
 PROBLEMS = ("mlp", "logistic", "gaussian")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
     """The options of this benchmark."""
+    del benchmark
     parser.add_argument(
         "--rounds",
         type=at_least(1),

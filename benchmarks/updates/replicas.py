@@ -9,7 +9,6 @@ import numpy as np
 import optax
 
 import thermo_optax as to
-from benchmarks.engine.interruption import Interruption
 from benchmarks.engine.networks import class_loss
 from benchmarks.exchange import lenet
 from benchmarks.updates import clock
@@ -20,7 +19,7 @@ WAYS = REPLICATED, EXCHANGED = "replicate", "replica_exchange"
 TITLE = f"{REPLICAS} replicas of LeNet-5, batch {BATCH}, exchange every {PERIOD} steps"
 
 
-def measure(rounds: int, interruption: Interruption) -> clock.Times:
+def measure(rounds: int, check: Callable[[], None]) -> clock.Times:
     """Seconds per step of all replicas together; `ALONE` runs them one after the other."""
     draw = np.random.default_rng(0)
     images = jnp.asarray(draw.normal(size=(STEPS, BATCH, 28, 28, 1)), jnp.float32)
@@ -34,7 +33,7 @@ def measure(rounds: int, interruption: Interruption) -> clock.Times:
     }
     turns = {}
     for name, tx in transformations.items():
-        interruption.check()
+        check()
         carry = jax.tree.map(jnp.copy, (params, tx.init(params)))
         program = clock.build(_epoch(tx, jax.vmap), *carry, batches)
         turns[name] = clock.advancing(program.run, carry, (batches,), units=STEPS)
@@ -46,7 +45,7 @@ def measure(rounds: int, interruption: Interruption) -> clock.Times:
 
     carries = tuple(jax.tree.map(jnp.copy, (one, sgd.init(one))) for _ in range(REPLICAS))
     turns[ALONE] = clock.advancing(all_alone, carries, units=STEPS)
-    return clock.interleave(turns, rounds, TITLE, interruption)
+    return clock.interleave(turns, rounds, TITLE, check)
 
 
 def _init(key: jax.Array) -> Any:

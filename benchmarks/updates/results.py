@@ -1,7 +1,6 @@
-"""Everything that a run has measured so far, and how it is written down."""
+"""Everything that a run has measured so far, and all its numbers."""
 
 import dataclasses
-import json
 import pathlib
 import platform
 from collections.abc import Sequence
@@ -54,9 +53,9 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def save_json(results: Results, targets: Sequence, command: str, path: pathlib.Path) -> None:
+def numbers(results: Results, targets: Sequence, command: str) -> dict:
     """Every number, per round where there are rounds, for whoever wants to look again."""
-    content = {
+    return {
         "command": command,
         "environment": environment(results),
         "rounds": results.rounds,
@@ -81,7 +80,6 @@ def save_json(results: Results, targets: Sequence, command: str, path: pathlib.P
             for name, one in results.efficiency.items()
         },
     }
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def _costs(costs: UpdateCosts) -> dict:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.engine import markdown
+from benchmarks.engine import report
 from benchmarks.updates import clock, lookups, noise, replicas
 from benchmarks.updates.contenders import INNER_STEPS
 from benchmarks.updates.cost import COPY, UpdateCosts
@@ -27,7 +27,7 @@ def document(results: Results, command: str) -> str:
 
 
 def _section(title: str, text: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return f"## {title}\n\n{text}{markdown.table(columns, rows)}\n"
+    return f"## {title}\n\n{text}{report.table(columns, rows)}\n"
 
 
 def _targets(results: Results) -> str:

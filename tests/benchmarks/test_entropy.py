@@ -1,5 +1,6 @@
 """The benchmark of local entropy: where it evaluates, what it compares, what it leaves behind."""
 
+import argparse
 import json
 
 import jax
@@ -14,9 +15,19 @@ pytest.importorskip("matfree")
 import thermo_optax as to
 from benchmarks import cli, data
 from benchmarks.data import images
-from benchmarks.engine import comparison, networks, runtime
+from benchmarks.engine import networks, runtime
+from benchmarks.engine.comparison import Search, Tuned
+from benchmarks.engine.problem import Pairs
 from benchmarks.engine.training import Chunk, Trainer
-from benchmarks.entropy import SWEPT, classifiers, command, curvature, methods, problems, sweeping
+from benchmarks.entropy import (
+    SWEPT,
+    classifiers,
+    comparison,
+    curvature,
+    methods,
+    problems,
+    sweeping,
+)
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 10, 60).astype(np.uint8)
@@ -173,7 +184,7 @@ def test_local_entropy_is_evaluated_at_the_outer_point():
 def test_networks_in_turn_train_as_they_do_at_once():
     in_turn = tiny_problem(TINY_PLAIN)
     (one,) = trained(in_turn, "sgd", 3)
-    (other,) = trained(in_turn._replace(one_by_one=False), "sgd", 3)
+    (other,) = trained(in_turn._replace(layout=Pairs()), "sgd", 3)
     np.testing.assert_allclose(one.loss, other.loss, rtol=1e-5)
     assert one.loss.shape == (3, 2)
 
@@ -190,8 +201,8 @@ def test_solutions_are_matched_where_every_run_has_come():
     solutions = curvature.Solutions(tiny_problem())
     curves = {"A": [[3, 3], [1, 2], [0.2, 0.1]], "B": [[2, 0.9], [0.5, 0.8], [0.6, 0.7]]}
     for label, losses in curves.items():
-        search = comparison.Search([{"learning_rate": 1.0}], np.zeros(1), 1)
-        result = comparison.Result(label, label, search, search.rows[0], 3)
+        search = Search([{"learning_rate": 1.0}], np.zeros(1), 1)
+        result = Tuned(label, label, search, search.rows[0], 3)
         for step, loss in enumerate(losses):
             result.curves.append({"train": {"loss": np.array(loss)}})
             chunk = Chunk(0, step, 0.0, np.zeros(1), np.zeros(1), (np.full(2, float(step)),))
@@ -218,7 +229,7 @@ def tiny_experiments(monkeypatch):
             40, lambda: tiny_problem(TINY_PLAIN), choices, curvature=True, chunks=4
         ),
     }
-    for module in (command, sweeping):
+    for module in (comparison, sweeping):
         monkeypatch.setattr(module, "EXPERIMENTS", tiny)
     for name, value in (("LANCZOS", 4), ("MOST_PRODUCTS", 20), ("DRAWS", 2)):
         monkeypatch.setattr(curvature, name, value)
@@ -259,7 +270,8 @@ def test_every_sweep_has_its_rates():
 @pytest.mark.slow
 def test_the_sweep_shows_every_rate_to_both(tiny_experiments, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sweeping, "SWEEPS", {"mnistfc": sweeping.Sweep(40, (0.1, 1e6))})
-    sweeping.run(tmp_path, ["mnistfc"], (0, 1), command.METHOD_COLOURS)
+    options = argparse.Namespace(first_seed=0, seeds=2, steps=None)
+    sweeping.run(options, tmp_path, ["mnistfc"])
     found = np.load(tmp_path / "sweep.npz")
     table = (tmp_path / "table.md").read_text()
     assert table.strip() in capsys.readouterr().out

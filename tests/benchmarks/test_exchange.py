@@ -14,8 +14,8 @@ pytest.importorskip("matplotlib")
 from benchmarks import cli, data
 from benchmarks.data import ImageData
 from benchmarks.engine import runtime
-from benchmarks.exchange import engine, lenet, problems, report, resnet
-from benchmarks.exchange.engine import ARMS, Plan, Trainer
+from benchmarks.exchange import arms, lenet, problems, report, resnet
+from benchmarks.exchange.arms import ARMS, Plan, Trainer
 from tests.compiling import quick_jit
 
 RNG = np.random.default_rng(0)
@@ -51,7 +51,7 @@ def experiment(hyperparameter=problems.LEARNING_RATE, **options):
 
 
 def trainer(one, replicas=4, c=1.0, plan=PLAN, ends=None):
-    ladder = engine.ladder_between(*(ends or one.ladder), replicas)
+    ladder = arms.ladder_between(*(ends or one.ladder), replicas)
     return Trainer(one, problems.split(TINY, 60, 40, 20), ladder, c, plan)
 
 
@@ -195,10 +195,10 @@ def test_what_is_measured(accepting):
 def outcome(validation, test):
     """Of one seed, two replicas and three times, for both arms."""
     records = [
-        engine.Record(10 * k, np.array([v, v]), np.array([t, t]), np.zeros(2), np.array([1, 0]))
+        arms.Record(10 * k, np.array([v, v]), np.array([t, t]), np.zeros(2), np.array([1, 0]))
         for k, (v, t) in enumerate(zip(validation, test, strict=True))
     ]
-    run = engine.Arm(records, np.zeros([0, 2], int), np.array([0.5]), 3, 1, 1.0)
+    run = arms.Arm(records, np.zeros([0, 2], int), np.array([0.5]), 3, 1, 1.0)
     return report.Outcome("", experiment(), None, None, 1.0, PLAN, {a: [run] for a in ARMS}, None)
 
 

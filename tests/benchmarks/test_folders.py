@@ -7,7 +7,7 @@ pytest.importorskip("matplotlib")
 
 from benchmarks import cli
 from benchmarks.engine import runtime
-from benchmarks.engine.folders import claim
+from benchmarks.engine.options import claim
 
 
 def test_every_benchmark_tries_its_folder_first(tmp_path, monkeypatch):

@@ -1,24 +1,16 @@
-"""The parts of the command: a comparison on one problem, and the sweep of learning rates."""
+"""A comparison on one problem: search, training, and what the solutions are like."""
 
 import argparse
 import math
 import pathlib
-from collections.abc import Sequence
 
 from benchmarks.engine import comparison, report
-from benchmarks.engine.figures import COLOURS, learning_curves
-from benchmarks.entropy import SEARCH_SHARE, curvature, sweeping
+from benchmarks.engine.figures import learning_curves
+from benchmarks.engine.settings import select_names
+from benchmarks.entropy import SEARCH_SHARE, curvature
 from benchmarks.entropy.methods import LABELS, make_methods
 from benchmarks.entropy.problems import EXPERIMENTS
-from benchmarks.layers.settings import select_names
 
-METHOD_COLOURS = {
-    LABELS["sgd"]: COLOURS["SGD"],
-    LABELS["adam"]: COLOURS["Adam"],
-    LABELS["sgld"]: COLOURS["SGLD"],
-    LABELS["entropy-sgd"]: COLOURS["LOL"],
-    LABELS["entropy-adam"]: COLOURS["LOL"],
-}
 PLAIN = (LABELS["sgd"], LABELS["adam"])
 NORMALIZED = (
     "Statistics of normalisation are taken anew, from training images without dropout, wherever a "
@@ -26,7 +18,7 @@ NORMALIZED = (
 )
 
 
-def compare(name: str, options: argparse.Namespace, output: pathlib.Path) -> None:
+def run(name: str, options: argparse.Namespace, output: pathlib.Path) -> None:
     """Searches and trains with every method, and looks at the curvature where that is wanted."""
     experiment = EXPERIMENTS[name]
     problem = experiment.build()
@@ -48,8 +40,8 @@ def compare(name: str, options: argparse.Namespace, output: pathlib.Path) -> Non
                 "rate and what else was searched; the best is the one that was taken:",
                 report.search_table(results, decimals),
             ]
-        if report.save(output, problem, results, notes, remarks):
-            learning_curves(results, problem, output / "curves.png", METHOD_COLOURS, PLAIN)
+        if report.save_comparison(output, problem, results, notes, remarks):
+            learning_curves(results, problem, output / "curves.png", PLAIN)
 
     comparison.compare(
         problem,
@@ -63,9 +55,3 @@ def compare(name: str, options: argparse.Namespace, output: pathlib.Path) -> Non
     )
     if experiment.curvature:
         curvature.examine(solutions, output)
-
-
-def sweep(options: argparse.Namespace, output: pathlib.Path, problems: Sequence[str]) -> None:
-    """SGD and Entropy-SGD at the same learning rates."""
-    seeds = range(options.first_seed, options.first_seed + options.seeds)
-    sweeping.run(output, problems, seeds, METHOD_COLOURS, steps=options.steps)

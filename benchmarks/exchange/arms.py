@@ -7,7 +7,6 @@ A third, short arm tells whether the hyperparameter is a temperature: all replic
 of the networks, each with its own value, so that nothing else keeps them apart.
 """
 
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ import optax
 
 import thermo_optax as to
 from benchmarks.engine.networks import class_accuracy, class_loss
+from benchmarks.engine.training import step, timed
 from benchmarks.exchange.problems import (
     DROPOUT,
     MOMENTUM,
@@ -108,10 +108,12 @@ class Trainer:
         tx = self._transformation(period, key)
         carry: Any = (fork, tx.init(fork))
         records, seconds = [self._record(0, carry, fork)], 0.0
-        for chunk in range(self.plan.chunks):
-            began = time.perf_counter()
-            carry, _ = jax.block_until_ready(self._step(carry, fork, key, chunk, period))
-            seconds += time.perf_counter() - began
+
+        def advance(carry, chunk):
+            return self._step(carry, fork, key, chunk, period)
+
+        for chunk, carry, _, elapsed in timed(advance, carry, self.plan.chunks):  # noqa: B020
+            seconds += elapsed
             records.append(self._record((chunk + 1) * self.plan.chunk, carry, fork))
             check()
         state = carry[1]
@@ -159,7 +161,7 @@ class Trainer:
         return to.init_replicas(self.experiment.init, key, self.replicas)
 
     def _gradients(self, params, rates, data, index, key):
-        """Of all replicas on the same images."""
+        """Losses and gradients of all replicas on the same images."""
         images, labels = as_numbers(data[0][index]), data[1][index]
         batch_key, drop_key = jax.random.split(key)
         if self.experiment.augment:
@@ -168,7 +170,8 @@ class Trainer:
         def loss(params, rate, key):
             return class_loss(self.experiment.logits(params, images, rate, key), labels)
 
-        return jax.vmap(jax.grad(loss))(params, rates, jax.random.split(drop_key, self.replicas))
+        keys = jax.random.split(drop_key, self.replicas)
+        return jax.vmap(jax.value_and_grad(loss))(params, rates, keys)
 
     def _batches(self, key, length, examples):
         """Indices and keys of the steps of a chunk."""
@@ -180,14 +183,15 @@ class Trainer:
         tx = to.replicate(optax.sgd(self.experiment.warmup_rate, MOMENTUM), self.replicas)
         rates = self._rates(self._transformation(NEVER, key).init(params))
 
-        def step(carry, batch):
-            params, state = carry
-            grads = self._gradients(params, rates, data, *batch)
-            updates, state = tx.update(grads, state, params)
-            return (optax.apply_updates(params, updates), state), None
+        def body(carry, batch):
+            def gradients(params, state):
+                del state
+                return self._gradients(params, rates, data, *batch)
+
+            return step(gradients, tx, carry)[0], None
 
         batches = self._batches(jax.random.fold_in(key, _BATCHES), self.plan.warmup, len(data[1]))
-        return jax.lax.scan(step, (params, tx.init(params)), batches)[0][0]
+        return jax.lax.scan(body, (params, tx.init(params)), batches)[0][0]
 
     def _advanced(self, carry, fork, key, data, validation, chunk, period):
         """A chunk of the second phase, and the distances from the fork after each step."""
@@ -198,15 +202,15 @@ class Trainer:
         def value_fn(params):
             return self._score(params, few)[0]
 
-        def step(carry, batch):
-            params, state = carry
-            grads = self._gradients(params, self._rates(state), data, *batch)
-            updates, state = tx.update(grads, state, params, value_fn=value_fn)
-            params = optax.apply_updates(params, updates)
-            return (params, state), to.diagnostics.distance(params, fork)
+        def body(carry, batch):
+            def gradients(params, state):
+                return self._gradients(params, self._rates(state), data, *batch)
+
+            carry, _ = step(gradients, tx, carry, value_fn=value_fn)
+            return carry, to.diagnostics.distance(carry[0], fork)
 
         chunk_key = jax.random.fold_in(jax.random.fold_in(key, _BATCHES), 1 + chunk)
-        return jax.lax.scan(step, carry, self._batches(chunk_key, self.plan.chunk, len(data[1])))
+        return jax.lax.scan(body, carry, self._batches(chunk_key, self.plan.chunk, len(data[1])))
 
     def _measured(self, params, fork, validation, test):
         scores = [
