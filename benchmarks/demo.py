@@ -5,7 +5,7 @@ On two cores it takes less than four minutes for the planar problems, and one fo
 
 import argparse
 
-from benchmarks.engine.options import add_output_option, at_least, begin_each
+from benchmarks.engine.options import add_count, add_output_option, begin_each
 
 PLANAR_STEPS = {"spiral": 20_000, "trig": 30_000}
 
@@ -13,16 +13,12 @@ PLANAR_STEPS = {"spiral": 20_000, "trig": 30_000}
 def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
     """The options of the demonstration."""
     del benchmark
-    parser.add_argument(
-        "--seeds",
-        type=at_least(1),
-        default=8,
-        help="networks per setting, in the plane (default: %(default)s)",
-    )
-    parser.add_argument(
+    add_count(parser, "--seeds", 8, "networks per setting, in the plane")
+    add_count(
+        parser,
         "--steps",
-        type=at_least(1),
-        help="gradients per network, in the plane (default: 20000 for spiral, 30000 for trig)",
+        None,
+        "gradients per network, in the plane (default: 20000 for spiral, 30000 for trig)",
     )
     parser.add_argument(
         "--epochs", type=float, default=6, help="passes over the images (default: %(default)s)"

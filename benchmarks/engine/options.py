@@ -3,7 +3,7 @@
 import argparse
 import pathlib
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 TABLE = "table.md"  # every benchmark leaves one
 
@@ -32,17 +32,49 @@ def between(low: float, high: float) -> Callable[[str], float]:
     return number
 
 
+def add_count(
+    parser: argparse.ArgumentParser,
+    option: str,
+    default: int | None,
+    meaning: str,
+    *,
+    minimum: int = 1,
+) -> None:
+    """An option for a whole number; the help text says the default, if there is one."""
+    note = "" if default is None else " (default: %(default)s)"
+    parser.add_argument(option, type=at_least(minimum), default=default, help=meaning + note)
+
+
+def add_problems(
+    parser: argparse.ArgumentParser, known: Sequence[str], default: Sequence[str], said: str
+) -> None:
+    """Which problems to run; `said` is what the help text says of the default."""
+    parser.add_argument(
+        "--problems",
+        nargs="+",
+        choices=known,
+        default=default,
+        metavar="PROBLEM",
+        help=f"some of: {', '.join(known)} (default: {said})",
+    )
+
+
+def add_methods(parser: argparse.ArgumentParser, names: str) -> None:
+    """Which methods to compare."""
+    parser.add_argument(
+        "--methods", nargs="+", metavar="METHOD", help=f"some of: {names} (default: all)"
+    )
+
+
 def add_seed_options(parser: argparse.ArgumentParser, seeds: int, meaning: str) -> None:
     """How many runs, and which."""
-    parser.add_argument(
-        "--seeds", type=at_least(1), default=seeds, help=f"{meaning} (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--first-seed",
-        type=at_least(0),
-        default=0,
-        help="seeds count from here (default: %(default)s)",
-    )
+    add_count(parser, "--seeds", seeds, meaning)
+    add_count(parser, "--first-seed", 0, "seeds count from here", minimum=0)
+
+
+def seeds_of(options: argparse.Namespace) -> range:
+    """The seeds that these options name."""
+    return range(options.first_seed, options.first_seed + options.seeds)
 
 
 def add_training_options(
@@ -56,9 +88,7 @@ def add_training_options(
         default=chunks,
         help=f"points of the curves (default: {chunks or 'the problem' + chr(39) + 's own'})",
     )
-    parser.add_argument(
-        "--methods", nargs="+", metavar="METHOD", help=f"some of: {methods} (default: all)"
-    )
+    add_methods(parser, methods)
     add_output_option(parser, output)
 
 

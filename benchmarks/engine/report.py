@@ -64,6 +64,20 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in padded)
 
 
+def section(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    before: str = "",
+    after: str = "",
+    level: int = 3,
+) -> str:
+    """A table with its heading, and sentences before and after it."""
+    parts = (f"{'#' * level} {title}", before, table(columns, rows), after)
+    return "\n\n".join(part for part in parts if part)
+
+
 def with_spread(values: np.ndarray, decimals: int, *, deviation: bool) -> str:
     """Mean and standard error, or deviation, over seeds; of one seed only the value."""
     mean = f"{np.mean(values):.{decimals}f}"

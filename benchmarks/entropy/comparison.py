@@ -6,7 +6,8 @@ import pathlib
 
 from benchmarks.engine import comparison, report
 from benchmarks.engine.figures import learning_curves
-from benchmarks.engine.settings import select_names
+from benchmarks.engine.options import seeds_of
+from benchmarks.engine.problem import select_names
 from benchmarks.entropy import SEARCH_SHARE, curvature
 from benchmarks.entropy.methods import LABELS, make_methods
 from benchmarks.entropy.problems import EXPERIMENTS
@@ -24,7 +25,7 @@ def run(name: str, options: argparse.Namespace, output: pathlib.Path) -> None:
     problem = experiment.build()
     methods = make_methods(experiment.choices, options.search)
     chosen = [name for name in select_names(LABELS, options.methods) if name in methods]
-    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    seeds = seeds_of(options)
     chunks = options.chunks or experiment.chunks
     solutions = curvature.Solutions(problem)
     notes = (

@@ -11,8 +11,7 @@ import jax.numpy as jnp
 import optax
 
 import thermo_optax as to
-from benchmarks.engine.problem import Method
-from benchmarks.engine.settings import grid, half_decades
+from benchmarks.engine.problem import Method, grid, half_decades
 
 SGD, ENTROPY_SGD = "sgd", "entropy-sgd"
 MOMENTUM = 0.9

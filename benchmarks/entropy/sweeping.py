@@ -14,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.engine import figures, report, runtime
+from benchmarks.engine.options import seeds_of
 from benchmarks.engine.training import Meter, Trainer
 from benchmarks.entropy.methods import ENTROPY_SGD, SGD, make_methods
 from benchmarks.entropy.problems import ERROR, EXPERIMENTS, LOSS
@@ -51,7 +52,7 @@ class Swept(NamedTuple):
 def run(options: argparse.Namespace, output: pathlib.Path, problems: Sequence[str]) -> None:
     """Trains with every rate, then reports; after Ctrl-C, on what there is."""
     found: list[Swept] = []
-    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    seeds = seeds_of(options)
     with runtime.interruptible(lambda: _report(output, found, len(seeds))) as check:
         for name in problems:
             sweep = SWEEPS[name]

@@ -11,9 +11,10 @@ import argparse
 import math
 
 from benchmarks.engine.options import (
+    add_count,
     add_output_option,
+    add_problems,
     add_seed_options,
-    at_least,
     begin_each,
     between,
 )
@@ -26,15 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
     """The options of this benchmark."""
     del benchmark
     known = (*PROBLEMS, *FOR_A_GPU)
-    parser.add_argument(
-        "--problems",
-        nargs="+",
-        choices=known,
-        default=PROBLEMS,
-        metavar="PROBLEM",
-        help=f"some of: {', '.join(known)} (default: all but {FOR_A_GPU[0]}, which is meant for a "
-        "GPU)",
-    )
+    said = f"all but {FOR_A_GPU[0]}, which is meant for a GPU"
+    add_problems(parser, known, PROBLEMS, said)
     numbers = {
         "--replicas": (3, 8, "rungs of the ladder"),
         "--train": (1, 4_000, "training images"),
@@ -47,9 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
         "--swap-period": (1, 20, "gradients per replica between two rounds of swaps"),
     }
     for option, (minimum, default, meaning) in numbers.items():
-        parser.add_argument(
-            option, type=at_least(minimum), default=default, help=f"{meaning} (default: {default})"
-        )
+        add_count(parser, option, default, meaning, minimum=minimum)
     parser.add_argument(
         "--ladder",
         choices=("wide", "paper"),

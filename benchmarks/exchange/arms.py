@@ -64,7 +64,7 @@ class Plan(NamedTuple):
     diffusion_chunks: int = 1
 
 
-class Trainer:
+class ForkedRuns:
     """An experiment on its data, with programs that serve every seed and both arms."""
 
     def __init__(

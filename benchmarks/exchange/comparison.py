@@ -7,8 +7,9 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.engine import runtime
+from benchmarks.engine.options import seeds_of
 from benchmarks.exchange import figures, report
-from benchmarks.exchange.arms import ARMS, Arm, Plan, Trainer, ladder_between
+from benchmarks.exchange.arms import ARMS, Arm, ForkedRuns, Plan, ladder_between
 from benchmarks.exchange.problems import EXPERIMENTS, split
 
 
@@ -23,10 +24,10 @@ def run(name: str, options: argparse.Namespace, output: pathlib.Path) -> None:
     c = experiment.normalization(ladder) if c is None else c
     chunk = -(-options.steps // options.chunks)
     plan = Plan(options.warmup, chunk, options.chunks, options.swap_period, options.swap_images)
-    trainer = Trainer(experiment, splits, ladder, c, plan)
+    trainer = ForkedRuns(experiment, splits, ladder, c, plan)
     runs: dict[str, list[Arm]] = {arm: [] for arm in ARMS}
     walks: list[np.ndarray] = []
-    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    seeds = seeds_of(options)
 
     def save():
         if not walks:

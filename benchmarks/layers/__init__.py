@@ -7,7 +7,7 @@ without heat, on the paper's two problems in the plane and on images.
 
 import argparse
 
-from benchmarks.engine.options import add_training_options, at_least
+from benchmarks.engine.options import add_count, add_training_options, at_least
 
 IMAGES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}  # by name: the title
 
@@ -36,10 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
             output="results/ and the data set's name",
         )
         return
-    parser.add_argument(
+    add_count(
+        parser,
         "--steps",
-        type=at_least(1),
-        help="gradients per network (default: 40000 for spiral, 100000 for trig)",
+        None,
+        "gradients per network (default: 40000 for spiral, 100000 for trig)",
     )
     add_training_options(
         parser,

@@ -12,9 +12,8 @@ import numpy as np
 
 from benchmarks.data import load_images
 from benchmarks.engine import networks
-from benchmarks.engine.options import begin
-from benchmarks.engine.problem import Problem
-from benchmarks.engine.settings import select
+from benchmarks.engine.options import begin, seeds_of
+from benchmarks.engine.problem import Problem, select
 from benchmarks.layers import IMAGES, comparison, figures, report, settings
 
 BATCH_SIZE = 128
@@ -34,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
     comparison.compare(
         problem,
         select(settings.IMAGE_METHODS, options.methods),
-        seeds=range(options.first_seed, options.first_seed + options.seeds),
+        seeds=seeds_of(options),
         steps=steps,
         chunks=options.chunks,
         report=save,

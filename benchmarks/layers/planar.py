@@ -12,9 +12,8 @@ import numpy as np
 
 from benchmarks.data import PlanarData
 from benchmarks.engine import networks
-from benchmarks.engine.options import begin
-from benchmarks.engine.problem import Problem
-from benchmarks.engine.settings import select
+from benchmarks.engine.options import begin, seeds_of
+from benchmarks.engine.problem import Problem, select
 from benchmarks.layers import comparison, figures, report, settings
 
 SIZES = (2, 100, 1)
@@ -24,7 +23,7 @@ def run(options: argparse.Namespace) -> None:
     """One of the two, as a command."""
     output = begin(options)
     planar = settings.PROBLEMS[options.benchmark]
-    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    seeds = seeds_of(options)
     data = draw(planar, seeds)
     trained = {}  # networks by label, at the end of the last chunk
 

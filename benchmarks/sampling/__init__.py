@@ -6,7 +6,14 @@ training deep neural networks <https://arxiv.org/abs/1703.04379>`_, 2017.
 
 import argparse
 
-from benchmarks.engine.options import add_output_option, add_seed_options, at_least, begin
+from benchmarks.engine.options import (
+    add_count,
+    add_methods,
+    add_output_option,
+    add_seed_options,
+    at_least,
+    begin,
+)
 
 METHODS = (
     "langevin, hot, no-bias, printed, printed-high, mirrored, mirrored-higher, "
@@ -31,16 +38,10 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _add_for_gaussians(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--steps", type=at_least(2), default=40_000, help="steps per chain (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--chains", type=at_least(1), default=32, help="chains per seed (default: %(default)s)"
-    )
+    add_count(parser, "--steps", 40_000, "steps per chain", minimum=2)
+    add_count(parser, "--chains", 32, "chains per seed")
     add_seed_options(parser, 3, "seeds, run together")
-    parser.add_argument(
-        "--methods", nargs="+", metavar="METHOD", help=f"some of: {METHODS} (default: all)"
-    )
+    add_methods(parser, METHODS)
 
 
 def _add_for_dimensions(parser: argparse.ArgumentParser) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 from tqdm import tqdm
 
 import thermo_optax as to
+from benchmarks.engine import report
 from benchmarks.sampling import chains, estimates
 from benchmarks.sampling.estimates import Estimate
-from benchmarks.sampling.report import Section
 
 T, STEP_SIZE, FRICTION = 1.0, 0.5, 1.0
 PLATEAU, HOT, EDGE = 0.4, 1.4, 1.5
@@ -157,7 +157,7 @@ def exponent(results: Sequence[Result]) -> Estimate:
     return Estimate(weights @ steps, np.sqrt(weights**2 @ errors**2))
 
 
-def section(results: Sequence[Result]) -> Section:
+def section(results: Sequence[Result]) -> str:
     """The table of all dimensions, with the verdict on the exponent."""
     before = (
         f"Gaussian target, the same settings for every d: step size {STEP_SIZE:g}, friction "
@@ -166,7 +166,7 @@ def section(results: Sequence[Result]) -> Section:
         f"|alpha| > {HOT:g} or back. g Var / T is measured in {LAW_BINS} bins along alpha, and 1 "
         "in each if the law is exact; of its deviations the largest is given in standard errors."
     )
-    return Section(
+    return report.section(
         'Mode "exact"', COLUMNS, [_row(r) for r in results], before=before, after=_fit(results)
     )
 

@@ -9,8 +9,8 @@ within some hundred steps at millions of parameters?
 import argparse
 import pathlib
 
-from benchmarks.engine import runtime
-from benchmarks.sampling import crossing, exploration, figures, report
+from benchmarks.engine import report, runtime
+from benchmarks.sampling import crossing, exploration, figures
 
 
 def run(options: argparse.Namespace, output: pathlib.Path) -> None:
@@ -39,7 +39,8 @@ def _save(output: pathlib.Path, crossed: list, explored: list) -> None:
         "exact": [result.numbers() for result in crossed],
         "exploration": [result.numbers() for result in explored],
     }
-    report.save(output, "Continuous tempering and the number of parameters", sections, numbers)
+    title = "Continuous tempering and the number of parameters"
+    report.save(output, (report.heading(title), *sections), report.facts(title) | numbers)
     if crossed:
         figures.crossings(crossed, output / "crossings.png")
     if explored:

@@ -11,8 +11,8 @@ import numpy as np
 from tqdm import tqdm
 
 import thermo_optax as to
+from benchmarks.engine import report
 from benchmarks.engine.training import step
-from benchmarks.sampling.report import Section
 
 T, LEARNING_RATE, MOMENTUM = 1.0, 0.01, 0.9
 PLATEAU, EDGE = 0.4, 1.5
@@ -111,7 +111,7 @@ def _simulate(steps: int, x: jax.Array, key: jax.Array):
     return records
 
 
-def section(results: Sequence[Result]) -> Section:
+def section(results: Sequence[Result]) -> str:
     """The table of all runs."""
     steps = len(results[0].alphas)
     before = (
@@ -123,7 +123,7 @@ def section(results: Sequence[Result]) -> Section:
     )
     covered = [result for result in results if result.steps_to_cover is not None]
     after = f"{len(covered)} of {len(results)} runs covered the range within {steps:,} steps."
-    return Section(
+    return report.section(
         'Mode "exploration"', COLUMNS, [_row(r) for r in results], before=before, after=after
     )
 

@@ -12,9 +12,9 @@ import pathlib
 import jax
 from tqdm import tqdm
 
-from benchmarks.engine import runtime
-from benchmarks.engine.settings import select_names
-from benchmarks.sampling import chains, figures, hopping, mixture, report
+from benchmarks.engine import report, runtime
+from benchmarks.engine.problem import select_names
+from benchmarks.sampling import chains, figures, hopping, mixture
 
 PICTURES = ("mirrored", "printed-high")
 SCATTERED = ("langevin", "mirrored", "printed-high")
@@ -51,12 +51,10 @@ def _save(options: argparse.Namespace, output: pathlib.Path, results: dict) -> N
         f"{mixture.STEP_SIZE:g}, friction {mixture.FRICTION:g}. A hop ends in the core (two "
         "standard deviations) of another mode than the last."
     )
-    report.save(
-        output,
-        "25 Gaussians in the plane",
-        [hopping.section(list(results.values()), before)],
-        {"samplers": {name: result.numbers() for name, result in results.items()}},
-    )
+    title = "25 Gaussians in the plane"
+    parts = report.heading(title), hopping.section(list(results.values()), before)
+    numbers = {"samplers": {name: result.numbers() for name, result in results.items()}}
+    report.save(output, parts, report.facts(title) | numbers)
     for name in PICTURES:
         if name in results:
             figures.tempering(results[name], output / f"tempering-{name}.png")

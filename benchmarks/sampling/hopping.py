@@ -7,9 +7,9 @@ import jax
 import numpy as np
 
 import thermo_optax as to
+from benchmarks.engine import report
 from benchmarks.sampling import estimates, mixture
 from benchmarks.sampling.estimates import Estimate
-from benchmarks.sampling.report import Section
 
 NUM_BINS = 30
 PER = 100_000  # steps that hops are counted in
@@ -92,11 +92,11 @@ def measure(sampler: mixture.Sampler, trace: Trace, states: Any) -> Result:
     )
 
 
-def section(results: Sequence[Result], before: str) -> Section:
+def section(results: Sequence[Result], before: str) -> str:
     """The table of all results."""
     plain = next((result for result in results if result.sampler is _PLAIN), None)
     rows = [_row(result, plain) for result in results]
-    return Section("Hops and laws", COLUMNS, rows, before=before)
+    return report.section("Hops and laws", COLUMNS, rows, before=before)
 
 
 _PLAIN = mixture.SAMPLERS["langevin"]

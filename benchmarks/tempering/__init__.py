@@ -8,7 +8,7 @@ Each method is at its best learning rate. The two problems are those of N. Ye, Z
 import argparse
 import math
 
-from benchmarks.engine.options import add_training_options, at_least, begin, between
+from benchmarks.engine.options import add_count, add_training_options, begin, between
 
 TEXTS = {"warpeace": "War and Peace", "tinyshakespeare": "Tiny Shakespeare"}  # by name: the title
 SEARCH_SHARE = 0.25  # of the steps of the training that is reported
@@ -20,18 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
     if benchmark == "charlm":
         _add_text_options(parser)
     steps, per, chunks = {"sda": (400, "layer and ", 8), "charlm": (1600, "", 16)}[benchmark]
-    parser.add_argument(
-        "--steps",
-        type=at_least(1),
-        default=steps,
-        help=f"gradients per {per}network, rounded up to whole chunks (default: %(default)s)",
-    )
-    parser.add_argument(
+    add_count(parser, "--steps", steps, f"gradients per {per}network, rounded up to whole chunks")
+    add_count(
+        parser,
         "--search",
-        type=at_least(1),
-        default=6,
-        help="learning rates to choose from, for every method, half a decade apart, each on one "
-        f"run of {SEARCH_SHARE:g} of the steps (default: %(default)s)",
+        6,
+        "learning rates to choose from, for every method, half "
+        f"a decade apart, each on one run of {SEARCH_SHARE:g} of the steps",
     )
     parser.add_argument(
         "--temperature",
@@ -78,6 +73,4 @@ def _add_text_options(parser: argparse.ArgumentParser) -> None:
         ("--batch-size", 32, "pieces of text per gradient"),
         ("--length", 50, "characters per piece"),
     ):
-        parser.add_argument(
-            name, type=at_least(1), default=default, help=f"{meaning} (default: %(default)s)"
-        )
+        add_count(parser, name, default, meaning)

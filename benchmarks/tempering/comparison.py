@@ -10,8 +10,8 @@ import numpy as np
 from benchmarks.engine import comparison, report
 from benchmarks.engine.comparison import Tuned
 from benchmarks.engine.figures import learning_curves
-from benchmarks.engine.problem import Problem
-from benchmarks.engine.settings import select_names
+from benchmarks.engine.options import seeds_of
+from benchmarks.engine.problem import Problem, select_names
 from benchmarks.tempering import SEARCH_SHARE, figures
 from benchmarks.tempering.methods import CTLD, CTLD_LIKE_SGD, PLAIN, SGD, all_methods
 
@@ -42,7 +42,7 @@ def run(
     comparison.compare(
         problem,
         {name: methods[name] for name in select_names(methods, options.methods)},
-        seeds=range(options.first_seed, options.first_seed + options.seeds),
+        seeds=seeds_of(options),
         chunk_steps=-(-options.steps // options.chunks),
         chunks=options.chunks,
         search_chunks=math.ceil(SEARCH_SHARE * options.chunks),

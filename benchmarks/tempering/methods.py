@@ -16,8 +16,7 @@ import jax.numpy as jnp
 import optax
 
 import thermo_optax as to
-from benchmarks.engine.problem import Method
-from benchmarks.engine.settings import half_decades
+from benchmarks.engine.problem import Method, half_decades
 
 MOMENTUM = 0.9
 SGD, CTLD = "sgd", "ctld"

@@ -65,9 +65,7 @@ def _contenders(wanted: list[str] | None) -> list[str]:
 
 
 def _save(results: Results, output: pathlib.Path) -> None:
-    command = runtime.command()
-    document = tables.document(results, command).rstrip("\n")
-    report.save(output, [document], numbers(results, TARGETS, command))
+    report.save(output, tables.parts(results), numbers(results, TARGETS))
 
 
 def _load() -> float:

@@ -10,6 +10,7 @@ import optax
 
 import thermo_optax as to
 from benchmarks.engine.networks import class_loss
+from benchmarks.engine.training import step
 from benchmarks.exchange import lenet
 from benchmarks.updates import clock
 
@@ -58,16 +59,13 @@ def _loss(params, batch):
 
 
 def _epoch(tx: optax.GradientTransformation, over_replicas: Callable) -> Callable:
-    tx = optax.with_extra_args_support(tx)
+    gradients = jax.value_and_grad(_loss)
 
     def epoch(params, state, batches):
-        def step(carry, batch):
-            params, state = carry
-            gradients = over_replicas(lambda params: jax.value_and_grad(_loss)(params, batch))
-            losses, grads = gradients(params)
-            updates, state = tx.update(grads, state, params, value=losses)
-            return (optax.apply_updates(params, updates), state), None
+        def body(carry, batch):
+            each = over_replicas(lambda params: gradients(params, batch))
+            return step(lambda params, _: each(params), tx, carry)[0], None
 
-        return jax.lax.scan(step, (params, state), batches)[0]
+        return jax.lax.scan(body, (params, state), batches)[0]
 
     return epoch

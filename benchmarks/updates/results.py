@@ -53,10 +53,10 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def numbers(results: Results, targets: Sequence, command: str) -> dict:
+def numbers(results: Results, targets: Sequence) -> dict:
     """Every number, per round where there are rounds, for whoever wants to look again."""
     return {
-        "command": command,
+        "command": runtime.command(),
         "environment": environment(results),
         "rounds": results.rounds,
         "targets": [

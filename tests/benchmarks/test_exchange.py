@@ -15,7 +15,7 @@ from benchmarks import cli, data
 from benchmarks.data import ImageData
 from benchmarks.engine import runtime
 from benchmarks.exchange import arms, lenet, problems, report, resnet
-from benchmarks.exchange.arms import ARMS, Plan, Trainer
+from benchmarks.exchange.arms import ARMS, ForkedRuns, Plan
 from tests.compiling import quick_jit
 
 RNG = np.random.default_rng(0)
@@ -52,7 +52,7 @@ def experiment(hyperparameter=problems.LEARNING_RATE, **options):
 
 def trainer(one, replicas=4, c=1.0, plan=PLAN, ends=None):
     ladder = arms.ladder_between(*(ends or one.ladder), replicas)
-    return Trainer(one, problems.split(TINY, 60, 40, 20), ladder, c, plan)
+    return ForkedRuns(one, problems.split(TINY, 60, 40, 20), ladder, c, plan)
 
 
 def both_arms(one):
@@ -255,14 +255,14 @@ def test_the_command_leaves_a_table_numbers_and_a_picture(monkeypatch, tmp_path,
 
 def test_an_interrupted_run_keeps_the_seeds_that_are_done(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(problems.EXPERIMENTS, "cifar-lr", experiment())
-    arm = Trainer.arm
+    arm = ForkedRuns.arm
 
     def interrupted(self, name, key, *arguments):
         if name == ARMS[1] and key == jax.random.key(1):
             raise KeyboardInterrupt
         return arm(self, name, key, *arguments)
 
-    monkeypatch.setattr(Trainer, "arm", interrupted)
+    monkeypatch.setattr(ForkedRuns, "arm", interrupted)
     assert cli.main([*ARGUMENTS, "--output", str(tmp_path)]) == cli.INTERRUPTED
     numbers = json.loads((tmp_path / "cifar-lr" / "results.json").read_text())
     assert [len(runs) for runs in numbers["arms"].values()] == [1, 1]

@@ -14,7 +14,7 @@ pytest.importorskip("matplotlib")
 from benchmarks import cli, data
 from benchmarks.data import images, text
 from benchmarks.engine import comparison, networks, problem, runtime
-from benchmarks.engine.settings import half_decades
+from benchmarks.engine.problem import half_decades
 from benchmarks.engine.training import Meter, Trainer
 from benchmarks.tempering import charlm, methods, recurrent, sda
 

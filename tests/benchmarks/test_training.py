@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from benchmarks.engine import networks
-from benchmarks.engine.settings import grid
+from benchmarks.engine.problem import grid
 from benchmarks.engine.training import Meter, Trainer
 from benchmarks.layers import comparison, methods, planar, settings
 from tests.selection import each
