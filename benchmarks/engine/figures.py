@@ -1,7 +1,8 @@
 """Pictures: learning curves, and what all pictures share: colours, bands, axes of steps."""
 
 import pathlib
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -14,23 +15,42 @@ from benchmarks.engine.problem import Problem
 
 mpl.use("Agg")
 
-# Okabe and Ito's palette: told apart with any kind of colour vision. Methods with a temperature
-# differ by their line style too, for print in grey.
+# Hues are families and shades their members; all go with Okabe and Ito's palette.
 _COLOURS = {
-    "#999999": ("SGD", "SGD with momentum", "SGD, Nesterov", "no swaps"),
-    "#56B4E9": ("RMSprop",),
-    "#0072B2": ("Adam", "Adam, default betas"),
-    "#000000": ("Adam, tuned betas",),
-    "#009E73": ("SGLD", "AnnealSGD"),
-    "#E69F00": ("Langevin", "Santa"),
-    "#D55E00": ("LOL", "CTLD", "Entropy-SGD", "Entropy-Adam", "exchange"),
-    "#CC79A7": ("AdLaLa", "CTLD at SGD's learning rate"),
+    "sgd": "#777777",
+    "sgd, nesterov": "#3A3A3A",
+    "annealsgd": "#C9A784",
+    "rmsprop": "#56B4E9",
+    "adam": "#0072B2",
+    "sgld": "#009E73",
+    "langevin": "#E69F00",
+    "santa": "#4D0091",
+    "lol": "#D55E00",
+    "adlala": "#CC79A7",
+    "ctld": "#8E0049",
+    "entropy-sgd": "#B1B251",
+    "entropy-adam": "#635A00",
+    "replica_exchange": "#21A3AA",
+    "replicate": "#006473",
 }
 
 
 def colour_of(method: str) -> str:
-    """The colour of a method, by its label, the same in every picture."""
-    return next(colour for colour, methods in _COLOURS.items() if method in methods)
+    """The colour of a method, the same in every picture; variants share that of their method."""
+    name = method.lower()
+    return _COLOURS.get(name) or _COLOURS[re.split(", | at | with ", name)[0]]
+
+
+def styles(labels: Iterable[str], plain: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Colour and line of each: dashed for what is in `plain`, trained without heat.
+
+    A second variant of a method has a dotted line.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for label in labels:
+        style = {"color": colour_of(label), "linestyle": "--" if label in plain else "-"}
+        found[label] = style if style not in found.values() else {**style, "linestyle": ":"}
+    return found
 
 
 def learning_curves(
@@ -46,18 +66,19 @@ def learning_curves(
     figure, panels = plt.subplots(
         1, 2, figsize=(12, 4.6), layout="constrained", sharex=True, sharey=True
     )
+    shown = distinct(results)
+    lines = styles([result.label for result in shown], plain)
     for split, axes in zip(CURVE_SPLITS, panels, strict=True):
-        for result in distinct(results):
-            dashed = result.label in plain
+        for result in shown:
             band(
                 axes,
                 result.series("step"),
                 result.curve(split, problem.score),
-                color=colour_of(result.label),
-                linestyle="--" if dashed else "-",
                 linewidth=1.8,
-                zorder=3 if dashed else 2,  # a dashed line leaves one below it to be seen
+                # A dashed line leaves one below it to be seen.
+                zorder=3 if result.label in plain else 2,
                 label=result.label if split == CURVE_SPLITS[0] else None,
+                **lines[result.label],
             )
         mark_switches(axes, results[0])
         axes.set_title(f"{'training' if split == 'train' else split} data")

@@ -2,7 +2,7 @@
 
 import json
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ from benchmarks.engine import runtime
 from benchmarks.engine.comparison import CURVE_SPLITS, Tuned
 from benchmarks.engine.options import TABLE
 from benchmarks.engine.problem import Column, Problem
+
+Columns = Sequence[tuple[str, Callable[[Any], str]]]
 
 
 def save(
@@ -64,17 +66,22 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in padded)
 
 
+def table_of(columns: Columns, results: Iterable[Any]) -> str:
+    """A row for each result; `columns` are headings, and what stands below them."""
+    rows = [[cell(result) for _, cell in columns] for result in results]
+    return table([heading for heading, _ in columns], rows)
+
+
 def section(
     title: str,
-    columns: Sequence[str],
-    rows: Sequence[Sequence[str]],
+    rows: str,
     *,
     before: str = "",
     after: str = "",
     level: int = 3,
 ) -> str:
     """A table with its heading, and sentences before and after it."""
-    parts = (f"{'#' * level} {title}", before, table(columns, rows), after)
+    parts = (f"{'#' * level} {title}", before, rows, after)
     return "\n\n".join(part for part in parts if part)
 
 

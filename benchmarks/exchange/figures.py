@@ -37,12 +37,12 @@ def overview(outcome: Outcome, path: pathlib.Path) -> None:
 
 def _errors(axes, outcome: Outcome) -> None:
     steps = [record.step for record in outcome.runs[ARMS[0]][0].records]
-    for arm in ARMS:
+    for arm, method in zip(ARMS, ("replica_exchange", "replicate"), strict=True):
         figures.band(
             axes,
             steps,
             outcome.curve(arm),
-            color=figures.colour_of(arm),
+            color=figures.colour_of(method),
             alpha=0.2,
             linewidth=2,
             linestyle="-" if arm == ARMS[0] else "--",

@@ -26,20 +26,20 @@ def learning_curves(
     """Test accuracy, or error, against steps: mean over seeds, and a band of +- one std."""
     figure, axes = plt.subplots(figsize=(8.5, 4.6), layout="constrained")
     best_last = sorted(results, key=lambda result: result.accuracy.mean())
+    plain = [r.label for r in results if "temperature" not in " ".join(r.method.settings[0])]
+    lines = figures.styles([result.label for result in results], plain)
     for order, result in enumerate(best_last):
         curve = result.accuracy_curve
         scores = 100 * (1 - curve if errors else curve)
-        thermal = any("temperature" in name for name in result.method.settings[0])
         figures.band(
             axes,
             result.series("step"),
             scores,
             deviation=True,
-            color=figures.colour_of(result.label),
-            linestyle="-" if thermal else "--",
             linewidth=2,
             zorder=3 + order,
             label=f"{result.label}, {scores[-1].mean():.{2 if errors else 1}f} %",
+            **lines[result.label],
         )
     axes.set_title(title)
     axes.set_ylabel(f"test {'error' if errors else 'accuracy'} (%), mean ± std over seeds")

@@ -28,31 +28,28 @@ def save(output: pathlib.Path, title: str, results: Sequence[Best], *, errors=Fa
 
 def table(results: Sequence[Best], *, errors: bool = False) -> str:
     """A markdown table, one line per method; accuracies, or error rates, in percent."""
-    columns = (
-        "method",
-        "steps",
-        f"test {'error' if errors else 'accuracy'} %",
-        "worst seed",
-        "ms/step (networks)",
-        "hidden temperature, measured / set",
-        "setting",
-    )
-    return report.table(columns, [_row(result, errors) for result in results])
+    digits, word, worst = (2, "error", np.max) if errors else (1, "accuracy", np.min)
+
+    def scores(one: Best) -> np.ndarray:
+        return 100 * (1 - one.accuracy if errors else one.accuracy)
+
+    def mean(one: Best) -> str:
+        return f"{scores(one).mean():.{digits}f} ± {scores(one).std():.{digits}f}"
+
+    columns: report.Columns = [
+        ("method", lambda one: one.label),
+        ("steps", lambda one: f"{one.steps:,}"),
+        (f"test {word} %", mean),
+        ("worst seed", lambda one: f"{worst(scores(one)):.{digits}f}"),
+        ("ms/step (networks)", _speed),
+        ("hidden temperature, measured / set", _temperatures),
+        ("setting", _setting),
+    ]
+    return report.table_of(columns, results)
 
 
-def _row(result: Best, errors: bool) -> tuple[str, ...]:
-    scores = 100 * (1 - result.accuracy if errors else result.accuracy)
-    digits = 2 if errors else 1
-    worst = scores.max() if errors else scores.min()
-    return (
-        result.label,
-        f"{result.steps:,}",
-        f"{scores.mean():.{digits}f} ± {scores.std():.{digits}f}",
-        f"{worst:.{digits}f}",
-        f"{1e3 * result.seconds_per_step:.3g} ({result.accuracies[-1].size})",
-        _temperatures(result),
-        _setting(result),
-    )
+def _speed(result: Best) -> str:
+    return f"{1e3 * result.seconds_per_step:.3g} ({result.accuracies[-1].size})"
 
 
 def _setting(result: Best) -> str:

@@ -19,19 +19,6 @@ PLATEAU, EDGE = 0.4, 1.5
 # Where the parameters start: in equilibrium, or all of them 3 standard deviations off, from where
 # the loss falls to a tenth, as in training.
 STARTS = {"equilibrium": 0.0, "3 standard deviations off": 3.0}
-COLUMNS = (
-    "parameters",
-    "start",
-    "seed",
-    "loss per parameter, first and last",
-    "alpha, least and largest",
-    "steps to cover",
-    "round trips",
-    "time at T (flat: 0.250)",
-    "largest gap",
-    "ms/step",
-    "verdict",
-)
 
 
 class Result(NamedTuple):
@@ -49,6 +36,24 @@ class Result(NamedTuple):
         """Steps until alpha has been at both edges, and so at everything between; None if never."""
         first = [np.flatnonzero(sign * self.alphas >= EDGE)[:1] for sign in (-1, 1)]
         return int(max(first[0][0], first[1][0])) + 1 if all(map(len, first)) else None
+
+    @property
+    def crossings(self) -> int:
+        """From the plateau to a hot end, or back."""
+        found = to.diagnostics.tempering_crossings(self.alphas, plateau=PLATEAU, hot=EDGE - 0.1)
+        return int(found.count)
+
+    @property
+    def time_at_t(self) -> float:
+        """The share of the steps on the plateau."""
+        reading = to.diagnostics.time_at_temperature(self.alphas, plateau=PLATEAU, edge=EDGE)
+        return float(reading.measured)
+
+    @property
+    def largest_gap(self) -> int:
+        """The most steps between two visits to the plateau."""
+        visits = np.flatnonzero(np.abs(self.alphas) < PLATEAU)
+        return np.max(np.diff(np.concatenate([[-1], visits, [len(self.alphas)]])))
 
     def numbers(self) -> dict:
         """What the row says."""
@@ -123,28 +128,27 @@ def section(results: Sequence[Result]) -> str:
     )
     covered = [result for result in results if result.steps_to_cover is not None]
     after = f"{len(covered)} of {len(results)} runs covered the range within {steps:,} steps."
-    return report.section(
-        'Mode "exploration"', COLUMNS, [_row(r) for r in results], before=before, after=after
-    )
+    table = report.table_of(_COLUMNS, results)
+    return report.section('Mode "exploration"', table, before=before, after=after)
 
 
-def _row(result: Result) -> tuple[str, ...]:
-    alphas = result.alphas
-    crossings = to.diagnostics.tempering_crossings(alphas, plateau=PLATEAU, hot=EDGE - 0.1)
-    at_t = to.diagnostics.time_at_temperature(alphas, plateau=PLATEAU, edge=EDGE)
-    visits = np.flatnonzero(np.abs(alphas) < PLATEAU)
-    gap = np.max(np.diff(np.concatenate([[-1], visits, [len(alphas)]])))
-    cover = result.steps_to_cover
-    return (
-        f"{result.parameters:,}",
-        result.start,
-        str(result.seed),
-        f"{result.losses[0]:.2f}, {result.losses[-1]:.2f}",
-        f"{alphas.min():.2f}, {alphas.max():.2f}",
-        "-" if cover is None else f"{cover:,}",
-        f"{int(crossings.count) / 2:g}",
-        f"{float(at_t.measured):.3f}",
-        f"{gap:,}",
-        f"{result.milliseconds:.3g}",
-        "not covered" if cover is None else "covered",
-    )
+def _cover(one: Result) -> str:
+    return "-" if one.steps_to_cover is None else f"{one.steps_to_cover:,}"
+
+
+_COLUMNS: report.Columns = [
+    ("parameters", lambda one: f"{one.parameters:,}"),
+    ("start", lambda one: one.start),
+    ("seed", lambda one: str(one.seed)),
+    (
+        "loss per parameter, first and last",
+        lambda one: f"{one.losses[0]:.2f}, {one.losses[-1]:.2f}",
+    ),
+    ("alpha, least and largest", lambda one: f"{one.alphas.min():.2f}, {one.alphas.max():.2f}"),
+    ("steps to cover", _cover),
+    ("round trips", lambda one: f"{one.crossings / 2:g}"),
+    ("time at T (flat: 0.250)", lambda one: f"{one.time_at_t:.3f}"),
+    ("largest gap", lambda one: f"{one.largest_gap:,}"),
+    ("ms/step", lambda one: f"{one.milliseconds:.3g}"),
+    ("verdict", lambda one: "not covered" if one.steps_to_cover is None else "covered"),
+]

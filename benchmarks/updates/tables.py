@@ -31,7 +31,7 @@ def parts(results: Results) -> Iterator[str]:
 
 
 def _section(title: str, text: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return report.section(title, columns, rows, before=text, level=2)
+    return report.section(title, report.table(columns, rows), before=text, level=2)
 
 
 def _targets(results: Results) -> str:

@@ -167,6 +167,7 @@ def trained(problem, name, steps, chunks=1, seeds=(0, 1)):
     return list(trainer.train(rows, seeds, chunks=chunks, examples=problem.examples))
 
 
+@pytest.mark.slow
 def test_local_entropy_is_evaluated_at_the_outer_point():
     problem = tiny_problem(TINY_PLAIN)
     before, after = trained(problem, "entropy-sgd", methods.INNER_STEPS["entropy-sgd"] - 1, 2)
@@ -235,6 +236,7 @@ def tiny_experiments(monkeypatch):
         monkeypatch.setattr(curvature, name, value)
 
 
+@pytest.mark.slow
 def test_a_comparison_leaves_tables_numbers_and_pictures(tiny_experiments, tmp_path, capsys):
     arguments = ["--problems", "small-mnistfc", "--methods", "sgd", "entropy-sgd"]
     arguments += ["--seeds", "2", "--search", "2", "--output", str(tmp_path)]
@@ -284,6 +286,7 @@ def test_the_sweep_shows_every_rate_to_both(tiny_experiments, tmp_path, monkeypa
     assert (tmp_path / "sweep.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_keeps_what_is_done(tiny_experiments, interrupt_after_adam, tmp_path):
     arguments = ["--problems", "mnistfc", "--seeds", "1", "--search", "1", "--steps", "4"]
     assert cli.main(["entropy", *arguments, "--output", str(tmp_path)]) == cli.INTERRUPTED

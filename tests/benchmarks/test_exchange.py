@@ -236,6 +236,7 @@ ARGUMENTS += ["3", "--steps", "8", "--chunks", "2", "--swap-period", "2", "--tra
 ARGUMENTS += ["--validation", "40", "--test", "20"]
 
 
+@pytest.mark.slow
 def test_the_command_leaves_a_table_numbers_and_a_picture(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(problems.EXPERIMENTS, "cifar-lr", experiment())
     assert cli.main([*ARGUMENTS, "--output", str(tmp_path)]) == 0
@@ -253,6 +254,7 @@ def test_the_command_leaves_a_table_numbers_and_a_picture(monkeypatch, tmp_path,
     assert (folder / "overview.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_keeps_the_seeds_that_are_done(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(problems.EXPERIMENTS, "cifar-lr", experiment())
     arm = ForkedRuns.arm

@@ -161,6 +161,7 @@ def test_the_range_is_covered_once_both_edges_were_reached():
     assert "0 of 1 runs" in text
 
 
+@pytest.mark.slow
 def test_gaussians_leaves_table_numbers_and_pictures(command, capsys):
     # Enough for the chains to come back to the cold plateau.
     arguments = ["--steps", "4000", "--chains", "4", "--seeds", "1"]

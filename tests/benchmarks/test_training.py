@@ -31,7 +31,7 @@ def _promotion_as_users_have_it():
         yield
 
 
-@each(SPIRAL.methods, *SPIRAL.methods.keys() - {"sgd", "adlala"})
+@each(SPIRAL.methods, *SPIRAL.methods.keys() - {"sgd"})
 def test_every_method_trains_its_networks(name):
     method = SPIRAL.methods[name]
     first, last = train(POINTS, method, steps=50, chunks=2)
@@ -63,6 +63,7 @@ def test_both_problems_compare_the_same_methods():
         assert method.set_temperature is None or method.set_temperature in method.settings[0]
 
 
+@pytest.mark.slow
 def test_a_setting_trains_alike_alone_and_in_a_grid():
     rows = grid(learning_rate=(0.1, 0.5), momentum=(0.0, 0.9))
 
@@ -75,7 +76,8 @@ def test_a_setting_trains_alike_alone_and_in_a_grid():
     np.testing.assert_allclose(together[2:3], alone, rtol=1e-4)
 
 
-@each(settings.IMAGE_METHODS, *settings.IMAGE_METHODS.keys() - {"adlala"})
+@pytest.mark.slow
+@pytest.mark.parametrize("name", settings.IMAGE_METHODS)
 def test_every_method_learns_images_that_all_seeds_share(name):
     generator = np.random.default_rng(0)
     labels = generator.integers(0, 3, 60)
