@@ -1,6 +1,6 @@
 """What all benchmarks share: one trainer, the search for settings, tables, pictures, options.
 
-A `problem` says what is trained and measured; `training` trains several networks of one method in
-one compiled program; `comparison` runs one method after the other; `report` and `figures` tell the
-outcome. `options` and `runtime` are for the command line.
+`problem` says what is trained, and by which methods; `training` trains several networks of a method
+in one compiled program; `comparison` takes one method after the other; `report` and `figures` tell
+the outcome. `options` and `runtime` are for the command line, `networks` for several problems.
 """

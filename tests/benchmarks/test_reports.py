@@ -12,9 +12,12 @@ pytest.importorskip("tqdm")
 pytest.importorskip("matplotlib")
 
 from benchmarks import cli
-from benchmarks.engine import networks, runtime
+from benchmarks.engine import figures, networks, runtime
 from benchmarks.engine.training import Chunk, Meter, Trainer
+from benchmarks.entropy.methods import LABELS
 from benchmarks.layers import comparison
+from benchmarks.layers.settings import PROBLEMS
+from benchmarks.tempering.methods import CTLD_LIKE_SGD, PLAIN
 
 SEEDS = 3
 
@@ -184,3 +187,17 @@ def test_the_demonstration_goes_on_without_images(run, monkeypatch, tmp_path, ca
     assert cli.main(["demo", "--seeds", "3", "--output", str(tmp_path / "demo")]) == 0
     assert "No run on MNIST: nowhere" in capsys.readouterr().out
     assert (tmp_path / "demo" / "spiral" / "table.md").exists()
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [method.label for method in PROBLEMS["spiral"].methods.values()],
+        [*PLAIN, "AnnealSGD", "Santa", "CTLD", CTLD_LIKE_SGD],
+        LABELS.values(),
+    ],
+)
+def test_methods_of_one_picture_are_told_apart(labels):
+    styles = [tuple(style.values()) for style in figures.styles(labels, ()).values()]
+    assert len(set(styles)) == len(labels)
+    assert figures.colour_of("Adam, tuned betas") == figures.colour_of("Adam")
