@@ -24,7 +24,7 @@ def run(name: str, options: argparse.Namespace, output: pathlib.Path) -> None:
     c = experiment.normalization(ladder) if c is None else c
     chunk = -(-options.steps // options.chunks)
     plan = Plan(options.warmup, chunk, options.chunks, options.swap_period, options.swap_images)
-    trainer = ForkedRuns(experiment, splits, ladder, c, plan)
+    forked = ForkedRuns(experiment, splits, ladder, c, plan)
     runs: dict[str, list[Arm]] = {arm: [] for arm in ARMS}
     walks: list[np.ndarray] = []
     seeds = seeds_of(options)
@@ -48,11 +48,11 @@ def run(name: str, options: argparse.Namespace, output: pathlib.Path) -> None:
 
     with runtime.interruptible(save) as check:
         for seed in tqdm(seeds, desc=name, unit="seed"):
-            key, fork = trainer.fork(seed)
+            key, fork = forked.fork(seed)
             check()
-            walk = trainer.diffusion(key, fork)
+            walk = forked.diffusion(key, fork)
             check()
-            both = {arm: trainer.arm(arm, key, fork, check) for arm in ARMS}
+            both = {arm: forked.arm(arm, key, fork, check) for arm in ARMS}
             walks.append(walk)
             for arm, done in both.items():
                 runs[arm].append(done)
