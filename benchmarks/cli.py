@@ -1,7 +1,8 @@
 """The command line: one subcommand per benchmark.
 
-A benchmark is a module with `add_arguments(parser)` and `run(options)`; it joins by a row of
-`BENCHMARKS`. Its module is imported for the help text too, so it imports jax inside `run` only.
+An experiment is a folder with `add_arguments(parser, benchmark)` and `run(options)`, its page in
+README.md and its pictures in figures/; it joins by a row of `BENCHMARKS` for each of its
+benchmarks. It is imported for the help text too, so it imports jax inside `run` only.
 """
 
 import argparse
@@ -9,18 +10,18 @@ import importlib
 import os
 import sys
 
-BENCHMARKS = {
-    "spiral": ("benchmarks.planar", "two interleaved 4-turn spirals, 2-100-1 network, 8 methods"),
-    "trig": ("benchmarks.planar", "cosine against sine over 5 periods, same network and methods"),
-    "mnist": ("benchmarks.mnist", "a network on the 60,000 images of MNIST or Fashion-MNIST"),
-    "sda": ("benchmarks.sda", "stacked denoising autoencoder, MNIST: CTLD, Santa, 4 optimizers"),
-    "charlm": ("benchmarks.charlm", "character LSTM, War and Peace: CTLD, Santa, 4 optimizers"),
-    "entropy": ("benchmarks.entropy", "local entropy: MNIST, War and Peace, spectra of Hessians"),
-    "exchange": ("benchmarks.exchange", "swaps of dropout and learning rates, LeNets, ResNet-20"),
-    "gaussians": ("benchmarks.gaussians", "25 Gaussians in the plane, continuous tempering"),
-    "dimensions": ("benchmarks.dimensions", "tempering of up to 10,000,000 parameters"),
-    "demo": ("benchmarks.demo", "spiral, trig and mnist at small scale, in a few minutes"),
-    "updates": ("benchmarks.updates", "what updates cost, next to other libraries; `make bench`"),
+BENCHMARKS = {  # by name: the folder, and a line for the help text
+    "spiral": ("layers", "two interleaved 4-turn spirals, 2-100-1 network, 8 methods"),
+    "trig": ("layers", "cosine against sine over 5 periods, same network and methods"),
+    "mnist": ("layers", "a network on the 60,000 images of MNIST or Fashion-MNIST"),
+    "sda": ("tempering", "stacked denoising autoencoder, MNIST: CTLD, Santa, 4 optimizers"),
+    "charlm": ("tempering", "character LSTM, War and Peace: CTLD, Santa, 4 optimizers"),
+    "entropy": ("entropy", "local entropy: MNIST, War and Peace, spectra of Hessians"),
+    "exchange": ("exchange", "swaps of dropout and learning rates, LeNets, ResNet-20"),
+    "gaussians": ("sampling", "25 Gaussians in the plane, continuous tempering"),
+    "dimensions": ("sampling", "tempering of up to 10,000,000 parameters"),
+    "demo": ("demo", "spiral, trig and mnist at small scale, in a few minutes"),
+    "updates": ("updates", "what updates cost, next to other libraries; `make bench`"),
 }
 INTERRUPTED = 130  # the shell's exit code for Ctrl-C
 
@@ -31,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         options = _parser().parse_args(arguments)
-        options.run(options)
+        _run(options)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -43,6 +44,16 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _run(options: argparse.Namespace) -> None:
+    """Missing data end a run with a message instead of a traceback."""
+    from benchmarks.data import MissingDataError
+
+    try:
+        options.run(options)
+    except MissingDataError as error:
+        raise SystemExit(f"error: {error}") from error
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
@@ -51,15 +62,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="benchmark", metavar="BENCHMARK", required=True)
     sections = []
-    for name, (module, summary) in BENCHMARKS.items():
-        benchmark = importlib.import_module(module)
+    for name, (folder, summary) in BENCHMARKS.items():
+        experiment = importlib.import_module(f"benchmarks.{folder}")
         command = commands.add_parser(
             name,
             help=summary,
             description=f"{summary[0].upper()}{summary[1:]}.",
         )
-        benchmark.add_arguments(command)
-        command.set_defaults(run=benchmark.run)
+        experiment.add_arguments(command, name)
+        command.set_defaults(run=experiment.run)
         options = command.format_help().partition("show this help message and exit\n")[2]
         sections.append(f"options of {name}:\n{options}")
     parser.epilog = "\n".join(sections)

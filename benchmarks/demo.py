@@ -4,26 +4,21 @@ On two cores it takes less than four minutes for the planar problems, and one fo
 """
 
 import argparse
-import pathlib
 
-from benchmarks.folders import claim
-from benchmarks.options import add_output_option, at_least
+from benchmarks.engine.options import add_count, add_output_option, begin_each
 
 PLANAR_STEPS = {"spiral": 20_000, "trig": 30_000}
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
     """The options of the demonstration."""
-    parser.add_argument(
-        "--seeds",
-        type=at_least(1),
-        default=8,
-        help="networks per setting, in the plane (default: %(default)s)",
-    )
-    parser.add_argument(
+    del benchmark
+    add_count(parser, "--seeds", 8, "networks per setting, in the plane")
+    add_count(
+        parser,
         "--steps",
-        type=at_least(1),
-        help="gradients per network, in the plane (default: 20000 for spiral, 30000 for trig)",
+        None,
+        "gradients per network, in the plane (default: 20000 for spiral, 30000 for trig)",
     )
     parser.add_argument(
         "--epochs", type=float, default=6, help="passes over the images (default: %(default)s)"
@@ -33,38 +28,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Runs the planar problems, then the images if their data can be had."""
-    output = options.output or pathlib.Path("results") / "demo"
-    for name in (*PLANAR_STEPS, "mnist"):
-        claim(output / name)  # all of them before the first runs
+    folders = begin_each(options, (*PLANAR_STEPS, "mnist"))
 
-    from benchmarks import mnist, planar
     from benchmarks.data import MissingDataError
+    from benchmarks.layers import mnist, planar
+
+    def namespace(benchmark, **others):
+        return argparse.Namespace(
+            benchmark=benchmark, first_seed=0, methods=None, output=folders[benchmark], **others
+        )
 
     for benchmark, steps in PLANAR_STEPS.items():
-        planar.run(
-            argparse.Namespace(
-                benchmark=benchmark,
-                seeds=options.seeds,
-                first_seed=0,
-                steps=options.steps or steps,
-                chunks=40,
-                methods=None,
-                output=output / benchmark,
-            )
-        )
+        steps = options.steps or steps
+        planar.run(namespace(benchmark, seeds=options.seeds, steps=steps, chunks=40))
+    epochs = options.epochs
     try:
-        mnist.train_on_images(
-            argparse.Namespace(
-                dataset="mnist",
-                seeds=2,
-                first_seed=0,
-                epochs=options.epochs,
-                steps=None,
-                chunks=10,
-                methods=None,
-                output=output / "mnist",
-            )
+        mnist.run(
+            namespace("mnist", dataset="mnist", seeds=2, epochs=epochs, steps=None, chunks=10)
         )
     except MissingDataError as error:
         print(f"No run on MNIST: {error}")
-    print(f"Tables, numbers and pictures are in the folders of {output}/")
+    print(f"Tables, numbers and pictures are in the folders of {folders['mnist'].parent}/")

@@ -9,10 +9,8 @@ number of them, in the search for their settings and in the runs that are report
 """
 
 import argparse
-import pathlib
 
-from benchmarks.folders import claim
-from benchmarks.options import add_training_options, at_least
+from benchmarks.engine.options import add_count, add_problems, add_training_options, begin_each
 
 SEARCH_SHARE = 0.2  # of the steps of the training that is reported
 PROBLEMS = ("mnistfc", "sweep", "lenet", "charlm", "small-mnistfc", "few-images", "small-lenet")
@@ -22,29 +20,24 @@ SWEPT = ("small-mnistfc", "mnistfc", "few-images")
 METHODS = ("sgd", "adam", "sgld", "entropy-sgd", "entropy-adam")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
     """The options of this benchmark."""
+    del benchmark
     known = (*PROBLEMS, *(f"{SWEEP}-{name}" for name in SWEPT), *FOR_A_GPU)
-    parser.add_argument(
-        "--problems",
-        nargs="+",
-        choices=known,
-        default=PROBLEMS,
-        metavar="PROBLEM",
-        help=f"some of: {', '.join(known)} (default: {', '.join(PROBLEMS)}; some hours on "
-        f"two cores; {FOR_A_GPU[0]} is meant for a GPU)",
-    )
-    parser.add_argument(
+    said = f"{', '.join(PROBLEMS)}; some hours on two cores; {FOR_A_GPU[0]} is meant for a GPU"
+    add_problems(parser, known, PROBLEMS, said)
+    add_count(
+        parser,
         "--steps",
-        type=at_least(1),
-        help="gradients per network, rounded up to whole chunks (default: the problem's own)",
+        None,
+        "gradients per network, rounded up to whole chunks (default: the problem's own)",
     )
-    parser.add_argument(
+    add_count(
+        parser,
         "--search",
-        type=at_least(1),
-        default=4,
-        help="settings to choose from, for every method, each on one run of "
-        f"{SEARCH_SHARE:g} of the steps (default: %(default)s)",
+        4,
+        "settings to choose from, for every method, each "
+        f"on one run of {SEARCH_SHARE:g} of the steps",
     )
     add_training_options(
         parser,
@@ -57,20 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Runs the problems one after the other; each leaves its results when it is done."""
-    output = options.output or pathlib.Path("results") / "entropy"
-    folders = {name: claim(output / name) for name in options.problems}
+    folders = begin_each(options, options.problems)
 
-    from benchmarks import runtime
-    from benchmarks.data import MissingDataError
-    from benchmarks.entropy import command
+    from benchmarks.entropy import comparison, sweeping
 
-    runtime.configure()
     for name, folder in folders.items():
-        try:
-            if name.startswith(SWEEP):
-                chosen = name.removeprefix(f"{SWEEP}-")
-                command.sweep(options, folder, SWEPT if chosen == SWEEP else (chosen,))
-            else:
-                command.compare(name, options, folder)
-        except MissingDataError as error:
-            raise SystemExit(f"error: {error}") from error
+        if name.startswith(SWEEP):
+            chosen = name.removeprefix(f"{SWEEP}-")
+            sweeping.run(options, folder, SWEPT if chosen == SWEEP else (chosen,))
+        else:
+            comparison.run(name, options, folder)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from benchmarks import networks
+from benchmarks.engine import networks
 
 Statistics = tuple[jax.Array, jax.Array]  # mean and variance, of every unit or channel
 

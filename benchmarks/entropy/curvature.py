@@ -5,7 +5,6 @@ mostly rank methods by their training loss. A run is therefore looked at a secon
 first checkpoint below the lowest loss that every run reached.
 """
 
-import json
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -17,13 +16,11 @@ import numpy as np
 from tqdm import tqdm
 
 import thermo_optax as to
-from benchmarks import markdown
+from benchmarks.engine import figures, report, runtime
+from benchmarks.engine.comparison import Tuned
+from benchmarks.engine.problem import Problem
+from benchmarks.engine.training import Chunk
 from benchmarks.entropy.problems import ERROR, LOSS
-from benchmarks.interruption import Interruption
-from benchmarks.tuned import report
-from benchmarks.tuned.comparison import Result
-from benchmarks.tuned.engine import Chunk
-from benchmarks.tuned.problem import Problem
 
 LANCZOS, PROBES = 80, 2  # steps of Lanczos for each of so many random vectors
 MOST_PRODUCTS = 150  # with the Hessian, for its outermost eigenvalues
@@ -59,10 +56,10 @@ class Solutions:
     def __init__(self, problem: Problem):
         """None so far."""
         self.problem = problem
-        self.results: dict[str, Result] = {}
+        self.results: dict[str, Tuned] = {}
         self.networks: dict[str, list[Any]] = {}  # one tree per chunk, leaves [runs, ...]
 
-    def keep(self, result: Result, chunk: Chunk) -> None:
+    def keep(self, result: Tuned, chunk: Chunk) -> None:
         """Takes what a run has come to."""
         self.results[result.label] = result
         networks = self.networks.setdefault(result.label, [])
@@ -91,25 +88,19 @@ def examine(solutions: Solutions, output: pathlib.Path) -> None:
     """Looks at all solutions, then reports; after Ctrl-C, on what there is."""
     found: list[Solution] = []
     look = _look(solutions.problem)
-    with Interruption() as interruption:
-        try:
-            for label, place, run, chunk in tqdm(solutions.choice(), desc="Hessians"):
-                params = jax.tree.map(
-                    lambda leaf, run=run: leaf[run], solutions.networks[label][chunk]
+    with runtime.interruptible(lambda: _report(solutions, found, output)) as check:
+        for label, place, run, chunk in tqdm(solutions.choice(), desc="Hessians"):
+            params = jax.tree.map(lambda leaf, run=run: leaf[run], solutions.networks[label][chunk])
+            flatness, lowest, spectrum, noise = jax.tree.map(np.asarray, look(params))
+            result = solutions.results[label]
+            error = result.curve("test", ERROR)[chunk, run]
+            found.append(
+                Solution(
+                    *(label, place, run, result.chunks[chunk].step, float(error)),
+                    *(flatness, float(lowest), spectrum, noise),
                 )
-                flatness, lowest, spectrum, noise = jax.tree.map(np.asarray, look(params))
-                result = solutions.results[label]
-                error = result.curve("test", ERROR)[chunk, run]
-                found.append(
-                    Solution(
-                        *(label, place, run, result.chunks[chunk].step, float(error)),
-                        *(flatness, float(lowest), spectrum, noise),
-                    )
-                )
-                interruption.check()
-        finally:
-            _report(solutions, found, output)
-        interruption.check()
+            )
+            check()
 
 
 def _look(problem: Problem) -> Callable:
@@ -145,23 +136,17 @@ def _report(solutions: Solutions, found: Sequence[Solution], output) -> None:
         return
     images, tested = (len(solutions.problem.splits[split][0][1]) for split in ("train", "test"))
     seeds = len({one.seed for one in found})
-    text = "\n\n".join(
-        (
-            report.heading(f"Curvature of {solutions.problem.title}", seeds, "standard deviation"),
-            f"Hessians of the loss on {images:,} training images, by {PROBES} x {LANCZOS} steps of "
-            "Lanczos; matched: the first measurement of each run at which its loss on these images "
-            f"was at most {solutions.level():.3g}, which all runs reached. Near zero: within "
-            f"±{NEAR_ZERO:g}. Rises of the loss are under Gaussian noise on all weights. Test "
-            f"errors here are those of the first {tested:,} test images.",
-            *(table(found, place) for place in (MATCHED, LAST)),
-        )
+    parts = (
+        report.heading(f"Curvature of {solutions.problem.title}", seeds, "standard deviation"),
+        f"Hessians of the loss on {images:,} training images, by {PROBES} x {LANCZOS} steps of "
+        "Lanczos; matched: the first measurement of each run at which its loss on these images "
+        f"was at most {solutions.level():.3g}, which all runs reached. Near zero: within "
+        f"±{NEAR_ZERO:g}. Rises of the loss are under Gaussian noise on all weights. Test "
+        f"errors here are those of the first {tested:,} test images.",
+        *(table(found, place) for place in (MATCHED, LAST)),
     )
-    print(f"\n{text}\n", flush=True)
-    (output / "curvature.md").write_text(f"{text}\n", encoding="utf-8")
-    summary = [_summary(one) for one in found]
-    (output / "curvature.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    report.save(output, parts, [_summary(one) for one in found], name="curvature")
     picture(found, solutions.problem.title, output / "curvature.png")
-    print(f"saved in {output}/", flush=True)
 
 
 def table(found: Sequence[Solution], place: str) -> str:
@@ -171,7 +156,7 @@ def table(found: Sequence[Solution], place: str) -> str:
     for label in labels:
         own = [one for one in found if (one.label, one.place) == (label, place)]
         rows.append((label, *(_cell(own, *column) for column in _COLUMNS.values())))
-    return markdown.table((f"method, {place}", *_COLUMNS), rows)
+    return report.table((f"method, {place}", *_COLUMNS), rows)
 
 
 def _cell(own: Sequence[Solution], read: Callable[[Solution], Any], decimals: int) -> str:
@@ -237,8 +222,7 @@ def picture(found: Sequence[Solution], title: str, path: pathlib.Path) -> None:
     eigenvalues.set_title("every seed, at matched loss and at the end", fontsize=10)
     rises.set_title("at matched loss, mean over seeds", fontsize=10)
     figure.suptitle(title)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    figures.save(figure, path)
 
 
 def _by_label(found: Sequence[Solution], read: Callable[[Solution], Any]) -> dict[str, Any]:

@@ -11,9 +11,7 @@ import jax.numpy as jnp
 import optax
 
 import thermo_optax as to
-from benchmarks.settings import grid
-from benchmarks.training import Method
-from benchmarks.tuned.rates import half_decades
+from benchmarks.engine.problem import Method, grid, half_decades
 
 SGD, ENTROPY_SGD = "sgd", "entropy-sgd"
 MOMENTUM = 0.9
@@ -53,7 +51,7 @@ def make_methods(choices: Mapping[str, Choice], count: int) -> dict[str, Method]
             {"learning_rate": rate, **other, **choice.fixed} for rate in rates for other in others
         ]
         point = to.local_entropy_params if name in INNER_STEPS else None
-        methods[name] = Method(LABELS[name], makers[name], rows, point=point)
+        methods[name] = Method(LABELS[name], makers[name], rows, point=point, planned=True)
     return methods
 
 

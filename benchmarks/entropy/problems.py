@@ -1,6 +1,6 @@
 """What is trained: networks of the paper's Table 1 and Figure 1, on real data.
 
-Everything the paper leaves open, or that differs from it, is named in benchmarks/entropy.md.
+Everything the paper leaves open, or that differs from it, is named in the README beside this file.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,11 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from benchmarks import charlm, data, networks
+from benchmarks import data
 from benchmarks.data import ImageData
+from benchmarks.engine import networks
+from benchmarks.engine.problem import Column, Pairs, Problem, Stage
 from benchmarks.entropy import classifiers
 from benchmarks.entropy.methods import ENTROPY_SGD, SGD, Choice
-from benchmarks.tuned.problem import Column, Problem, Stage
+from benchmarks.tempering import charlm
 
 BATCH_SIZE = 128
 VALIDATION = 5_000  # the last training images, which the search leaves out
@@ -99,9 +101,8 @@ def image_problem(
         score=ERROR,
         unit="error %",
         columns=columns(ERROR, "error %", 2, [Column("training loss", "train", LOSS, 5)]),
-        stage_steps="the steps",
         calibration=train[0],
-        one_by_one=True,
+        layout=Pairs(one_by_one=True),
         deviations=True,
     )
 

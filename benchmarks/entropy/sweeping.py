@@ -4,20 +4,20 @@ Every rate of the sweep is used by both, with all else as in the comparison (the
 too, which lets it recover), and none is chosen.
 """
 
+import argparse
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks import markdown
+from benchmarks.engine import figures, report, runtime
+from benchmarks.engine.options import seeds_of
+from benchmarks.engine.training import Meter, Trainer
 from benchmarks.entropy.methods import ENTROPY_SGD, SGD, make_methods
 from benchmarks.entropy.problems import ERROR, EXPERIMENTS, LOSS
-from benchmarks.interruption import Interruption
-from benchmarks.tuned import report
-from benchmarks.tuned.engine import Meter, Trainer
 
 CHUNKS = 5
 
@@ -49,27 +49,17 @@ class Swept(NamedTuple):
     loss: np.ndarray  # on training data
 
 
-def run(
-    output: pathlib.Path,
-    problems: Sequence[str],
-    seeds: Sequence[int],
-    colours: Mapping[str, str],
-    *,
-    steps: int | None = None,
-) -> None:
+def run(options: argparse.Namespace, output: pathlib.Path, problems: Sequence[str]) -> None:
     """Trains with every rate, then reports; after Ctrl-C, on what there is."""
     found: list[Swept] = []
-    with Interruption() as interruption:
-        try:
-            for name in problems:
-                sweep = SWEEPS[name]
-                _sweep(name, steps or sweep.steps, seeds, sweep.rates, found, interruption)
-        finally:
-            _report(output, found, len(seeds), colours)
-        interruption.check()
+    seeds = seeds_of(options)
+    with runtime.interruptible(lambda: _report(output, found, len(seeds))) as check:
+        for name in problems:
+            sweep = SWEEPS[name]
+            _sweep(name, options.steps or sweep.steps, seeds, sweep.rates, found, check)
 
 
-def _sweep(name, steps, seeds, rates, found, interruption) -> None:
+def _sweep(name, steps, seeds, rates, found, check) -> None:
     experiment = EXPERIMENTS[name]
     problem = experiment.build()
     methods = make_methods(experiment.choices, 1)
@@ -81,7 +71,7 @@ def _sweep(name, steps, seeds, rates, found, interruption) -> None:
         params = None
         for chunk in tqdm(runs, desc=f"{name}, {method.label}", total=CHUNKS, unit="chunk"):
             params = chunk.params
-            interruption.check()
+            check()
         assert params is not None
         measured = meter(params, ("train", "test"))
         shape = len(rates), len(seeds)
@@ -94,33 +84,27 @@ def _sweep(name, steps, seeds, rates, found, interruption) -> None:
         )
 
 
-def _report(output, found: Sequence[Swept], seeds, colours) -> None:
+def _report(output, found: Sequence[Swept], seeds: int) -> None:
     if not found:
         print("sweep: nothing was finished")
         return
-    output.mkdir(parents=True, exist_ok=True)
-    text = "\n\n".join(
-        (
-            report.heading("Sweep of the learning rate", seeds, "standard deviation"),
-            "SGD with Nesterov momentum and the inner loop of Entropy-SGD at the same learning "
-            "rate. Test error in percent; in brackets the worst seed. A network that knows nothing "
-            "is at 90.",
-            *(
-                _table([one for one in found if one.problem == name])
-                for name in dict.fromkeys(one.problem for one in found)
-            ),
-        )
+    parts = (
+        report.heading("Sweep of the learning rate", seeds, "standard deviation"),
+        "SGD with Nesterov momentum and the inner loop of Entropy-SGD at the same learning "
+        "rate. Test error in percent; in brackets the worst seed. A network that knows nothing "
+        "is at 90.",
+        *(
+            _table([one for one in found if one.problem == name])
+            for name in dict.fromkeys(one.problem for one in found)
+        ),
     )
-    print(f"\n{text}\n", flush=True)  # first of all, for a disk may be full
-    (output / "table.md").write_text(f"{text}\n", encoding="utf-8")
     arrays = {
         f"{one.problem}/{one.method}/{field}": getattr(one, field)
         for one in found
         for field in ("rates", "error", "loss")
     }
-    np.savez_compressed(output / "sweep.npz", allow_pickle=False, **arrays)
-    _picture(output / "sweep.png", found, colours)
-    print(f"saved in {output}/", flush=True)
+    report.save(output, parts, arrays=arrays, curves="sweep")
+    _picture(output / "sweep.png", found)
 
 
 def _table(found: Sequence[Swept]) -> str:
@@ -131,10 +115,10 @@ def _table(found: Sequence[Swept]) -> str:
         cells = (f"{report.with_spread(e, 2, deviation=True)} ({e.max():.2f})" for e in errors)
         rows.append((f"{rate:g}", *cells))
     title = f"{found[0].title}, after {found[0].steps:,} steps"
-    return f"{title}:\n\n{markdown.table(('rate', *(one.method for one in found)), rows)}"
+    return f"{title}:\n\n{report.table(('rate', *(one.method for one in found)), rows)}"
 
 
-def _picture(path, found: Sequence[Swept], colours) -> None:
+def _picture(path: pathlib.Path, found: Sequence[Swept]) -> None:
     names = list(dict.fromkeys(one.problem for one in found))
     figure, panels = plt.subplots(
         1, len(names), figsize=(5.2 * len(names), 4), layout="constrained", squeeze=False
@@ -142,10 +126,10 @@ def _picture(path, found: Sequence[Swept], colours) -> None:
     for axes, name in zip(panels[0], names, strict=True):
         rates = next(one.rates for one in found if one.problem == name)
         for one in (one for one in found if one.problem == name):
-            axes.plot(one.rates, one.error.mean(axis=1), "o-", color=colours[one.method], zorder=3)
-            for errors in one.error.T:
-                axes.plot(one.rates, errors, ".", color=colours[one.method], alpha=0.5)
-            axes.plot([], [], "o-", color=colours[one.method], label=one.method)
+            colour = figures.colour_of(one.method)
+            mean = one.error.mean(axis=1)
+            axes.plot(one.rates, mean, "o-", color=colour, zorder=3, label=one.method)
+            axes.plot(one.rates, one.error, ".", color=colour, alpha=0.5)
             axes.set_title(f"{one.title}\nafter {one.steps:,} gradient evaluations", fontsize=10)
         axes.axhline(90, color="0.6", linewidth=0.8, linestyle=":")
         axes.set_xscale("log")
@@ -158,5 +142,4 @@ def _picture(path, found: Sequence[Swept], colours) -> None:
         axes.grid(alpha=0.3)
     panels[0, 0].set_ylabel("test error %, mean and every seed")
     panels[0, 0].legend(frameon=False)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    figures.save(figure, path)

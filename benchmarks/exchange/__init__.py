@@ -4,32 +4,31 @@ The problems of V. Pushkarov et al., `Training Deep Neural Networks by optimizin
 paths in hyperparameter space <https://arxiv.org/abs/1909.04013>`_, 2019: eight replicas of a
 LeNet-5 on a ladder of dropout rates or learning rates, on EMNIST's letters and on CIFAR-10, and
 ResNet-20 for a GPU. Two cores cannot train as long as they did (350,000 steps), so there are fewer
-images, wider ladders and momentum; benchmarks/exchange.md has what came of it.
+images, wider ladders and momentum; the README beside this file has what came of it.
 """
 
 import argparse
 import math
-import pathlib
 
-from benchmarks.folders import claim
-from benchmarks.options import add_output_option, add_seed_options, at_least, between
+from benchmarks.engine.options import (
+    add_count,
+    add_output_option,
+    add_problems,
+    add_seed_options,
+    begin_each,
+    between,
+)
 
 PROBLEMS = ("emnist-dropout", "emnist-lr", "cifar-dropout", "cifar-lr")
 FOR_A_GPU = ("resnet20-lr",)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
     """The options of this benchmark."""
+    del benchmark
     known = (*PROBLEMS, *FOR_A_GPU)
-    parser.add_argument(
-        "--problems",
-        nargs="+",
-        choices=known,
-        default=PROBLEMS,
-        metavar="PROBLEM",
-        help=f"some of: {', '.join(known)} (default: all but {FOR_A_GPU[0]}, which is meant for a "
-        "GPU)",
-    )
+    said = f"all but {FOR_A_GPU[0]}, which is meant for a GPU"
+    add_problems(parser, known, PROBLEMS, said)
     numbers = {
         "--replicas": (3, 8, "rungs of the ladder"),
         "--train": (1, 4_000, "training images"),
@@ -42,9 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--swap-period": (1, 20, "gradients per replica between two rounds of swaps"),
     }
     for option, (minimum, default, meaning) in numbers.items():
-        parser.add_argument(
-            option, type=at_least(minimum), default=default, help=f"{meaning} (default: {default})"
-        )
+        add_count(parser, option, default, meaning, minimum=minimum)
     parser.add_argument(
         "--ladder",
         choices=("wide", "paper"),
@@ -64,17 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Runs the problems one after the other; each leaves its results when it is done."""
-    output = options.output or pathlib.Path("results") / "exchange"
-    folders = {name: claim(output / name) for name in options.problems}
+    folders = begin_each(options, options.problems)
 
-    from benchmarks import runtime
-    from benchmarks.data import MissingDataError
-    from benchmarks.exchange import command
-    from benchmarks.exchange.problems import UnfitOptionsError
+    from benchmarks.exchange import comparison
 
-    runtime.configure()
     for name, folder in folders.items():
-        try:
-            command.compare(name, options, folder)
-        except (MissingDataError, UnfitOptionsError) as error:
-            raise SystemExit(f"error: {error}") from error
+        comparison.run(name, options, folder)

@@ -7,11 +7,9 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 import thermo_optax as to
-from benchmarks.exchange.engine import ARMS
+from benchmarks.engine import figures
+from benchmarks.exchange.arms import ARMS
 from benchmarks.exchange.report import NAMES, Outcome
-from benchmarks.figures import COLOURS
-
-ARM_COLOURS = dict(zip(ARMS, (COLOURS["LOL"], COLOURS["SGD"]), strict=True))
 
 
 def overview(outcome: Outcome, path: pathlib.Path) -> None:
@@ -34,24 +32,21 @@ def overview(outcome: Outcome, path: pathlib.Path) -> None:
     to.plot.acceptance(mean, None if np.all(np.isnan(error)) else error, ax=swaps)
     swaps.set_title("Mean probability of a swap", fontsize=10)
     figure.suptitle(outcome.title)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    figures.save(figure, path)
 
 
 def _errors(axes, outcome: Outcome) -> None:
     steps = [record.step for record in outcome.runs[ARMS[0]][0].records]
-    for arm, colour in ARM_COLOURS.items():
-        curve = outcome.curve(arm)
-        axes.plot(
+    for arm, method in zip(ARMS, ("replica_exchange", "replicate"), strict=True):
+        figures.band(
+            axes,
             steps,
-            curve.mean(axis=1),
-            color=colour,
+            outcome.curve(arm),
+            color=figures.colour_of(method),
+            alpha=0.2,
             linewidth=2,
             linestyle="-" if arm == ARMS[0] else "--",
             label=f"with {arm}" if arm == ARMS[0] else arm,
-        )
-        axes.fill_between(
-            steps, curve.min(axis=1), curve.max(axis=1), color=colour, alpha=0.2, linewidth=0
         )
     axes.set_xlabel("steps since the fork")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -16,7 +16,7 @@ DROPOUT, LEARNING_RATE = "dropout_rate", "learning_rate"
 MOMENTUM = 0.9
 
 
-class UnfitOptionsError(ValueError):
+class UnfitOptionsError(MissingDataError):
     """Numbers of images that the data set cannot give."""
 
 

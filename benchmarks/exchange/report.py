@@ -1,16 +1,15 @@
 """Tables and files of one problem."""
 
-import json
 import pathlib
 from typing import NamedTuple
 
 import numpy as np
 
 import thermo_optax as to
-from benchmarks import markdown, runtime
-from benchmarks.exchange.engine import ARMS, Arm, Plan, Record
+from benchmarks.engine import report
+from benchmarks.engine.report import with_spread
+from benchmarks.exchange.arms import ARMS, Arm, Plan, Record
 from benchmarks.exchange.problems import DROPOUT, LEARNING_RATE, MOMENTUM, Experiment, Splits
-from benchmarks.tuned.report import command, heading, with_spread
 
 NAMES = {DROPOUT: "dropout", LEARNING_RATE: "learning rate"}
 LOSS, ERROR = 0, 1  # of the measurements
@@ -85,31 +84,21 @@ _MEASURES = {
 
 def save(output: pathlib.Path, outcome: Outcome) -> None:
     """Prints the report; writes `table.md` and `results.json`."""
-    output.mkdir(parents=True, exist_ok=True)
     seeds = len(outcome.runs[ARMS[0]])
-    text = "\n\n".join(
-        [
-            heading(outcome.title, seeds, "standard error"),
-            _notes(outcome),
-            table(outcome),
-            rung_table(outcome),
-            f"```\n{outcome.diffusion()}\n```",
-        ]
+    parts = (
+        report.heading(outcome.title, seeds, "standard error"),
+        _notes(outcome),
+        table(outcome),
+        rung_table(outcome),
+        f"```\n{outcome.diffusion()}\n```",
     )
-    print(f"\n{text}\n", flush=True)  # first of all, for a disk may be full
-    (output / "table.md").write_text(f"{text}\n", encoding="utf-8")
-    summary = {
-        "title": outcome.title,
-        "command": command(),
-        "versions": runtime.versions(),
-        "machine": runtime.machine(),
+    numbers = {
         "ladder": outcome.ladder.tolist(),
         "normalization": outcome.normalization,
         "arms": {arm: [_summary(run) for run in runs] for arm, runs in outcome.runs.items()},
         "diffusion": outcome.walks.tolist(),
     }
-    (output / "results.json").write_text(json.dumps(summary) + "\n", encoding="utf-8")
-    print(f"saved in {output}/", flush=True)
+    report.save(output, parts, report.facts(outcome.title) | numbers, indent=None)
 
 
 def table(outcome: Outcome) -> str:
@@ -121,7 +110,7 @@ def table(outcome: Outcome) -> str:
     cells = [with_spread(difference, 2, deviation=False) for difference in differences]
     rows.append(("difference", *cells, "", "", ""))
     columns = ("replicas", *_MEASURES, "swaps", "round trips", "ms/step")
-    return markdown.table(columns, rows)
+    return report.table(columns, rows)
 
 
 def _row(outcome: Outcome, arm: str) -> tuple[str, ...]:
@@ -151,7 +140,7 @@ def rung_table(outcome: Outcome) -> str:
         )
         for arm in ARMS
     ]
-    return markdown.table((f"{name}:", *(f"{value:.3g}" for value in outcome.ladder)), rows)
+    return report.table((f"{name}:", *(f"{value:.3g}" for value in outcome.ladder)), rows)
 
 
 def _notes(outcome: Outcome) -> str:

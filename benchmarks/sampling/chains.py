@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from benchmarks.engine.training import step
+
 
 def simulate(
     make: Callable[[jax.Array], optax.GradientTransformationExtraArgs],
@@ -32,14 +34,11 @@ def simulate(
     def advance(carry, key, length):
         tx = make(key)
 
-        def step(carry, _):
-            x, state = carry
-            value, grads = jax.value_and_grad(loss)(x)
-            updates, state = tx.update(grads, state, x, value=value)
-            x = optax.apply_updates(x, updates)
-            return (x, state), record(x, state)
+        def body(carry, _):
+            carry, _ = step(lambda x, _: jax.value_and_grad(loss)(x), tx, carry)
+            return carry, record(*carry)
 
-        return jax.lax.scan(step, carry, length=length)
+        return jax.lax.scan(body, carry, length=length)
 
     carry = jax.jit(jax.vmap(begin))(starts, keys)
     mapped = jax.vmap(advance, in_axes=(0, 0, None))

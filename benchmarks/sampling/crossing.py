@@ -10,27 +10,15 @@ import numpy as np
 from tqdm import tqdm
 
 import thermo_optax as to
+from benchmarks.engine import report
 from benchmarks.sampling import chains, estimates
 from benchmarks.sampling.estimates import Estimate
-from benchmarks.sampling.report import Section
 
 T, STEP_SIZE, FRICTION = 1.0, 0.5, 1.0
 PLATEAU, HOT, EDGE = 0.4, 1.4, 1.5
 HISTOGRAM_BINS, LAW_BINS = 30, 15
 CHUNKS = 20
 LARGEST_EXPONENT = 1.1
-COLUMNS = (
-    "d",
-    "chains x steps",
-    "steps per crossing",
-    "histogram, least",
-    "largest",
-    "inside (flat: 0.9375)",
-    "g Var / T, least",
-    "largest",
-    "off by s.e.",
-    "ms/step",
-)
 
 
 class Size(NamedTuple):
@@ -157,7 +145,7 @@ def exponent(results: Sequence[Result]) -> Estimate:
     return Estimate(weights @ steps, np.sqrt(weights**2 @ errors**2))
 
 
-def section(results: Sequence[Result]) -> Section:
+def section(results: Sequence[Result]) -> str:
     """The table of all dimensions, with the verdict on the exponent."""
     before = (
         f"Gaussian target, the same settings for every d: step size {STEP_SIZE:g}, friction "
@@ -166,9 +154,8 @@ def section(results: Sequence[Result]) -> Section:
         f"|alpha| > {HOT:g} or back. g Var / T is measured in {LAW_BINS} bins along alpha, and 1 "
         "in each if the law is exact; of its deviations the largest is given in standard errors."
     )
-    return Section(
-        'Mode "exact"', COLUMNS, [_row(r) for r in results], before=before, after=_fit(results)
-    )
+    table = report.table_of(_COLUMNS, results)
+    return report.section('Mode "exact"', table, before=before, after=_fit(results))
 
 
 def _fit(results: Sequence[Result]) -> str:
@@ -183,16 +170,15 @@ def _fit(results: Sequence[Result]) -> str:
     )
 
 
-def _row(result: Result) -> tuple[str, ...]:
-    return (
-        f"{result.size.dimension:,}",
-        f"{result.size.chains} x {result.steps:,}",
-        result.crossing.text(0),
-        result.least.text(3),
-        result.largest.text(3),
-        result.inside.text(4),
-        result.coldest_law.text(4),
-        result.hottest_law.text(4),
-        estimates.signed(max(result.deviations, key=abs)),
-        f"{result.milliseconds:.3g}",
-    )
+_COLUMNS: report.Columns = [
+    ("d", lambda one: f"{one.size.dimension:,}"),
+    ("chains x steps", lambda one: f"{one.size.chains} x {one.steps:,}"),
+    ("steps per crossing", lambda one: one.crossing.text(0)),
+    ("histogram, least", lambda one: one.least.text(3)),
+    ("largest", lambda one: one.largest.text(3)),
+    ("inside (flat: 0.9375)", lambda one: one.inside.text(4)),
+    ("g Var / T, least", lambda one: one.coldest_law.text(4)),
+    ("largest", lambda one: one.hottest_law.text(4)),
+    ("off by s.e.", lambda one: estimates.signed(max(one.deviations, key=abs))),
+    ("ms/step", lambda one: f"{one.milliseconds:.3g}"),
+]

@@ -8,30 +8,17 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from tqdm import tqdm
 
 import thermo_optax as to
-from benchmarks.sampling.report import Section
+from benchmarks.engine import report
+from benchmarks.engine.training import step
 
 T, LEARNING_RATE, MOMENTUM = 1.0, 0.01, 0.9
 PLATEAU, EDGE = 0.4, 1.5
 # Where the parameters start: in equilibrium, or all of them 3 standard deviations off, from where
 # the loss falls to a tenth, as in training.
 STARTS = {"equilibrium": 0.0, "3 standard deviations off": 3.0}
-COLUMNS = (
-    "parameters",
-    "start",
-    "seed",
-    "loss per parameter, first and last",
-    "alpha, least and largest",
-    "steps to cover",
-    "round trips",
-    "time at T (flat: 0.250)",
-    "largest gap",
-    "ms/step",
-    "verdict",
-)
 
 
 class Result(NamedTuple):
@@ -49,6 +36,24 @@ class Result(NamedTuple):
         """Steps until alpha has been at both edges, and so at everything between; None if never."""
         first = [np.flatnonzero(sign * self.alphas >= EDGE)[:1] for sign in (-1, 1)]
         return int(max(first[0][0], first[1][0])) + 1 if all(map(len, first)) else None
+
+    @property
+    def crossings(self) -> int:
+        """From the plateau to a hot end, or back."""
+        found = to.diagnostics.tempering_crossings(self.alphas, plateau=PLATEAU, hot=EDGE - 0.1)
+        return int(found.count)
+
+    @property
+    def time_at_t(self) -> float:
+        """The share of the steps on the plateau."""
+        reading = to.diagnostics.time_at_temperature(self.alphas, plateau=PLATEAU, edge=EDGE)
+        return float(reading.measured)
+
+    @property
+    def largest_gap(self) -> int:
+        """The most steps between two visits to the plateau."""
+        visits = np.flatnonzero(np.abs(self.alphas) < PLATEAU)
+        return np.max(np.diff(np.concatenate([[-1], visits, [len(self.alphas)]])))
 
     def numbers(self) -> dict:
         """What the row says."""
@@ -103,18 +108,15 @@ def _simulate(steps: int, x: jax.Array, key: jax.Array):
     def loss(x):
         return jnp.sum(jnp.square(x)) / 2
 
-    def step(carry, _):
-        x, state = carry
-        value, grads = jax.value_and_grad(loss)(x)
-        updates, state = tx.update(grads, state, x, value=value)
-        carry = optax.apply_updates(x, updates), state
-        return carry, (to.tempering_state(state).alpha, value / x.size)
+    def body(carry, _):
+        carry, value = step(lambda x, _: jax.value_and_grad(loss)(x), tx, carry)
+        return carry, (to.tempering_state(carry[1]).alpha, value / x.size)
 
-    _, records = jax.lax.scan(step, (x, tx.init(x)), length=steps)
+    _, records = jax.lax.scan(body, (x, tx.init(x)), length=steps)
     return records
 
 
-def section(results: Sequence[Result]) -> Section:
+def section(results: Sequence[Result]) -> str:
     """The table of all runs."""
     steps = len(results[0].alphas)
     before = (
@@ -126,28 +128,27 @@ def section(results: Sequence[Result]) -> Section:
     )
     covered = [result for result in results if result.steps_to_cover is not None]
     after = f"{len(covered)} of {len(results)} runs covered the range within {steps:,} steps."
-    return Section(
-        'Mode "exploration"', COLUMNS, [_row(r) for r in results], before=before, after=after
-    )
+    table = report.table_of(_COLUMNS, results)
+    return report.section('Mode "exploration"', table, before=before, after=after)
 
 
-def _row(result: Result) -> tuple[str, ...]:
-    alphas = result.alphas
-    crossings = to.diagnostics.tempering_crossings(alphas, plateau=PLATEAU, hot=EDGE - 0.1)
-    at_t = to.diagnostics.time_at_temperature(alphas, plateau=PLATEAU, edge=EDGE)
-    visits = np.flatnonzero(np.abs(alphas) < PLATEAU)
-    gap = np.max(np.diff(np.concatenate([[-1], visits, [len(alphas)]])))
-    cover = result.steps_to_cover
-    return (
-        f"{result.parameters:,}",
-        result.start,
-        str(result.seed),
-        f"{result.losses[0]:.2f}, {result.losses[-1]:.2f}",
-        f"{alphas.min():.2f}, {alphas.max():.2f}",
-        "-" if cover is None else f"{cover:,}",
-        f"{int(crossings.count) / 2:g}",
-        f"{float(at_t.measured):.3f}",
-        f"{gap:,}",
-        f"{result.milliseconds:.3g}",
-        "not covered" if cover is None else "covered",
-    )
+def _cover(one: Result) -> str:
+    return "-" if one.steps_to_cover is None else f"{one.steps_to_cover:,}"
+
+
+_COLUMNS: report.Columns = [
+    ("parameters", lambda one: f"{one.parameters:,}"),
+    ("start", lambda one: one.start),
+    ("seed", lambda one: str(one.seed)),
+    (
+        "loss per parameter, first and last",
+        lambda one: f"{one.losses[0]:.2f}, {one.losses[-1]:.2f}",
+    ),
+    ("alpha, least and largest", lambda one: f"{one.alphas.min():.2f}, {one.alphas.max():.2f}"),
+    ("steps to cover", _cover),
+    ("round trips", lambda one: f"{one.crossings / 2:g}"),
+    ("time at T (flat: 0.250)", lambda one: f"{one.time_at_t:.3f}"),
+    ("largest gap", lambda one: f"{one.largest_gap:,}"),
+    ("ms/step", lambda one: f"{one.milliseconds:.3g}"),
+    ("verdict", lambda one: "not covered" if one.steps_to_cover is None else "covered"),
+]

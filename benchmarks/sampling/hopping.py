@@ -1,33 +1,21 @@
 """What chains on the 25 Gaussians say of a sampler: does it hop, and is its law the right one?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 import thermo_optax as to
+from benchmarks.engine import report
 from benchmarks.sampling import estimates, mixture
 from benchmarks.sampling.estimates import Estimate
-from benchmarks.sampling.report import Section
 
 NUM_BINS = 30
 PER = 100_000  # steps that hops are counted in
 INSIDE = 1 / (1 + 1 / (mixture.WALL * mixture.EDGE))
+VARIANCE = mixture.DEVIATION**2
 AT_T = mixture.PLATEAU / (mixture.EDGE + 1 / mixture.WALL)
-COLUMNS = (
-    "sampler",
-    "hops per 1e5 steps",
-    "over Langevin",
-    "hops seen at T",
-    "modes a chain saw at T",
-    f"variance at T (exact {mixture.DEVIATION**2:g})",
-    "off by s.e.",
-    f"inside (flat: {INSIDE:.4f})",
-    "histogram, least",
-    "largest",
-    f"time at T (flat: {AT_T:.3f})",
-)
 
 
 class Trace(NamedTuple):
@@ -92,29 +80,30 @@ def measure(sampler: mixture.Sampler, trace: Trace, states: Any) -> Result:
     )
 
 
-def section(results: Sequence[Result], before: str) -> Section:
+def section(results: Sequence[Result], before: str) -> str:
     """The table of all results."""
     plain = next((result for result in results if result.sampler is _PLAIN), None)
-    rows = [_row(result, plain) for result in results]
-    return Section("Hops and laws", COLUMNS, rows, before=before)
+
+    def over_langevin(one: Result) -> str:
+        return "-" if plain is None or one is plain else one.hops.over(plain.hops).text(0)
+
+    def tempered(text: Callable[[Result], str]) -> Callable[[Result], str]:
+        return lambda one: text(one) if one.sampler.tempered else "-"
+
+    columns: report.Columns = [
+        ("sampler", lambda one: one.sampler.label),
+        ("hops per 1e5 steps", lambda one: one.hops.text(1)),
+        ("over Langevin", over_langevin),
+        ("hops seen at T", lambda one: one.hops_at_t.text(1)),
+        ("modes a chain saw at T", lambda one: one.modes.text(1)),
+        (f"variance at T (exact {VARIANCE:g})", lambda one: one.variance.text(4)),
+        ("off by s.e.", lambda one: estimates.signed(one.variance.off(VARIANCE))),
+        (f"inside (flat: {INSIDE:.4f})", tempered(lambda one: one.inside.text(4))),
+        ("histogram, least", tempered(lambda one: one.least.text(2))),
+        ("largest", tempered(lambda one: one.largest.text(2))),
+        (f"time at T (flat: {AT_T:.3f})", tempered(lambda one: one.time_at_t.text(3))),
+    ]
+    return report.section("Hops and laws", report.table_of(columns, results), before=before)
 
 
 _PLAIN = mixture.SAMPLERS["langevin"]
-
-
-def _row(result: Result, plain: Result | None) -> tuple[str, ...]:
-    cells = [
-        result.sampler.label,
-        result.hops.text(1),
-        "-" if plain is None or result is plain else result.hops.over(plain.hops).text(0),
-        result.hops_at_t.text(1),
-        result.modes.text(1),
-        result.variance.text(4),
-        estimates.signed(result.variance.off(mixture.DEVIATION**2)),
-    ]
-    if result.sampler.tempered:
-        cells += [result.inside.text(4), result.least.text(2), result.largest.text(2)]
-        cells += [result.time_at_t.text(3)]
-    else:
-        cells += ["-"] * 4
-    return tuple(cells)

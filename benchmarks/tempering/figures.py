@@ -5,30 +5,16 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import FuncFormatter
 
-from benchmarks.figures import COLOURS
-from benchmarks.tempering.methods import CTLD, CTLD_LIKE_SGD
-from benchmarks.tuned.comparison import Result
-from benchmarks.tuned.figures import distinct, switches
-from benchmarks.tuned.problem import Problem
-
-# Of the same palette as every other picture; what is trained without heat has dashed lines.
-TEMPERING_COLOURS = {
-    "SGD with momentum": COLOURS["SGD"],
-    "RMSprop": COLOURS["RMSprop"],
-    "Adam": COLOURS["Adam"],
-    "AnnealSGD": COLOURS["SGLD"],
-    "Santa": COLOURS["Langevin"],
-    "CTLD": COLOURS["LOL"],
-    CTLD_LIKE_SGD: COLOURS["AdLaLa"],
-}
-PLAIN = ("SGD with momentum", "RMSprop", "Adam")
+from benchmarks.engine import figures
+from benchmarks.engine.comparison import Tuned
+from benchmarks.engine.problem import Problem
+from benchmarks.tempering.methods import CTLD
 
 
-def noise_magnitude(results: Sequence[Result], problem: Problem, path: pathlib.Path) -> bool:
+def noise_magnitude(results: Sequence[Tuned], problem: Problem, path: pathlib.Path) -> bool:
     """1 / g(alpha) of CTLD after every step, one line per seed; returns whether CTLD ran."""
-    results = [result for result in distinct(results) if result.name == CTLD]
+    results = [result for result in figures.distinct(results) if result.name == CTLD]
     if not results:
         return False
     figure, panels = plt.subplots(
@@ -44,23 +30,20 @@ def noise_magnitude(results: Sequence[Result], problem: Problem, path: pathlib.P
         noise = while_sampling(result)
         for seed, line in enumerate(noise.T):
             axes.plot(np.arange(1, len(line) + 1), line, linewidth=1, label=f"seed {seed}")
-        for switch in switches(result):
-            axes.axvline(switch, color="0.6", linewidth=0.8, linestyle=":")
+        figures.mark_switches(axes, result)
         axes.set_title(f"{result.label}, learning rate {result.learning_rate:g}", fontsize=10)
         axes.set_ylabel("1 / g(α)")
-        axes.set_xlim(0, len(noise))
-        axes.grid(alpha=0.3)
-    panels[-1, 0].set_xlabel("gradient evaluations per network; no line where there is no noise")
-    panels[-1, 0].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        figures.over_steps(axes, "; no line where there is no noise")
+        axes.set_xlim(right=len(noise))
+        axes.label_outer()
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", frameon=False)
     figure.suptitle(f"{problem.title}: heat of CTLD's bath, in units of the temperature")
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    figures.save(figure, path)
     return True
 
 
-def while_sampling(result: Result) -> np.ndarray:
+def while_sampling(result: Tuned) -> np.ndarray:
     """What CTLD's thermometer read, [steps, seeds]; NaN once a stage samples no more."""
     noise = result.per_step("temperature").astype(float)
     sampled = max(1, int(result.stage_steps * result.row["sampling_share"]))

@@ -16,12 +16,12 @@ import jax.numpy as jnp
 import optax
 
 import thermo_optax as to
-from benchmarks.training import Method
-from benchmarks.tuned.rates import half_decades
+from benchmarks.engine.problem import Method, half_decades
 
 MOMENTUM = 0.9
 SGD, CTLD = "sgd", "ctld"
 CTLD_LIKE_SGD = "CTLD at SGD's learning rate"
+PLAIN = ("SGD with momentum", "RMSprop", "Adam")  # trained without heat
 
 
 def all_methods(
@@ -48,6 +48,7 @@ def all_methods(
             maker,
             [{"learning_rate": rate, **others} for rate in half_decades(centres[name], count)],
             thermometer,
+            planned=True,
         )
         for name, (label, maker, others, thermometer) in kinds.items()
     }

@@ -7,21 +7,17 @@ machine. Compiled programs are not taken from an earlier run, since compilation 
 import argparse
 import os
 
-from benchmarks.options import add_output_option, at_least
+from benchmarks.engine.options import add_count, add_output_option
 
 PARTS = ("updates", "noise", "training", "replicas", "efficiency")
 TREES = ("mlp1.7M", "flat10M", "tfm10M")
 PROBLEMS = ("mlp", "logistic", "gaussian")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
     """The options of this benchmark."""
-    parser.add_argument(
-        "--rounds",
-        type=at_least(1),
-        default=15,
-        help="turns of each contender (default: %(default)s)",
-    )
+    del benchmark
+    add_count(parser, "--rounds", 15, "turns of each contender")
     choices = (
         ("parts", PARTS, PARTS, "what to measure"),
         ("trees", (*TREES, "tiny"), TREES, "on which parameters updates are timed"),
@@ -39,15 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--methods", nargs="+", metavar="METHOD", help="of the updates, by name (default: all)"
     )
-    parser.add_argument(
-        "--cores", type=at_least(1), help="run on that many cores of the processor (default: all)"
-    )
-    parser.add_argument(
-        "--noise-size",
-        type=at_least(1),
-        default=10_000_000,
-        help="numbers drawn to time the noise alone (default: %(default)s)",
-    )
+    add_count(parser, "--cores", None, "run on that many cores of the processor (default: all)")
+    add_count(parser, "--noise-size", 10_000_000, "numbers drawn to time the noise alone")
     add_output_option(parser, "results/updates")
 
 

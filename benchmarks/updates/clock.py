@@ -15,8 +15,6 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.interruption import Interruption
-
 SHORTEST = 0.1  # seconds of a turn, beside which clock, dispatch and what neighbours do is little
 Turn = Callable[[], float]  # does some work; returns the seconds for one unit of it
 Times = dict[str, np.ndarray]  # of each contender, seconds per unit, [rounds]
@@ -40,7 +38,7 @@ def ratio(seconds: np.ndarray, base: np.ndarray) -> Quartiles:
 
 
 def interleave(
-    turns: Mapping[str, Turn], rounds: int, title: str, interruption: Interruption
+    turns: Mapping[str, Turn], rounds: int, title: str, check: Callable[[], None]
 ) -> Times:
     """One turn each to warm up, then `rounds` rounds of turns in random order."""
     names = list(turns)
@@ -50,7 +48,7 @@ def interleave(
         turn()
     for _ in tqdm(range(rounds), desc=title, unit="round"):
         for index in order.permutation(len(names)):
-            interruption.check()
+            check()
             seconds[names[index]].append(turns[names[index]]())
     return {name: np.array(values) for name, values in seconds.items()}
 

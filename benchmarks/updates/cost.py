@@ -4,7 +4,7 @@ An update is `update` and `apply_updates`, jitted, with parameters and state don
 are compared like updates, round by round, since they take as long as the machine is busy.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.interruption import Interruption
 from benchmarks.updates import clock, trees
 from benchmarks.updates.contenders import CONTENDERS
 
@@ -54,9 +53,7 @@ class UpdateCosts(NamedTuple):
         return size * clock.quartiles(self.seconds[COPY]).median
 
 
-def measure(
-    tree: str, names: Sequence[str], rounds: int, interruption: Interruption
-) -> UpdateCosts:
+def measure(tree: str, names: Sequence[str], rounds: int, check: Callable[[], None]) -> UpdateCosts:
     """Builds and times contenders on a tree."""
     params, grads = trees.arrays(tree), trees.arrays(tree, seed=1)
     methods = {name: CONTENDERS[name](LEARNING_RATE, TEMPERATURE) for name in names}
@@ -65,7 +62,7 @@ def measure(
     order = np.random.default_rng(0)
     for _ in tqdm(range(COMPILATIONS), desc=f"compiling for {tree}", unit="round"):
         for name in order.permutation(names).tolist():
-            interruption.check()
+            check()
             if not programs[name] or programs[name][0].build_seconds < SLOW:
                 arguments = (params, states[name], grads)
                 programs[name].append(clock.build(methods[name].step, *arguments))
@@ -80,7 +77,7 @@ def measure(
         carry = jax.tree.map(jnp.copy, (params, states.pop(name)))
         program = programs.pop(name)[-1].run
         turns[name] = clock.advancing(program, carry, (grads,), period=methods[name].period)
-    seconds = clock.interleave(turns, rounds, f"updates of {tree}", interruption)
+    seconds = clock.interleave(turns, rounds, f"updates of {tree}", check)
     return UpdateCosts(tree, trees.size(params), len(jax.tree.leaves(params)), builds, seconds)
 
 

@@ -3,14 +3,13 @@
 import argparse
 import os
 import pathlib
-import shlex
-import sys
+from collections.abc import Callable
 
-from benchmarks.folders import TABLE, claim
-from benchmarks.interruption import Interruption
+from benchmarks.engine import report, runtime
+from benchmarks.engine.options import claim
 from benchmarks.updates import clock, cost, efficiency, noise, replicas, tables, training
 from benchmarks.updates.contenders import CONTENDERS, installed, library
-from benchmarks.updates.results import Efficiency, Results, save_json
+from benchmarks.updates.results import Efficiency, Results, numbers
 from benchmarks.updates.targets import TARGETS
 
 LAYERED = ("mlp1.7M", "tiny")  # trees in which AdLaLa finds layers
@@ -22,33 +21,33 @@ def run(options: argparse.Namespace) -> None:
     output = claim(options.output or pathlib.Path("results") / "updates")
     names = _contenders(options.methods)
     results = Results(options.rounds, load=[_load()])
-    with Interruption() as interruption, clock.cold_compiler():
-        try:
-            _measure(options, names, results, interruption)
-        finally:
-            results.load.append(_load())
-            _save(results, output)
-        interruption.check()
+
+    def finish():
+        results.load.append(_load())
+        _save(results, output)
+
+    with runtime.interruptible(finish) as check, clock.cold_compiler():
+        _measure(options, names, results, check)
 
 
 def _measure(
-    options: argparse.Namespace, names: list[str], results: Results, interruption: Interruption
+    options: argparse.Namespace, names: list[str], results: Results, check: Callable[[], None]
 ) -> None:
     rounds = options.rounds
     if "updates" in options.parts:
         for tree in options.trees:
             fitting = [name for name in names if name != "adlala" or tree in LAYERED]
-            results.costs[tree] = cost.measure(tree, fitting, rounds, interruption)
+            results.costs[tree] = cost.measure(tree, fitting, rounds, check)
     if "noise" in options.parts:
-        results.noise = noise.measure(options.noise_size, rounds, interruption)
+        results.noise = noise.measure(options.noise_size, rounds, check)
     if "training" in options.parts:
         for problem in options.problems:
-            results.trainings[problem] = training.measure(problem, rounds, interruption)
+            results.trainings[problem] = training.measure(problem, rounds, check)
     if "replicas" in options.parts:
-        results.replicas = replicas.measure(rounds, interruption)
+        results.replicas = replicas.measure(rounds, check)
     if "efficiency" in options.parts:
         for name, sampler in efficiency.SAMPLERS.items():
-            interruption.check()
+            check()
             best = efficiency.best(sampler)
             measured = efficiency.measured_tau(sampler, best, REPLICAS, LENGTHS)
             results.efficiency[name] = Efficiency(best, *measured)
@@ -66,13 +65,7 @@ def _contenders(wanted: list[str] | None) -> list[str]:
 
 
 def _save(results: Results, output: pathlib.Path) -> None:
-    output.mkdir(parents=True, exist_ok=True)
-    command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
-    text = tables.document(results, command)
-    print(f"\n{text}", flush=True)  # first of all, for a disk may be full
-    (output / TABLE).write_text(text, encoding="utf-8")
-    save_json(results, TARGETS, command, output / "results.json")
-    print(f"saved in {output}/", flush=True)
+    report.save(output, tables.parts(results), numbers(results, TARGETS))
 
 
 def _load() -> float:

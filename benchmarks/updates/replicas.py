@@ -9,9 +9,9 @@ import numpy as np
 import optax
 
 import thermo_optax as to
+from benchmarks.engine.networks import class_loss
+from benchmarks.engine.training import step
 from benchmarks.exchange import lenet
-from benchmarks.interruption import Interruption
-from benchmarks.networks import class_loss
 from benchmarks.updates import clock
 
 REPLICAS, BATCH, STEPS, PERIOD = 8, 128, 20, 10
@@ -20,7 +20,7 @@ WAYS = REPLICATED, EXCHANGED = "replicate", "replica_exchange"
 TITLE = f"{REPLICAS} replicas of LeNet-5, batch {BATCH}, exchange every {PERIOD} steps"
 
 
-def measure(rounds: int, interruption: Interruption) -> clock.Times:
+def measure(rounds: int, check: Callable[[], None]) -> clock.Times:
     """Seconds per step of all replicas together; `ALONE` runs them one after the other."""
     draw = np.random.default_rng(0)
     images = jnp.asarray(draw.normal(size=(STEPS, BATCH, 28, 28, 1)), jnp.float32)
@@ -34,7 +34,7 @@ def measure(rounds: int, interruption: Interruption) -> clock.Times:
     }
     turns = {}
     for name, tx in transformations.items():
-        interruption.check()
+        check()
         carry = jax.tree.map(jnp.copy, (params, tx.init(params)))
         program = clock.build(_epoch(tx, jax.vmap), *carry, batches)
         turns[name] = clock.advancing(program.run, carry, (batches,), units=STEPS)
@@ -46,7 +46,7 @@ def measure(rounds: int, interruption: Interruption) -> clock.Times:
 
     carries = tuple(jax.tree.map(jnp.copy, (one, sgd.init(one))) for _ in range(REPLICAS))
     turns[ALONE] = clock.advancing(all_alone, carries, units=STEPS)
-    return clock.interleave(turns, rounds, TITLE, interruption)
+    return clock.interleave(turns, rounds, TITLE, check)
 
 
 def _init(key: jax.Array) -> Any:
@@ -59,16 +59,13 @@ def _loss(params, batch):
 
 
 def _epoch(tx: optax.GradientTransformation, over_replicas: Callable) -> Callable:
-    tx = optax.with_extra_args_support(tx)
+    gradients = jax.value_and_grad(_loss)
 
     def epoch(params, state, batches):
-        def step(carry, batch):
-            params, state = carry
-            gradients = over_replicas(lambda params: jax.value_and_grad(_loss)(params, batch))
-            losses, grads = gradients(params)
-            updates, state = tx.update(grads, state, params, value=losses)
-            return (optax.apply_updates(params, updates), state), None
+        def body(carry, batch):
+            each = over_replicas(lambda params: gradients(params, batch))
+            return step(lambda params, _: each(params), tx, carry)[0], None
 
-        return jax.lax.scan(step, (params, state), batches)[0]
+        return jax.lax.scan(body, (params, state), batches)[0]
 
     return epoch

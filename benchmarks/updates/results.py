@@ -1,12 +1,11 @@
-"""Everything that a run has measured so far, and how it is written down."""
+"""Everything that a run has measured so far, and all its numbers."""
 
 import dataclasses
-import json
 import pathlib
 import platform
 from collections.abc import Sequence
 
-from benchmarks import runtime
+from benchmarks.engine import runtime
 from benchmarks.updates import clock
 from benchmarks.updates.cost import COPY, UpdateCosts
 from benchmarks.updates.efficiency import Best
@@ -54,10 +53,10 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def save_json(results: Results, targets: Sequence, command: str, path: pathlib.Path) -> None:
+def numbers(results: Results, targets: Sequence) -> dict:
     """Every number, per round where there are rounds, for whoever wants to look again."""
-    content = {
-        "command": command,
+    return {
+        "command": runtime.command(),
         "environment": environment(results),
         "rounds": results.rounds,
         "targets": [
@@ -81,7 +80,6 @@ def save_json(results: Results, targets: Sequence, command: str, path: pathlib.P
             for name, one in results.efficiency.items()
         },
     }
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def _costs(costs: UpdateCosts) -> dict:

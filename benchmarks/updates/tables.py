@@ -1,10 +1,10 @@
 """The results as markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from benchmarks import markdown
+from benchmarks.engine import report, runtime
 from benchmarks.updates import clock, lookups, noise, replicas
 from benchmarks.updates.contenders import INNER_STEPS
 from benchmarks.updates.cost import COPY, UpdateCosts
@@ -14,20 +14,24 @@ from benchmarks.updates.targets import TARGETS
 RATIOS = "Ratios are medians over rounds, with their quartiles in brackets."
 
 
-def document(results: Results, command: str) -> str:
+def parts(results: Results) -> Iterator[str]:
     """All tables that there is something to say in, the verdicts first."""
     facts = "; ".join(f"{name}: {value}" for name, value in environment(results).items())
-    head = f"# What updates cost\n\n`{command}`\n\n{facts}; {results.rounds} rounds. {RATIOS}\n"
-    parts = [head, _targets(results), *map(_costs, results.costs.values())]
-    parts += [_noise(results)] if results.noise else []
-    parts += [_training(title, times) for title, times in results.trainings.items()]
-    parts += [_replicas(results.replicas)] if results.replicas else []
-    parts += [_efficiency(results)] if results.efficiency else []
-    return "\n".join(parts)
+    yield f"# What updates cost\n\n`{runtime.command()}`"
+    yield f"{facts}; {results.rounds} rounds. {RATIOS}"
+    yield _targets(results)
+    yield from map(_costs, results.costs.values())
+    if results.noise:
+        yield _noise(results)
+    yield from (_training(title, times) for title, times in results.trainings.items())
+    if results.replicas:
+        yield _replicas(results.replicas)
+    if results.efficiency:
+        yield _efficiency(results)
 
 
 def _section(title: str, text: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return f"## {title}\n\n{text}{markdown.table(columns, rows)}\n"
+    return report.section(title, report.table(columns, rows), before=text, level=2)
 
 
 def _targets(results: Results) -> str:
@@ -42,7 +46,7 @@ def _targets(results: Results) -> str:
         for target in TARGETS
     ]
     count = sum(row[-1] == "reached" for row in rows)
-    text = f"{count} of {len(rows)} reached.\n\n"
+    text = f"{count} of {len(rows)} reached."
     return _section("Targets", text, ("topic", "what", "measured", "target", "verdict"), rows)
 
 
@@ -53,7 +57,7 @@ def _costs(costs: UpdateCosts) -> str:
         f"{1e-9 / pace.median:.1f} [{1e-9 / pace.high:.1f}, {1e-9 / pace.low:.1f}] GB/s when an "
         "array far beyond the caches is read and written in place; the limit is the time in which "
         "it moves the gradients once, the parameters and the state twice. Local entropy's time is "
-        f"the mean over a loop, its outer step included: one in {INNER_STEPS}.\n\n"
+        f"the mean over a loop, its outer step included: one in {INNER_STEPS}."
     )
     columns = (
         *("method", "ns/param", "over adam", "over SGHMC", "over noisy_sgd", "limit ns/param"),
@@ -93,7 +97,7 @@ def _noise(results: Results) -> str:
         )
         for name, seconds in results.noise.items()
     ]
-    text = "Drawn and used in x <- a x + s z.\n\n"
+    text = "Drawn and used in x <- a x + s z."
     return _section("Noise", text, ("generator", "ns/number", f"faster than {noise.BASE}"), rows)
 
 
@@ -145,7 +149,7 @@ def _efficiency(results: Results) -> str:
     )
     text = (
         "On the 100-dimensional Gaussian; the best setting with all variances within 1 %. tau is "
-        "the largest integrated autocorrelation time, over coordinates, of x and x^2.\n\n"
+        "the largest integrated autocorrelation time, over coordinates, of x and x^2."
     )
     return _section("Sampling efficiency", text, columns, rows)
 

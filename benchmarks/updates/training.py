@@ -1,11 +1,10 @@
 """Whole training steps of our methods and of other libraries, in one interleaved run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 
-from benchmarks.interruption import Interruption
 from benchmarks.updates import clock
 from benchmarks.updates.contenders import CONTENDERS, Contender, installed
 from benchmarks.updates.problems import PROBLEMS, Problem
@@ -19,22 +18,22 @@ NAMES = (
 ONLY_THERE = ("blackjax.sghmc", "blackjax.sgnht")  # not among the updates: same noise as its SGLD
 
 
-def measure(problem: str, rounds: int, interruption: Interruption) -> clock.Times:
+def measure(problem: str, rounds: int, check: Callable[[], None]) -> clock.Times:
     """Seconds per step of every method on a problem."""
     title, make = PROBLEMS[problem]
     task = make()
-    turns = _jax_turns(task, [name for name in NAMES if installed(name)], interruption)
+    turns = _jax_turns(task, [name for name in NAMES if installed(name)], check)
     if installed(POSTERIORS):
         turns |= torch_turns(task)
-    return clock.interleave(turns, rounds, title, interruption)
+    return clock.interleave(turns, rounds, title, check)
 
 
-def _jax_turns(task: Problem, names: Sequence[str], interruption: Interruption):
+def _jax_turns(task: Problem, names: Sequence[str], check: Callable[[], None]):
     params, batches = jax.tree.map(jnp.asarray, (task.params, task.batches))
     steps = task.epochs * jax.tree.leaves(batches)[0].shape[0]
     turns = {}
     for name in names:
-        interruption.check()
+        check()
         contender = CONTENDERS[name](task.learning_rate, task.temperature)
         carry = jax.tree.map(jnp.copy, (params, contender.init(params)))
         program = clock.build(_epochs(task, contender), *carry, batches)

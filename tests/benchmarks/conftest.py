@@ -18,8 +18,8 @@ def _quick_to_compile() -> Iterator[None]:
 @pytest.fixture
 def interrupt_after_adam(monkeypatch):
     """Ctrl-C once the runs of Adam that are reported are done, those of its search apart."""
-    from benchmarks.tuned import comparison
-    from benchmarks.tuned.engine import Trainer
+    from benchmarks.engine import comparison
+    from benchmarks.engine.training import Trainer
 
     train = Trainer.train
 

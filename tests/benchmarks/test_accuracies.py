@@ -4,24 +4,29 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import settings
-from benchmarks.training import train
+from benchmarks.engine.training import Meter, Trainer
+from benchmarks.layers import planar, settings
 
 SEEDS = range(20)
 
 
 def final_accuracies(problem, names):
     """Mean test accuracy of each method's best setting, and AdLaLa's temperature ratio."""
-    problem = settings.PROBLEMS[problem]
-    task, accuracies, temperatures = problem.task(SEEDS), {}, []
+    plan = settings.PROBLEMS[problem]
+    problem = planar.problem(plan, planar.draw(plan, SEEDS))
+    accuracies, temperatures, meter = {}, [], Meter(problem)
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         for name in names:
-            method = problem.methods[name]
-            for chunk in train(task, method, seeds=SEEDS, steps=problem.steps, chunks=4):
-                accuracies[name] = 100 * np.max(np.mean(chunk.test_accuracy, axis=1))
+            method = plan.methods[name]
+            trainer = Trainer(problem, method, plan.steps // 4)
+            runs = trainer.train(method.settings, SEEDS, chunks=4, examples=problem.examples)
+            for chunk in runs:
+                measured = meter(chunk.params, ("test",))["test"]
+                accuracies[name] = 100 * np.max(np.mean(measured["accuracy"], axis=1))
                 if name == "adlala":
                     temperatures.append(
-                        chunk.temperature / method.settings[0]["hidden_temperature"]
+                        np.mean(chunk.temperature, axis=0)
+                        / method.settings[0]["hidden_temperature"]
                     )
     return accuracies, np.mean(temperatures[1:], axis=0)
 

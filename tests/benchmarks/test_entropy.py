@@ -1,5 +1,6 @@
 """The benchmark of local entropy: where it evaluates, what it compares, what it leaves behind."""
 
+import argparse
 import json
 
 import jax
@@ -12,11 +13,21 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("matfree")
 
 import thermo_optax as to
-from benchmarks import cli, data, networks, runtime
+from benchmarks import cli, data
 from benchmarks.data import images
-from benchmarks.entropy import SWEPT, classifiers, command, curvature, methods, problems, sweeping
-from benchmarks.tuned import comparison
-from benchmarks.tuned.engine import Chunk, Trainer
+from benchmarks.engine import networks, runtime
+from benchmarks.engine.comparison import Search, Tuned
+from benchmarks.engine.problem import Pairs
+from benchmarks.engine.training import Chunk, Trainer
+from benchmarks.entropy import (
+    SWEPT,
+    classifiers,
+    comparison,
+    curvature,
+    methods,
+    problems,
+    sweeping,
+)
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 10, 60).astype(np.uint8)
@@ -156,6 +167,7 @@ def trained(problem, name, steps, chunks=1, seeds=(0, 1)):
     return list(trainer.train(rows, seeds, chunks=chunks, examples=problem.examples))
 
 
+@pytest.mark.slow
 def test_local_entropy_is_evaluated_at_the_outer_point():
     problem = tiny_problem(TINY_PLAIN)
     before, after = trained(problem, "entropy-sgd", methods.INNER_STEPS["entropy-sgd"] - 1, 2)
@@ -173,7 +185,7 @@ def test_local_entropy_is_evaluated_at_the_outer_point():
 def test_networks_in_turn_train_as_they_do_at_once():
     in_turn = tiny_problem(TINY_PLAIN)
     (one,) = trained(in_turn, "sgd", 3)
-    (other,) = trained(in_turn._replace(one_by_one=False), "sgd", 3)
+    (other,) = trained(in_turn._replace(layout=Pairs()), "sgd", 3)
     np.testing.assert_allclose(one.loss, other.loss, rtol=1e-5)
     assert one.loss.shape == (3, 2)
 
@@ -190,8 +202,8 @@ def test_solutions_are_matched_where_every_run_has_come():
     solutions = curvature.Solutions(tiny_problem())
     curves = {"A": [[3, 3], [1, 2], [0.2, 0.1]], "B": [[2, 0.9], [0.5, 0.8], [0.6, 0.7]]}
     for label, losses in curves.items():
-        search = comparison.Search([{"learning_rate": 1.0}], np.zeros(1), 1)
-        result = comparison.Result(label, label, search, search.rows[0], 3)
+        search = Search([{"learning_rate": 1.0}], np.zeros(1), 1)
+        result = Tuned(label, label, search, search.rows[0], 3)
         for step, loss in enumerate(losses):
             result.curves.append({"train": {"loss": np.array(loss)}})
             chunk = Chunk(0, step, 0.0, np.zeros(1), np.zeros(1), (np.full(2, float(step)),))
@@ -218,12 +230,13 @@ def tiny_experiments(monkeypatch):
             40, lambda: tiny_problem(TINY_PLAIN), choices, curvature=True, chunks=4
         ),
     }
-    for module in (command, sweeping):
+    for module in (comparison, sweeping):
         monkeypatch.setattr(module, "EXPERIMENTS", tiny)
     for name, value in (("LANCZOS", 4), ("MOST_PRODUCTS", 20), ("DRAWS", 2)):
         monkeypatch.setattr(curvature, name, value)
 
 
+@pytest.mark.slow
 def test_a_comparison_leaves_tables_numbers_and_pictures(tiny_experiments, tmp_path, capsys):
     arguments = ["--problems", "small-mnistfc", "--methods", "sgd", "entropy-sgd"]
     arguments += ["--seeds", "2", "--search", "2", "--output", str(tmp_path)]
@@ -259,7 +272,8 @@ def test_every_sweep_has_its_rates():
 @pytest.mark.slow
 def test_the_sweep_shows_every_rate_to_both(tiny_experiments, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sweeping, "SWEEPS", {"mnistfc": sweeping.Sweep(40, (0.1, 1e6))})
-    sweeping.run(tmp_path, ["mnistfc"], (0, 1), command.METHOD_COLOURS)
+    options = argparse.Namespace(first_seed=0, seeds=2, steps=None)
+    sweeping.run(options, tmp_path, ["mnistfc"])
     found = np.load(tmp_path / "sweep.npz")
     table = (tmp_path / "table.md").read_text()
     assert table.strip() in capsys.readouterr().out
@@ -272,6 +286,7 @@ def test_the_sweep_shows_every_rate_to_both(tiny_experiments, tmp_path, monkeypa
     assert (tmp_path / "sweep.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_keeps_what_is_done(tiny_experiments, interrupt_after_adam, tmp_path):
     arguments = ["--problems", "mnistfc", "--seeds", "1", "--search", "1", "--steps", "4"]
     assert cli.main(["entropy", *arguments, "--output", str(tmp_path)]) == cli.INTERRUPTED

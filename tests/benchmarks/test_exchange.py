@@ -11,10 +11,11 @@ import pytest
 pytest.importorskip("tqdm")
 pytest.importorskip("matplotlib")
 
-from benchmarks import cli, data, runtime
+from benchmarks import cli, data
 from benchmarks.data import ImageData
-from benchmarks.exchange import engine, lenet, problems, report, resnet
-from benchmarks.exchange.engine import ARMS, Plan, Trainer
+from benchmarks.engine import runtime
+from benchmarks.exchange import arms, lenet, problems, report, resnet
+from benchmarks.exchange.arms import ARMS, ForkedRuns, Plan
 from tests.compiling import quick_jit
 
 RNG = np.random.default_rng(0)
@@ -50,8 +51,8 @@ def experiment(hyperparameter=problems.LEARNING_RATE, **options):
 
 
 def trainer(one, replicas=4, c=1.0, plan=PLAN, ends=None):
-    ladder = engine.ladder_between(*(ends or one.ladder), replicas)
-    return Trainer(one, problems.split(TINY, 60, 40, 20), ladder, c, plan)
+    ladder = arms.ladder_between(*(ends or one.ladder), replicas)
+    return ForkedRuns(one, problems.split(TINY, 60, 40, 20), ladder, c, plan)
 
 
 def both_arms(one):
@@ -194,10 +195,10 @@ def test_what_is_measured(accepting):
 def outcome(validation, test):
     """Of one seed, two replicas and three times, for both arms."""
     records = [
-        engine.Record(10 * k, np.array([v, v]), np.array([t, t]), np.zeros(2), np.array([1, 0]))
+        arms.Record(10 * k, np.array([v, v]), np.array([t, t]), np.zeros(2), np.array([1, 0]))
         for k, (v, t) in enumerate(zip(validation, test, strict=True))
     ]
-    run = engine.Arm(records, np.zeros([0, 2], int), np.array([0.5]), 3, 1, 1.0)
+    run = arms.Arm(records, np.zeros([0, 2], int), np.array([0.5]), 3, 1, 1.0)
     return report.Outcome("", experiment(), None, None, 1.0, PLAN, {a: [run] for a in ARMS}, None)
 
 
@@ -235,6 +236,7 @@ ARGUMENTS += ["3", "--steps", "8", "--chunks", "2", "--swap-period", "2", "--tra
 ARGUMENTS += ["--validation", "40", "--test", "20"]
 
 
+@pytest.mark.slow
 def test_the_command_leaves_a_table_numbers_and_a_picture(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(problems.EXPERIMENTS, "cifar-lr", experiment())
     assert cli.main([*ARGUMENTS, "--output", str(tmp_path)]) == 0
@@ -252,16 +254,17 @@ def test_the_command_leaves_a_table_numbers_and_a_picture(monkeypatch, tmp_path,
     assert (folder / "overview.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_keeps_the_seeds_that_are_done(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(problems.EXPERIMENTS, "cifar-lr", experiment())
-    arm = Trainer.arm
+    arm = ForkedRuns.arm
 
     def interrupted(self, name, key, *arguments):
         if name == ARMS[1] and key == jax.random.key(1):
             raise KeyboardInterrupt
         return arm(self, name, key, *arguments)
 
-    monkeypatch.setattr(Trainer, "arm", interrupted)
+    monkeypatch.setattr(ForkedRuns, "arm", interrupted)
     assert cli.main([*ARGUMENTS, "--output", str(tmp_path)]) == cli.INTERRUPTED
     numbers = json.loads((tmp_path / "cifar-lr" / "results.json").read_text())
     assert [len(runs) for runs in numbers["arms"].values()] == [1, 1]

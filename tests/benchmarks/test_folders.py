@@ -5,8 +5,9 @@ import pytest
 pytest.importorskip("tqdm")
 pytest.importorskip("matplotlib")
 
-from benchmarks import cli, runtime
-from benchmarks.folders import claim
+from benchmarks import cli
+from benchmarks.engine import runtime
+from benchmarks.engine.options import claim
 
 
 def test_every_benchmark_tries_its_folder_first(tmp_path, monkeypatch):

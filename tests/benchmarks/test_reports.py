@@ -11,8 +11,13 @@ import pytest
 pytest.importorskip("tqdm")
 pytest.importorskip("matplotlib")
 
-from benchmarks import cli, comparison, networks, runtime
-from benchmarks.training import Chunk
+from benchmarks import cli
+from benchmarks.engine import figures, networks, runtime
+from benchmarks.engine.training import Chunk, Meter, Trainer
+from benchmarks.entropy.methods import LABELS
+from benchmarks.layers import comparison
+from benchmarks.layers.settings import PROBLEMS
+from benchmarks.tempering.methods import CTLD_LIKE_SGD, PLAIN
 
 SEEDS = 3
 
@@ -23,25 +28,30 @@ def run(monkeypatch, tmp_path):
     init, _ = networks.functional((2, 100, 1))
 
     def play(between=lambda method, chunk: None, methods=("adam", "adlala")):
-        def pretend(task, method, *, seeds, steps, chunks):
-            rows = len(method.settings)
+        accuracies = []
+
+        def pretend(self, rows, seeds, *, chunks, examples):
             for chunk in range(chunks):
                 # The second setting is the best one, and every step helps.
-                accuracy = 0.5 + 0.1 * chunk + 0.01 * np.arange(SEEDS) - np.zeros((rows, 1))
+                accuracy = 0.5 + 0.1 * chunk + 0.01 * np.arange(SEEDS) - np.zeros((len(rows), 1))
                 accuracy[1:2] += 0.05
+                accuracies.append(accuracy)
                 params = jax.vmap(jax.vmap(lambda _: init(jax.random.key(0))))(accuracy)
                 yield Chunk(
-                    step=(chunk + 1) * steps // chunks,
+                    stage=0,
+                    step=(chunk + 1) * self.chunk_steps,
                     seconds_per_step=1e-3,
-                    train_loss=1 - accuracy,
-                    test_loss=1 - accuracy,
-                    test_accuracy=accuracy,
-                    temperature=np.full_like(accuracy, 1.01e-3),
-                    params=params,
+                    loss=1 - accuracy[None],
+                    temperature=np.full_like(accuracy[None], 1.01e-3),
+                    params=(params,),
                 )
-                between(method, chunk)
+                between(self.method, chunk)
 
-        monkeypatch.setattr(comparison, "train", pretend)
+        def measured(*_, **__):
+            return {"test": {"accuracy": accuracies[-1], "loss": 1 - accuracies[-1]}}
+
+        monkeypatch.setattr(Trainer, "train", pretend)
+        monkeypatch.setattr(Meter, "__call__", measured)
         monkeypatch.setattr(runtime, "configure", lambda: None)  # the tests have a cache already
         options = ["--seeds", str(SEEDS), "--steps", "400", "--chunks", "4"]
         options += ["--methods", *methods, "--output", str(tmp_path)]
@@ -110,7 +120,7 @@ def test_an_interruption_before_the_first_chunk_says_so(run, tmp_path, capsys, m
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(comparison, "Result", interrupt)
+    monkeypatch.setattr(comparison, "Best", interrupt)
     assert run() == 130
     assert "nothing was finished" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
@@ -150,29 +160,44 @@ def test_an_unknown_method_lists_the_known_ones():
 
 
 def test_images_that_cannot_be_had_end_the_run_with_one_line(monkeypatch, tmp_path):
-    from benchmarks import mnist
     from benchmarks.data import MissingDataError
+    from benchmarks.layers import mnist
 
     def missing(_):
         raise MissingDataError("the data set 'mnist' is neither here nor could it be downloaded")
 
     monkeypatch.setattr(runtime, "configure", lambda: None)
-    monkeypatch.setattr(mnist, "image_task", missing)
+    monkeypatch.setattr(mnist, "image_problem", missing)
     with pytest.raises(SystemExit, match="error: the data set 'mnist' is neither here"):
         cli.main(["mnist", "--output", str(tmp_path)])
 
 
 @pytest.mark.slow
 def test_the_demonstration_goes_on_without_images(run, monkeypatch, tmp_path, capsys):
-    from benchmarks import demo, mnist
+    from benchmarks import demo
     from benchmarks.data import MissingDataError
+    from benchmarks.layers import mnist
 
     def missing(_):
         raise MissingDataError("nowhere")
 
     run()  # plays the training
-    monkeypatch.setattr(mnist, "image_task", missing)
+    monkeypatch.setattr(mnist, "image_problem", missing)
     monkeypatch.setattr(demo, "PLANAR_STEPS", {"spiral": 80})
     assert cli.main(["demo", "--seeds", "3", "--output", str(tmp_path / "demo")]) == 0
     assert "No run on MNIST: nowhere" in capsys.readouterr().out
     assert (tmp_path / "demo" / "spiral" / "table.md").exists()
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [method.label for method in PROBLEMS["spiral"].methods.values()],
+        [*PLAIN, "AnnealSGD", "Santa", "CTLD", CTLD_LIKE_SGD],
+        LABELS.values(),
+    ],
+)
+def test_methods_of_one_picture_are_told_apart(labels):
+    styles = [tuple(style.values()) for style in figures.styles(labels, ()).values()]
+    assert len(set(styles)) == len(labels)
+    assert figures.colour_of("Adam, tuned betas") == figures.colour_of("Adam")

@@ -11,7 +11,8 @@ pytest.importorskip("tqdm")
 pytest.importorskip("matplotlib")
 
 import thermo_optax as to
-from benchmarks import cli, runtime
+from benchmarks import cli
+from benchmarks.engine import runtime
 from benchmarks.sampling import chains, crossing, estimates, exploration, hopping, mixture
 from benchmarks.sampling.estimates import Estimate
 
@@ -142,9 +143,9 @@ def test_the_exponent_of_a_power_law():
     fitted = crossing.exponent(results)
     np.testing.assert_allclose(fitted.value, 0.8, rtol=1e-6)
     np.testing.assert_allclose(fitted.error, 0.1 / (np.log(10) * np.sqrt(2)), rtol=1e-6)
-    assert "; reached)" in crossing.section(results).text()
+    assert "; reached)" in crossing.section(results)
     results = [result(d, 7 * d**1.2) for d in (10, 100, 1000)]
-    assert "; NOT REACHED)" in crossing.section(results).text()
+    assert "; NOT REACHED)" in crossing.section(results)
 
 
 def test_the_range_is_covered_once_both_edges_were_reached():
@@ -155,11 +156,12 @@ def test_the_range_is_covered_once_both_edges_were_reached():
     assert result(0, 1.6, 0, -1.5, 0).steps_to_cover == 4
     one_sided = result(0, 1.6, 0, -1.4, 1.7)
     assert one_sided.steps_to_cover is None
-    text = exploration.section([one_sided]).text()
+    text = exploration.section([one_sided])
     assert "not covered" in text
     assert "0 of 1 runs" in text
 
 
+@pytest.mark.slow
 def test_gaussians_leaves_table_numbers_and_pictures(command, capsys):
     # Enough for the chains to come back to the cold plateau.
     arguments = ["--steps", "4000", "--chains", "4", "--seeds", "1"]

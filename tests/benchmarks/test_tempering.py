@@ -11,12 +11,13 @@ import pytest
 pytest.importorskip("tqdm")
 pytest.importorskip("matplotlib")
 
-from benchmarks import charlm, cli, data, networks, recurrent, runtime, sda
+from benchmarks import cli, data
 from benchmarks.data import images, text
-from benchmarks.tempering import methods
-from benchmarks.tuned import comparison, problem
-from benchmarks.tuned.engine import Meter, Trainer
-from benchmarks.tuned.rates import half_decades
+from benchmarks.engine import comparison, networks, problem, runtime
+from benchmarks.engine.problem import half_decades
+from benchmarks.engine.training import Meter, Trainer
+from benchmarks.tempering import charlm, methods, recurrent, sda
+from tests.selection import each
 
 SEEDS = (0, 1)
 CENTRES = dict.fromkeys(charlm.CENTRES, 0.1)
@@ -156,7 +157,7 @@ def sgd_losses(line):
         return losses(line, "sgd", 0.0)[0]
 
 
-@pytest.mark.parametrize("name", methods.all_methods(1, 1, CENTRES, 1))
+@each(methods.all_methods(1, 1, CENTRES, 1), "rmsprop", "annealsgd", "santa")
 def test_every_method_trains(line, sgd_losses, name):
     loss, noise = losses(line, name, 1e-2)
     assert loss.shape == (6, 2)
@@ -218,10 +219,11 @@ def play(command, monkeypatch, tmp_path, *options):
     return cli.main([command, *tiny, "--output", str(tmp_path), *options])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "options"),
     [
-        pytest.param("sda", (), marks=pytest.mark.slow),
+        ("sda", ()),
         ("charlm", ("--units", "4", "--batch-size", "3", "--length", "5")),
     ],
 )
@@ -248,6 +250,7 @@ def test_a_run_leaves_tables_numbers_and_pictures(command, options, monkeypatch,
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_keeps_what_is_done(interrupt_after_adam, monkeypatch, tmp_path):
     options = ("--units", "4", "--batch-size", "3", "--length", "5", "--methods", "sgd", "adam")
     assert play("charlm", monkeypatch, tmp_path, *options, "ctld") == 130

@@ -1,0 +1,58 @@
+"""A comparison on one problem: search, training, and what the solutions are like."""
+
+import argparse
+import math
+import pathlib
+
+from benchmarks.engine import comparison, report
+from benchmarks.engine.figures import learning_curves
+from benchmarks.engine.options import seeds_of
+from benchmarks.engine.problem import select_names
+from benchmarks.entropy import SEARCH_SHARE, curvature
+from benchmarks.entropy.methods import LABELS, make_methods
+from benchmarks.entropy.problems import EXPERIMENTS
+
+PLAIN = (LABELS["sgd"], LABELS["adam"])
+NORMALIZED = (
+    "Statistics of normalisation are taken anew, from training images without dropout, wherever a "
+    "network is measured, for all methods alike."
+)
+
+
+def run(name: str, options: argparse.Namespace, output: pathlib.Path) -> None:
+    """Searches and trains with every method, and looks at the curvature where that is wanted."""
+    experiment = EXPERIMENTS[name]
+    problem = experiment.build()
+    methods = make_methods(experiment.choices, options.search)
+    chosen = [name for name in select_names(LABELS, options.methods) if name in methods]
+    seeds = seeds_of(options)
+    chunks = options.chunks or experiment.chunks
+    solutions = curvature.Solutions(problem)
+    notes = (
+        f"Batches of {problem.batch_size}. {NORMALIZED if experiment.normalized else ''}".strip()
+    )
+
+    def save(results):
+        remarks = []
+        if results:
+            decimals = problem.columns[0].decimals + 1
+            remarks = [
+                f"Validation {problem.score} after {results[0].search.steps:,} steps, by learning "
+                "rate and what else was searched; the best is the one that was taken:",
+                report.search_table(results, decimals),
+            ]
+        if report.save_comparison(output, problem, results, notes, remarks):
+            learning_curves(results, problem, output / "curves.png", PLAIN)
+
+    comparison.compare(
+        problem,
+        {name: methods[name] for name in chosen},
+        seeds=seeds,
+        chunk_steps=-(-(options.steps or experiment.steps) // chunks),
+        chunks=chunks,
+        search_chunks=math.ceil(SEARCH_SHARE * chunks),
+        report=save,
+        keep=solutions.keep if experiment.curvature else None,
+    )
+    if experiment.curvature:
+        curvature.examine(solutions, output)

@@ -1,0 +1,58 @@
+"""`python -m benchmarks spiral`, `trig` and `mnist`: Langevin dynamics layer by layer.
+
+LOL and AdLaLa of B. Leimkuhler, C. Matthews, T. Vlaar, `Partitioned integrators for thermodynamic
+parameterization of neural networks <https://arxiv.org/abs/1908.11843>`_, 2019, against optimizers
+without heat, on the paper's two problems in the plane and on images.
+"""
+
+import argparse
+
+from benchmarks.engine.options import add_count, add_training_options, at_least
+
+IMAGES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}  # by name: the title
+
+
+def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
+    """The options of one of the benchmarks."""
+    if benchmark == "mnist":
+        parser.add_argument(
+            "--dataset",
+            choices=tuple(IMAGES),
+            default="mnist",
+            help="found, or downloaded (default: %(default)s)",
+        )
+        length = parser.add_mutually_exclusive_group()
+        length.add_argument(
+            "--epochs", type=float, default=20, help="passes over the images (default: %(default)s)"
+        )
+        length.add_argument(
+            "--steps", type=at_least(1), help="gradients per network, instead of --epochs"
+        )
+        add_training_options(
+            parser,
+            seeds=3,
+            chunks=20,
+            methods="adam, sgd, langevin, adlala",
+            output="results/ and the data set's name",
+        )
+        return
+    add_count(
+        parser,
+        "--steps",
+        None,
+        "gradients per network (default: 40000 for spiral, 100000 for trig)",
+    )
+    add_training_options(
+        parser,
+        seeds=20,
+        chunks=40,
+        methods="sgd, rmsprop, adam, adam-tuned, sgld, langevin, lol, adlala",
+        output="results/ and the benchmark's name",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Trains, prints the table, saves results and pictures."""
+    from benchmarks.layers import mnist, planar
+
+    (mnist if options.benchmark == "mnist" else planar).run(options)
