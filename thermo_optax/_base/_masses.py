@@ -72,8 +72,17 @@ class Masses:
             here = arrays_by_place(tree)
             entries = [_recorded(entry, here.get(place)) for place, entry in self._entries.items()]
             new = jax.tree.structure(self._mass).unflatten(entries)
+        if old is None:
+            return new
+        kinds = [jax.tree.map(jnp.shape, masses) for masses in (old, new)]
+        if kinds[0] != kinds[1]:
+            raise ValueError(
+                f"`mass` must be like the masses that `init` saw, of shapes {kinds[0]}, got "
+                f"{kinds[1]}. Other numbers may be passed when a run goes on, but not another "
+                "tree: call `init` for that."
+            )
         # Made of the old ones, so that they are sharded like those.
-        return new if old is None else jax.tree.map(jnp.clip, old, new, new)
+        return jax.tree.map(jnp.clip, old, new, new)
 
     def _of_array(self, place: Path, array: Any) -> jax.Array:
         entry = mass_at(self._entries, place)
