@@ -5,11 +5,13 @@ Suites run over `METHODS`. A new method joins with one line there, and with noth
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 import thermo_optax as to
@@ -27,6 +29,7 @@ class Method:
     settings: Mapping[str, Any]  # beside temperature and key; stable where the curvature is 1
     cold: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # changes, to reach minima
     copies: int = 1  # of the parameters, in the state
+    single: int = 0  # of these, those that are float32 in any case
     replicas: int = 1  # that each of these copies holds
     layers: int = 1  # that the parameters must have
     extra: int = 40  # numbers in the state, at most, beside these copies
@@ -143,6 +146,39 @@ def _averaging(learning_rate, temperature, *, key):
     return to.running_moments(to.sgld(learning_rate, temperature, key=key), rank=1)
 
 
+# The suites have parameters of many shapes, so a tree of masses is made for those that come.
+
+
+def _for_each_layer(tree, mass):
+    """A number for each of the outermost containers."""
+    layers, structure = jax.tree.flatten(tree, is_leaf=lambda node: node is not tree)
+    pairs = zip(layers, itertools.cycle((2.0, 0.5)))
+    return structure.unflatten([None if node is None else mass * m for node, m in pairs])
+
+
+def _for_each_coordinate(tree, mass):
+    def leaf(array):
+        spread = np.linspace(0.5, 2.0, array.size, dtype=np.float32).reshape(array.shape)
+        return mass * spread if array.size else 1.0
+
+    return jax.tree.map(leaf, tree)
+
+
+def _with_masses(constructor, masses):
+    @functools.wraps(constructor)
+    def make(*args, mass=1.0, **settings):
+        def of(tree):
+            fitting = masses(tree, mass) if jax.tree.leaves(tree) else mass
+            return constructor(*args, mass=fitting, **settings)
+
+        def update(updates, state, params=None, **extra_args):
+            return of(updates).update(updates, state, params, **extra_args)
+
+        return optax.GradientTransformationExtraArgs(lambda params: of(params).init(params), update)
+
+    return make
+
+
 _DESCENT = {"learning_rate": 0.1}
 _SLOW_DESCENT = {"learning_rate": 1e-3}
 _INERTIA = {"step_size": 0.2, "friction": 1.0}
@@ -163,6 +199,7 @@ _SLOW_ADAPTIVE = {
 _sgld = Method(to.sgld, _DESCENT, _SLOW_DESCENT, copies=0)
 _langevin = Method(to.langevin, _INERTIA, _SLOW_INERTIA)
 _adaptive = Method(to.adaptive_langevin, _ADAPTIVE, _SLOW_ADAPTIVE)
+_sghmc = Method(to.sghmc, {"learning_rate": 0.04, "momentum": 0.8}, _SLOW_DESCENT)
 _GRIDS = {"extra": 900, "needs_loss": True}
 _tempering = Method(_tempered, {**_INERTIA, "alpha_step": 0.05}, _SLOW_INERTIA, **_GRIDS)
 _psgld = Method(
@@ -189,6 +226,18 @@ def _with(method: Method, **settings: Any) -> Method:
     return dataclasses.replace(method, settings={**method.settings, **settings})
 
 
+def _mass_for_each_layer(method: Method, **settings: Any) -> Method:
+    make = _with_masses(method.constructor, _for_each_layer)
+    return _with(dataclasses.replace(method, constructor=make), **settings)
+
+
+def _mass_for_each_coordinate(method: Method, **settings: Any) -> Method:
+    """The state keeps a record of these masses, like the parameters."""
+    make = _with_masses(method.constructor, _for_each_coordinate)
+    kept = {"copies": method.copies + 1, "single": 1}
+    return _with(dataclasses.replace(method, constructor=make, **kept), **settings)
+
+
 # A name with a hyphen is a variant: the suites whose programs take long to compile leave it out.
 METHODS: dict[str, Method] = {
     "sgld": _sgld,
@@ -203,7 +252,11 @@ METHODS: dict[str, Method] = {
     "langevin-UBU": _with(_langevin, splitting="UBU"),
     "langevin-BOA": _with(_langevin, splitting="BOA"),
     "langevin-at-rest": _with(_langevin, initial_momentum="zero", mass=2.0),
-    "sghmc": Method(to.sghmc, {"learning_rate": 0.04, "momentum": 0.8}, _SLOW_DESCENT),
+    "langevin-mass-by-layer": _mass_for_each_layer(_langevin, splitting="BOAOB"),
+    "langevin-mass-by-coordinate": _mass_for_each_coordinate(_langevin),
+    "sghmc": _sghmc,
+    "sghmc-mass-by-layer": _mass_for_each_layer(_sghmc),
+    "sghmc-mass-by-coordinate": _mass_for_each_coordinate(_sghmc, gradient_noise=0.1),
     "adaptive_langevin": _adaptive,
     "adaptive_langevin-tensor": _with(_adaptive, thermostat="tensor"),
     "adaptive_langevin-ACDEDCAB": _with(_adaptive, splitting="ACDEDCAB"),
@@ -212,6 +265,10 @@ METHODS: dict[str, Method] = {
     ),
     "adaptive_langevin-SGNHT": _with(_adaptive, splitting="SGNHT"),
     "adaptive_langevin-SGNHT-tensor": _with(_adaptive, splitting="SGNHT", thermostat="tensor"),
+    "adaptive_langevin-mass-by-layer": _mass_for_each_layer(_adaptive),
+    "adaptive_langevin-mass-by-coordinate": _mass_for_each_coordinate(
+        _adaptive, thermostat="tensor"
+    ),
     "covariance_controlled_langevin": Method(
         to.covariance_controlled_langevin,
         {**_ADAPTIVE, "covariance_decay": 0.9},

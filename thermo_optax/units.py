@@ -2,13 +2,39 @@
 
 Here gradients are those of a loss L, every sampler leaves exp(-L / temperature) invariant, and time
 is the time of Langevin dynamics. All functions take numbers or arrays, which may be traced,
-and return arrays.
+and return arrays. Those with a mass also take trees, such as the masses of a sampler, and return
+trees like them.
 """
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 ArrayLike = jax.typing.ArrayLike
+Tree = Any
+
+
+def _mapped(formula: Any, **arguments: Any) -> Any:
+    """A formula of numbers, taken entry by entry where arguments are trees."""
+    trees = {
+        name: value for name, value in arguments.items() if not jax.tree_util.all_leaves([value])
+    }
+    if not trees:
+        return formula(**arguments)
+    structures = {name: jax.tree.structure(tree) for name, tree in trees.items()}
+    structure, *others = set(structures.values())
+    if others:
+        raise ValueError(
+            f"the trees among the arguments must be alike, got {structures}: write the same "
+            "places in each, or one number for all of them."
+        )
+    columns = [
+        jax.tree.leaves(value) if name in trees else [value] * structure.num_leaves
+        for name, value in arguments.items()
+    ]
+    rows = (dict(zip(arguments, row, strict=True)) for row in zip(*columns, strict=True))
+    return structure.unflatten([formula(**row) for row in rows])
 
 
 def posterior_temperature(num_examples: ArrayLike, cold: ArrayLike = 1.0) -> jax.Array:
@@ -37,8 +63,8 @@ def posterior_temperature(num_examples: ArrayLike, cold: ArrayLike = 1.0) -> jax
 
 
 def sgd_from_langevin(
-    step_size: ArrayLike, friction: ArrayLike, mass: ArrayLike = 1.0
-) -> tuple[jax.Array, jax.Array]:
+    step_size: ArrayLike, friction: ArrayLike, mass: ArrayLike | Tree = 1.0
+) -> tuple[Any, jax.Array]:
     r"""The learning rate and momentum of SGD that `langevin` ("BAOAB") is at temperature 0.
 
     .. math::
@@ -47,39 +73,47 @@ def sgd_from_langevin(
     Args:
         step_size: h, in units of time.
         friction: gamma, in units of 1 / time.
-        mass: m.
+        mass: m, a number or a tree of masses.
 
     Returns:
-        The pair (learning_rate, momentum).
+        The pair (learning_rate, momentum); for a tree of masses one of learning rates.
 
     Examples:
         >>> import thermo_optax as to
         >>> lr, momentum = to.units.sgd_from_langevin(step_size=0.1, friction=1.0)
         >>> print(f"{lr:.4f} {momentum:.3f}")
         0.0095 0.905
+        >>> lr, _ = to.units.sgd_from_langevin(0.1, 1.0, mass={"hidden": 1.0, "output": 100.0})
+        >>> print(f"{lr['hidden']:.4f} {lr['output']:.6f}")  # heavy parameters are slow
+        0.0095 0.000095
 
     References:
         Derived from the update of `langevin` with zero noise.
     """
     momentum = jnp.exp(-jnp.asarray(friction, jnp.result_type(float)) * step_size)
-    return jnp.square(step_size) / mass * (1 + momentum) / 2, momentum
+
+    def learning_rate(mass):
+        return jnp.square(step_size) / mass * (1 + momentum) / 2
+
+    return _mapped(learning_rate, mass=mass), momentum
 
 
 def langevin_from_sgd(
-    learning_rate: ArrayLike, momentum: ArrayLike, mass: ArrayLike = 1.0
-) -> tuple[jax.Array, jax.Array]:
+    learning_rate: ArrayLike | Tree, momentum: ArrayLike, mass: ArrayLike | Tree = 1.0
+) -> tuple[Any, Any]:
     r"""The step size and friction at which `langevin` ("BAOAB") is a given SGD, plus heat.
 
     .. math::
         h = \sqrt{\frac{2\, m\, \text{lr}}{1 + \mu}}, \qquad \gamma = -\frac{\ln \mu}{h}
 
     Args:
-        learning_rate: lr of SGD.
+        learning_rate: lr of SGD, a number or a tree.
         momentum: mu in (0, 1).
-        mass: m.
+        mass: m, a number or a tree.
 
     Returns:
-        The pair (step_size, friction).
+        The pair (step_size, friction), two trees if there is one among the arguments. Masses in
+        proportion to 1 / lr have one step size and one friction for all.
 
     Examples:
         >>> import thermo_optax as to
@@ -92,8 +126,15 @@ def langevin_from_sgd(
         The inverse of `sgd_from_langevin`.
     """
     momentum = jnp.asarray(momentum, jnp.result_type(float))
-    step_size = jnp.sqrt(2 * mass * jnp.asarray(learning_rate, momentum.dtype) / (1 + momentum))
-    return step_size, -jnp.log(momentum) / step_size
+
+    def step_of(learning_rate, mass):
+        return jnp.sqrt(2 * mass * jnp.asarray(learning_rate, momentum.dtype) / (1 + momentum))
+
+    def friction_of(step_size):
+        return -jnp.log(momentum) / step_size
+
+    step_size = _mapped(step_of, learning_rate=learning_rate, mass=mass)
+    return step_size, _mapped(friction_of, step_size=step_size)
 
 
 def friction_from_momentum(learning_rate: ArrayLike, momentum: ArrayLike) -> jax.Array:
@@ -101,6 +142,8 @@ def friction_from_momentum(learning_rate: ArrayLike, momentum: ArrayLike) -> jax
 
     .. math::
         \gamma = (1 - \mu) / h, \qquad h = \sqrt{\text{lr}}
+
+    It is the same for every mass: the learning rate of `sghmc` is the square of its step size.
 
     Args:
         learning_rate: lr = h^2.
@@ -126,21 +169,25 @@ def equilibrium_friction(
     noise_amplitude: ArrayLike,
     temperature: ArrayLike,
     step_size: ArrayLike = 0.0,
-    gradient_noise: ArrayLike = 0.0,
-) -> jax.Array:
+    gradient_noise: ArrayLike | Tree = 0.0,
+    mass: ArrayLike | Tree = 1.0,
+) -> Any:
     r"""The friction at which the thermostat of `adaptive_langevin` settles.
 
     .. math::
-        \langle \xi \rangle = \frac{\sigma_A^2 + h s^2}{2 T}
+        \langle \xi \rangle = \frac{\sigma_A^2 + h s^2 / m}{2 T}
 
     Args:
         noise_amplitude: sigma_A.
         temperature: T > 0.
         step_size: h, in units of time.
-        gradient_noise: s^2, the variance per coordinate of the mini-batch gradient.
+        gradient_noise: s^2, the variance per coordinate of the mini-batch gradient; a number or a
+            tree.
+        mass: m, a number or a tree.
 
     Returns:
-        The mean of xi, in units of 1 / time.
+        The mean of xi, in units of 1 / time. For trees: the friction that each entry would have by
+        itself; one thermostat for all settles at their mean, weighted by coordinates.
 
     Examples:
         >>> import thermo_optax as to
@@ -151,7 +198,13 @@ def equilibrium_friction(
         The stationary law of the equations of `adaptive_langevin`.
     """
     heat = jnp.square(jnp.asarray(noise_amplitude, jnp.result_type(float)))
-    return (heat + step_size * jnp.asarray(gradient_noise, heat.dtype)) / (2 * temperature)
+
+    def friction(gradient_noise, mass):
+        return (heat + step_size * jnp.asarray(gradient_noise, heat.dtype) / mass) / (
+            2 * temperature
+        )
+
+    return _mapped(friction, gradient_noise=gradient_noise, mass=mass)
 
 
 def coupling_from_printed(epsilon: ArrayLike) -> jax.Array:

@@ -51,9 +51,20 @@ def _flow(letter, time, xi, sigma, noise, k):
 
 def equilibrium(splitting, h, temperature, sigma, noise, k=1.0):
     """(xi, covariance of (x, p)): the friction at which the thermostat rests."""
+    xi, (law,) = shared_equilibrium(splitting, h, temperature, sigma, [(noise, k)])
+    return xi, law
+
+
+def shared_equilibrium(splitting, h, temperature, sigma, kinds):
+    """(xi, covariances) of coordinates of several (noise, k), equally many, with one thermostat."""
+
+    def found(xi):
+        return zip(*(mean_field(splitting, h, xi, sigma, *kind) for kind in kinds), strict=True)
+
     low, high = 1e-6, 2 / h
     for _ in range(100):  # bisection: more friction, colder momenta
         middle = (low + high) / 2
-        _, reading = mean_field(splitting, h, middle, sigma, noise, k)
-        low, high = (middle, high) if reading > temperature else (low, middle)
-    return low, mean_field(splitting, h, low, sigma, noise, k)[0]
+        _, readings = found(middle)
+        low, high = (middle, high) if np.mean(readings) > temperature else (low, middle)
+    laws, _ = found(low)
+    return low, laws

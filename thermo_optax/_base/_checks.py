@@ -143,7 +143,8 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
         raise ValueError(f"`{name}` must be one of {list(choices)}, got {value!r}.")
 
 
-def _is_masked(node: Any) -> bool:
+def is_masked(node: Any) -> bool:
+    """Whether a node stands for a parameter that a wrapper of optax leaves out."""
     return isinstance(node, optax.MaskedNode)
 
 
@@ -160,8 +161,8 @@ def check_leaves(name: str, tree: Any) -> None:
     A tree without leaves passes, as in optax: it is what a partition hands to a group that has
     nothing to move.
     """
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree, is_leaf=_is_masked):
-        if _is_masked(leaf):
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree, is_leaf=is_masked):
+        if is_masked(leaf):
             continue
         place = name + jax.tree_util.keystr(path)
         check_array(place, leaf)

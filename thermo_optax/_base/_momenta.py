@@ -44,18 +44,33 @@ def wide_zeros(param: Any) -> jax.Array:
     return jnp.zeros_like(param, compute_dtype(param.dtype))
 
 
-def initial_momenta(params: Any, key: jax.Array, variance, kind: str, dtype: Any, generator: str):
-    """Momenta of the Maxwell-Boltzmann law N(0, m T), or zero."""
+def initial_momenta(
+    params: Any,
+    key: jax.Array,
+    variance,
+    kind: str,
+    dtype: Any,
+    generator: str,
+    masses: Any = None,
+):
+    """Momenta of the Maxwell-Boltzmann law N(0, variance), or zero.
 
-    def leaf(noise, param):
+    `masses` are factors on the variance, one for each array or coordinate.
+    """
+    trees = (params,) if masses is None else (params, masses)
+
+    def leaf(noise, param, mass=None):
         # Like the parameter, since noise alone does not know on which devices that lives.
         rest = jnp.zeros_like(param, compute_dtype(param.dtype) if dtype is None else dtype)
         if kind == "zero":
             return rest
-        return rest + (jnp.sqrt(like(variance, noise.dtype)) * noise).astype(rest.dtype)
+        noise = jnp.sqrt(like(variance, noise.dtype)) * noise
+        if mass is not None:
+            noise = jnp.sqrt(mass).astype(noise.dtype) * noise
+        return rest + noise.astype(rest.dtype)
 
     draw = fold(key, _DRAW_OF_MOMENTA)
-    return map_with_noise(leaf, draw, (0,), params, generator=generator)
+    return map_with_noise(leaf, draw, (0,), *trees, generator=generator)
 
 
 def is_sound(gradient: jax.Array) -> jax.Array:

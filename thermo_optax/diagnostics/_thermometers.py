@@ -18,6 +18,7 @@ from thermo_optax._base import (
     check_one,
     layer_name,
     layer_of,
+    masses_of,
     state_arrays,
 )
 
@@ -75,18 +76,17 @@ def _check_like(name: str, tree: Mapping[Path, Any], reference: Mapping[Path, An
 
 def _energies(sampler: Any, grads: Any) -> dict[Path, Energy]:
     """Of each array, by its place."""
-    momenta = arrays_by_place(sampler.momentum)
     pulls = {} if grads is None else arrays_by_place(grads)
     if grads is not None:
-        _check_like("grads", pulls, momenta)
+        _check_like("grads", pulls, arrays_by_place(sampler.momentum))
     retain, kick = getattr(sampler, "reading", jnp.array([1.0, 0.0]))
     energies = {}
-    for place, p in momenta.items():
+    for place, p, mass in masses_of(sampler):
         p = p.astype(jnp.result_type(float))
         seen = retain.astype(p.dtype) * p
         if grads is not None:
             seen -= kick.astype(p.dtype) * pulls[place].astype(p.dtype)
-        energies[place] = (jnp.sum(p * seen), math.prod(p.shape))
+        energies[place] = (jnp.sum(p * seen / jnp.asarray(mass, p.dtype)), math.prod(p.shape))
     return energies
 
 

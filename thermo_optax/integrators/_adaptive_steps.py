@@ -1,13 +1,14 @@
 """One step of adaptive Langevin dynamics, in each of its splittings.
 
-    dx = p dt      dp = -grad L dt - xi p dt + sigma dW      dxi = eps (p.p - N T) dt
+    dx = p / m dt   dp = -grad L dt - xi p dt + sigma sqrt(m) dW   dxi = eps (p.p / m - N T) dt
 
 The friction xi finds the value at which the momenta have temperature T, whatever the unknown heat
-of the mini-batches: on average xi = (sigma^2 + h s^2) / (2 T) for a gradient noise of variance s^2.
+of the mini-batches: on average xi = (sigma^2 + h s^2 / m) / (2 T) for a gradient noise of variance
+s^2.
 
 Each function below starts where the gradient is taken and returns an `AdaptiveStep`. `rates` is
 the friction of every leaf: the thermostat's xi, plus, in the covariance-controlled method, a
-friction of each coordinate's own.
+friction of each coordinate's own. `masses` are those of every leaf or of its coordinates.
 """
 
 from collections.abc import Callable
@@ -31,7 +32,8 @@ class Thermostats(NamedTuple):
     step_size: jax.Array
     amplitude: jax.Array  # sigma
     momentum_scale: jax.Array
-    energy: Callable[[Tree], jax.Array]  # sum of squares over the leaves of each thermostat
+    masses: Tree
+    energy: Callable[[Tree], jax.Array]  # sum of p^2 / m over the leaves of each thermostat
     degrees: jax.Array  # number of coordinates of each thermostat
     regulate: Callable[..., jax.Array]  # regulate(friction, energy, time): flow E
     rates: Callable[[jax.Array], Tree]  # the friction that each leaf feels
@@ -43,10 +45,11 @@ class Thermostats(NamedTuple):
         p, g = momentum.astype(dtype), finite_or_zero(gradient).astype(dtype)
         return _flows.kick(_flows.rescale(p, g, h, scale), g, h)
 
-    def displacement(self, gradient, before, after):
+    def displacement(self, gradient, before, after, mass):
         """A before and A after the bath, each for half a step."""
-        half = like(self.step_size / 2, after.dtype)
-        moved = _flows.drift(_flows.drift(jnp.zeros_like(after), before, half), after, half)
+        half, mass = like(self.step_size / 2, after.dtype), like(mass, after.dtype)
+        moved = _flows.drift(jnp.zeros_like(after), before, half, mass)
+        moved = _flows.drift(moved, after, half, mass)
         return showing_faults(moved, gradient)
 
 
@@ -56,7 +59,7 @@ class AdaptiveStep(NamedTuple):
     displacement: Tree
     momentum: Tree
     friction: jax.Array
-    energy: jax.Array  # p.p of each thermostat, as flow E saw it
+    energy: jax.Array  # p.p / m of each thermostat, as flow E saw it
 
 
 def acdedcab(bath: Thermostats, friction, gradient, momentum) -> AdaptiveStep:
@@ -69,14 +72,15 @@ def acdedcab(bath: Thermostats, friction, gradient, momentum) -> AdaptiveStep:
     """
     h, sigma = bath.step_size, bath.amplitude
 
-    def heated(z, g, p, xi):  # B, C, D, D
+    def heated(z, g, p, xi, m):  # B, C, D, D
         cool = bath.kicked(p, g)
-        xi, amplitude, time = (like(scalar, cool.dtype) for scalar in (xi, sigma, h))
+        xi, m, time = (like(number, cool.dtype) for number in (xi, m, h))
+        amplitude = like(sigma, cool.dtype) * jnp.sqrt(m)
         cool = _flows.friction(cool, xi, time / 2)
         hot = _flows.diffusion(cool, z.astype(cool.dtype), amplitude, time)
         return hot, (cool + hot) / 2, p
 
-    trees = gradient, momentum, bath.rates(friction)
+    trees = gradient, momentum, bath.rates(friction), bath.masses
     hot, midpoint, momentum = bath.step.noisy(heated, *trees, rereads=True)
     energy = bath.energy(midpoint) + bath.degrees * sigma**2 * h / 4
     friction = bath.regulate(friction, energy, h)  # E
@@ -84,11 +88,11 @@ def acdedcab(bath: Thermostats, friction, gradient, momentum) -> AdaptiveStep:
     def last_friction(p, xi):  # C
         return _flows.friction(p, like(xi, p.dtype), like(h / 2, p.dtype))
 
-    def drifted(g, old, p):
-        return bath.displacement(g, bath.kicked(old, g), p)
+    def drifted(g, old, p, m):
+        return bath.displacement(g, bath.kicked(old, g), p, m)
 
     new = jax.tree.map(last_friction, hot, bath.rates(friction))
-    displacement = jax.tree.map(drifted, gradient, momentum, new)
+    displacement = jax.tree.map(drifted, gradient, momentum, new, bath.masses)
     return AdaptiveStep(displacement, new, friction, energy)
 
 
@@ -99,13 +103,14 @@ def badodab(bath: Thermostats, friction, gradient, momentum) -> AdaptiveStep:
     first = bath.energy(jax.tree.map(bath.kicked, momentum, gradient))
     friction = bath.regulate(friction, first, h / 2)
 
-    def bathed(z, g, p, xi):
+    def bathed(z, g, p, xi, m):
         before = bath.kicked(p, g)
-        xi, amplitude, time = (like(scalar, before.dtype) for scalar in (xi, sigma, h))
+        xi, m, time = (like(number, before.dtype) for number in (xi, m, h))
+        amplitude = like(sigma, before.dtype) * jnp.sqrt(m)
         after = _flows.adaptive_bath(before, z.astype(before.dtype), xi, amplitude, time)
-        return bath.displacement(g, before, after), after
+        return bath.displacement(g, before, after, m), after
 
-    trees = gradient, momentum, bath.rates(friction)
+    trees = gradient, momentum, bath.rates(friction), bath.masses
     displacement, new = bath.step.noisy(bathed, *trees, rereads=True)
     second = bath.energy(new)
     friction = bath.regulate(friction, second, h / 2)
@@ -116,15 +121,16 @@ def sgnht(bath: Thermostats, friction, gradient, momentum) -> AdaptiveStep:
     """C B D A E: the stochastic-gradient Nose-Hoover thermostat; first order, and the cheapest."""
     h, sigma = bath.step_size, bath.amplitude
 
-    def leaf(z, g, p, xi):
+    def leaf(z, g, p, xi, m):
         dtype = compute_dtype(p.dtype, g.dtype)
-        damped = _flows.friction(p.astype(dtype), like(xi, dtype), like(h, dtype))
-        p = bath.kicked(damped, g)
-        p = _flows.diffusion(p, z.astype(dtype), like(sigma, dtype), like(h, dtype))
-        moved = _flows.drift(jnp.zeros_like(p), p, like(h, dtype))
+        xi, m, time = (like(number, dtype) for number in (xi, m, h))
+        p = bath.kicked(_flows.friction(p.astype(dtype), xi, time), g)
+        p = _flows.diffusion(p, z.astype(dtype), like(sigma, dtype) * jnp.sqrt(m), time)
+        moved = _flows.drift(jnp.zeros_like(p), p, time, m)
         return showing_faults(moved, g), p
 
-    displacement, new = bath.step.noisy(leaf, gradient, momentum, bath.rates(friction))
+    trees = gradient, momentum, bath.rates(friction), bath.masses
+    displacement, new = bath.step.noisy(leaf, *trees)
     energy = bath.energy(new)
     return AdaptiveStep(displacement, new, bath.regulate(friction, energy, h), energy)
 

@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from thermo_optax._base import ScalarOrSchedule, at, check_momentum_options
+from thermo_optax._base import Masses, ScalarOrSchedule, check_momentum_options
 from thermo_optax._noise import KeyLike
 
 from ._sampler import sampler, served
-from ._words import AffineStep, rescaled_first
+from ._words import AffineStep, rescaled_first, weighted
 
 
 class UnderdampedState(NamedTuple):
@@ -23,14 +23,15 @@ class UnderdampedState(NamedTuple):
     count: jax.Array  # int32[], steps taken: argument of the schedules, counter of the noise
     rng_key: jax.Array  # uint32[2], raw key, constant over the run
     momentum: optax.Params  # like params (float32 for half precision), just before the next kick
-    reading: jax.Array  # float32[2], (r, k) of the last step: p.(r p - k g) / N measures T
+    mass: Any  # float32[], or the tree that was given: the masses of the last step
+    reading: jax.Array  # float32[2], (r, k) of the last step: the mean of p (r p - k g) / m is T
     momentum_scale: jax.Array  # float32[], by which the next step first rescales the momentum
     bath_temperature: jax.Array  # float32[], of the last step; at first as built, -1 for a schedule
 
 
 class Options(NamedTuple):
     name: str  # salt of the noise
-    mass: jax.typing.ArrayLike
+    masses: Masses
     draws: int  # normal numbers per coordinate and step
     initial_momentum: str
 
@@ -49,13 +50,15 @@ def affine_sampler(
     of its kick.
     """
     check_momentum_options(options.initial_momentum, momentum_dtype)
+    masses = options.masses
 
     def start(start, params):
-        momentum = start.momenta(params, options.initial_momentum, momentum_dtype, options.mass)
+        momentum = start.momenta(params, options.initial_momentum, momentum_dtype, masses)
         count = jnp.zeros([], jnp.int32)
         reading = numbers(count, start.temperature)[1].astype(jnp.float32)
         return {
             "momentum": momentum,
+            "mass": masses.recorded(params, count),
             "reading": reading,
             "momentum_scale": jnp.ones([], jnp.float32),
         }
@@ -66,18 +69,24 @@ def affine_sampler(
         affine = rescaled_first(affine, state.momentum_scale, time)
         ticks = (count,) if options.draws == 1 else (2 * count, 2 * count + 1)
         trees, rereads = (gradients, state.momentum), affine.from_old is not None
-        moved, momentum = step.move(_leaf, affine, *trees, ticks=ticks, rereads=rereads)
+        own = masses.own(gradients)
+        if own is None:
+            moved, momentum = step.move(_leaf, affine, *trees, ticks=ticks, rereads=rereads)
+        else:
+            trees += (own,)
+            moved, momentum, _ = step.move(_heavy, affine, *trees, ticks=ticks, rereads=rereads)
         return moved, {
             "momentum": momentum,
+            "mass": masses.recorded(gradients, count, state.mass),
             "reading": reading.astype(jnp.float32),
             "momentum_scale": served(state.momentum_scale),
         }
 
     def typical_step(temperature):
         time = numbers(jnp.zeros([], jnp.int32), temperature)[2]
-        return time * jnp.sqrt(temperature / at(options.mass, 0))
+        return time * jnp.sqrt(temperature / masses.common(0))
 
-    own = {"start": start, "copy": "momentum", "typical_step": typical_step}
+    own = {"start": start, "copy": "momentum", "typical_step": typical_step, "masses": masses}
     own |= {"generator": generator, "key": key}
     return sampler(options.name, UnderdampedState, temperature, move, **own)
 
@@ -92,3 +101,9 @@ def _leaf(affine: AffineStep, *arrays):
     if affine.own_noise is not None:
         moved += affine.own_noise * noises[1]
     return moved, new
+
+
+def _heavy(affine: AffineStep, *arrays):
+    """`_leaf` for an array with a mass of its own, which comes last and stays as it is."""
+    *others, mass = arrays
+    return *_leaf(weighted(affine, mass), *others), mass

@@ -135,6 +135,7 @@ def covariance_controlled_langevin(
         thermostat=thermostat,
         thermostat_energy=thermostat_energy,
         scaled_friction=scaled_friction,
+        mass=1.0,
         initial_momentum=initial_momentum,
         momentum_dtype=momentum_dtype,
         generator=generator,

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 
 
-def drift(position, momentum, time, mass=1.0):
+def drift(position, momentum, time, mass: jax.typing.ArrayLike = 1.0):
     """A: parameters move with their momentum."""
     return position + (time / mass) * momentum
 

@@ -111,21 +111,25 @@ def _wide(param: Any) -> Any:
     return jnp.array(param, dtype)  # memory of its own, so that a state can be donated
 
 
-def warn_if_drowned(params: Any, step: ScalarOrSchedule) -> None:
+def warn_if_drowned(params: Any, step: ScalarOrSchedule, masses: Any = None) -> None:
     """Warns if the steps that heat makes are lost in the rounding of half precision.
 
     Args:
         params: the parameters; those that are traced are not looked at.
-        step: the typical length of a step by heat, for one parameter.
+        step: the typical length of a step by heat, for one parameter of mass 1.
+        masses: of each array of the parameters or of its coordinates; None for 1.
     """
-    length = None if callable(step) else known(step)
-    if not length:
+    light = None if callable(step) else known(step)
+    if not light:
         return
-    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+    heavy = [None] * len(jax.tree.leaves(params)) if masses is None else jax.tree.leaves(masses)
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    for (path, leaf), mass in zip(leaves, heavy, strict=True):
         if not isinstance(leaf, jax.Array) or isinstance(leaf, Tracer):
             continue
         if leaf.dtype.itemsize >= 4 or not leaf.size:
             continue
+        length = light if mass is None else light * float(jnp.sqrt(jnp.mean(1 / mass)))
         size = float(jnp.sqrt(jnp.mean(jnp.square(leaf.astype(jnp.float32)))))
         spacing = size * float(jnp.finfo(leaf.dtype).eps)
         if length < spacing / 4:

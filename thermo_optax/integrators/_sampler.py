@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import optax
 
 from thermo_optax._base import (
+    Masses,
     ScalarOrSchedule,
     at,
     bath_temperature,
@@ -41,6 +42,9 @@ from ._masters import warn_if_drowned
 Tree = Any
 
 
+UNIT_MASS = Masses(1.0)
+
+
 class Start(NamedTuple):
     """What a method may use to make its first state."""
 
@@ -48,10 +52,13 @@ class Start(NamedTuple):
     temperature: jax.Array  # of the bath at step 0
     generator: str
 
-    def momenta(self, params: Tree, kind: str, dtype: Any = None, mass: Any = 1.0) -> Tree:
+    def momenta(
+        self, params: Tree, kind: str, dtype: Any = None, masses: Masses = UNIT_MASS
+    ) -> Tree:
         """Momenta of the Maxwell-Boltzmann law N(0, m T), or zero."""
-        variance = at(mass, 0) * self.temperature
-        return initial_momenta(params, self.rng_key, variance, kind, dtype, self.generator)
+        variance = masses.common(0) * self.temperature
+        law = variance, kind, dtype, self.generator, masses.own(params)
+        return initial_momenta(params, self.rng_key, *law)
 
 
 class Step(NamedTuple):
@@ -125,6 +132,7 @@ def sampler(
     start: Callable[[Start, Tree], dict[str, Any]] = lambda start, params: {},
     copy: str | None = None,
     typical_step: Callable[[jax.Array], jax.Array] | None = None,
+    masses: Masses = UNIT_MASS,
     generator: str,
     key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
@@ -139,7 +147,9 @@ def sampler(
             fields of the new state.
         start: start(start, params) -> the method's own fields of the first state.
         copy: name of a field of the state that is like the parameters, for checks of gradients.
-        typical_step: of the temperature: how far heat moves a parameter in the first step.
+        typical_step: of the temperature: how far heat moves a parameter in the first step, at the
+            mass that all have in common.
+        masses: of the parameters.
         generator: of the noise.
         key: of the noise.
     """
@@ -153,7 +163,7 @@ def sampler(
         if not jax.tree.leaves(params):
             rng_key = jnp.zeros_like(rng_key)  # nothing to draw for: no stream to share
         if typical_step is not None:
-            warn_if_drowned(params, typical_step(at(temperature, 0)))
+            warn_if_drowned(params, typical_step(at(temperature, 0)), masses.own(params))
         own = start(Start(rng_key, at(temperature, 0), generator), params)
         return state_type(
             count=jnp.zeros([], jnp.int32),

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import optax
 
 from thermo_optax._base import (
+    Masses,
     ScalarOrSchedule,
     at,
     check_choice,
@@ -15,8 +16,9 @@ from thermo_optax._base import (
     check_nonnegative,
     check_rate,
     like,
+    sum_of_squares_over,
 )
-from thermo_optax._noise import KeyLike, size, sum_of_squares
+from thermo_optax._noise import KeyLike, size
 from thermo_optax._xla import computed_first
 
 from . import _flows
@@ -30,8 +32,9 @@ class AdaptiveLangevinState(NamedTuple):
     count: jax.Array  # int32[], steps taken: argument of the schedules, counter of the noise
     rng_key: jax.Array  # uint32[2], raw key, constant over the run
     momentum: optax.Params  # like params (float32 for half precision), just before the next kick
+    mass: Any  # float32[], or the tree that was given: the masses of the last step
     friction: jax.Array  # float32[] for the group, or float32[leaves] per tensor: xi
-    kinetic_temperature: jax.Array  # shape of friction: p.p / N as the last thermostat step saw it
+    kinetic_temperature: jax.Array  # shape of friction: p.p / (m N), last seen by the thermostat
     momentum_scale: jax.Array  # float32[], by which the next step first rescales the momentum
     bath_temperature: jax.Array  # float32[], of the last step; at first as built, -1 for a schedule
 
@@ -48,6 +51,7 @@ def adaptive_sampler(
     thermostat: str,
     thermostat_energy: str,
     scaled_friction: bool,
+    mass: Any,
     initial_momentum: str,
     momentum_dtype: Any,
     generator: str,
@@ -61,7 +65,7 @@ def adaptive_sampler(
     check_choice("thermostat", thermostat, ("group", "tensor"))
     check_choice("thermostat_energy", thermostat_energy, ("total", "mean"))
     check_momentum_options(initial_momentum, momentum_dtype)
-    by_tensor = thermostat == "tensor"
+    by_tensor, masses = thermostat == "tensor", Masses(mass)
 
     def start(start, params):
         sizes = _sizes(params, by_tensor)
@@ -70,12 +74,14 @@ def adaptive_sampler(
                 "`params` has a thermostat without coordinates (a zero-size array). Leave that "
                 "array out with `optax.masked`, or choose `thermostat='group'`."
             )
-        momentum = start.momenta(params, initial_momentum, momentum_dtype)
+        momentum = start.momenta(params, initial_momentum, momentum_dtype, masses)
         degrees = _degrees(params, by_tensor)
         drawn = jax.tree.map(computed_first, momentum)
-        kinetic = (_energy(drawn, by_tensor) / degrees).astype(jnp.float32)
+        energy = _energy(drawn, masses.each(params, 0), by_tensor)
+        kinetic = (energy / degrees).astype(jnp.float32)
         return {
             "momentum": momentum,
+            "mass": masses.recorded(params, 0),
             "friction": jnp.full(degrees.shape, initial_friction, jnp.float32),
             "kinetic_temperature": kinetic,
             "momentum_scale": jnp.ones([], jnp.float32),
@@ -85,7 +91,7 @@ def adaptive_sampler(
         target, h, eps = step.temperature, step.at(step_size), step.at(coupling)
         hot = target > 0  # a bath at zero temperature neither heats nor regulates
         amplitude = jnp.where(hot, step.at(noise_amplitude) * jnp.sqrt(step.scale), 0)
-        degrees = _degrees(gradients, by_tensor)
+        degrees, each = _degrees(gradients, by_tensor), masses.each(gradients, step.count)
 
         def regulate(friction, energy, time):
             excess = energy - degrees * target
@@ -107,24 +113,25 @@ def adaptive_sampler(
             )
 
         def energy(tree):
-            return _energy(tree, by_tensor)
+            return _energy(tree, each, by_tensor)
 
         swap = state.momentum_scale
-        bath = Thermostats(step, h, amplitude, swap, energy, degrees, regulate, rates)
+        bath = Thermostats(step, h, amplitude, swap, each, energy, degrees, regulate, rates)
         friction = state.friction.astype(h.dtype)
         done = SPLITTINGS[splitting](bath, friction, gradients, state.momentum)
         return _cast(done.displacement, gradients), {
             "momentum": _cast(done.momentum, state.momentum),
+            "mass": masses.recorded(gradients, step.count, state.mass),
             "friction": done.friction.astype(jnp.float32),
             "kinetic_temperature": (done.energy / degrees).astype(jnp.float32),
             "momentum_scale": served(swap),
         }
 
     def typical_step(temperature):
-        return at(step_size, 0) * jnp.sqrt(temperature)
+        return at(step_size, 0) * jnp.sqrt(temperature / masses.common(0))
 
     options = {"start": start, "copy": "momentum", "typical_step": typical_step}
-    options |= {"generator": generator, "key": key}
+    options |= {"masses": masses, "generator": generator, "key": key}
     name = f"{method} {splitting}"
     return sampler(name, AdaptiveLangevinState, temperature, move, **options)
 
@@ -141,10 +148,11 @@ def _degrees(tree: Any, by_tensor: bool) -> jax.Array:
     return jnp.asarray(sizes if by_tensor else sizes[0], jnp.result_type(float))
 
 
-def _energy(tree: Any, by_tensor: bool) -> jax.Array:
-    """Sums of squares over the leaves of each thermostat."""
+def _energy(tree: Any, masses: Any, by_tensor: bool) -> jax.Array:
+    """Sums of p^2 / m over the leaves of each thermostat."""
     dtype = jnp.result_type(float)
-    squares = [sum_of_squares(leaf.astype(dtype)) for leaf in jax.tree.leaves(tree)]
+    pairs = zip(jax.tree.leaves(masses), jax.tree.leaves(tree), strict=True)
+    squares = [sum_of_squares_over(mass, leaf.astype(dtype)) for mass, leaf in pairs]
     if not by_tensor:
         return sum(squares, jnp.zeros([], dtype))
     return jnp.stack(squares) if squares else jnp.zeros((0,), dtype)
@@ -172,6 +180,7 @@ def adaptive_langevin(
     thermostat: str = "group",
     thermostat_energy: str = "total",
     scaled_friction: bool = False,
+    mass: jax.typing.ArrayLike | optax.Params = 1.0,
     initial_momentum: str = "thermal",
     momentum_dtype: Any = None,
     generator: str = "threefry",
@@ -180,11 +189,11 @@ def adaptive_langevin(
     r"""Adaptive Langevin dynamics (Ad-Langevin, SGNHT): absorbs unknown gradient noise.
 
     .. math::
-        dx = p\,dt, \qquad dp = -\nabla L\,dt - \xi p\,dt + \sigma_A\,dW, \qquad
-        d\xi = \varepsilon (p \cdot p - N T)\,dt
+        dx = p / m\,dt, \qquad dp = -\nabla L\,dt - \xi p\,dt + \sigma_A \sqrt{m}\,dW, \qquad
+        d\xi = \varepsilon (p \cdot p / m - N T)\,dt
 
-    The friction xi settles where the momenta have temperature T: on average at
-    (sigma_A^2 + h s^2) / (2 T) for mini-batch noise of variance s^2 per coordinate, with
+    The friction xi settles where the momenta have temperature T: on average at the mean of
+    (sigma_A^2 + h s^2 / m) / (2 T) for mini-batch noise of variance s^2 per coordinate, with
     standard deviation sqrt(T eps). It may become negative, and then heats; this is intended.
 
     The splittings differ in where the thermostat E reads the momenta. In the cyclic form that needs
@@ -202,26 +211,34 @@ def adaptive_langevin(
     At temperature 0 there is nothing to regulate: noise is off, xi stays, and the step is SGD with
     momentum exp(-h xi).
 
+    With exact gradients the sampled density does not depend on the masses. Masses in proportion to
+    the curvatures of a badly scaled posterior make all coordinates mix alike. One friction absorbs
+    the noise of gradients in full where s^2 / m is alike in all coordinates, and else on average.
+
     Place it last in an ``optax.chain``. A gradient that is not finite, or whose square is not,
     shows in the update of its coordinate and gives no kick to its momentum. A step changes xi by
     at most 1 / h, so one enormous gradient cannot freeze the momenta for long.
 
     Args:
-        step_size: h > 0, in units of time.
+        step_size: h > 0, in units of time; stable below 2 sqrt(m / k) at the largest k / m.
         temperature: T >= 0, in units of the loss. ``update(..., temperature_scale=s)`` multiplies
             T and sigma_A^2, so that the mean friction stays.
-        noise_amplitude: sigma_A >= 0, in units of momentum / sqrt(time). Gradient noise alone can
-            be enough heat: then 0.
+        noise_amplitude: sigma_A >= 0, in units of sqrt(loss / time); times sqrt(m) it is that of
+            the noise on a momentum. Gradient noise alone can be enough heat: then 0.
         coupling: eps >= 0, how fast xi reacts; 0 keeps it fixed. For an energy of many coordinates
             keep h sqrt(2 eps N T) well below 1, or choose `thermostat_energy` "mean".
         initial_friction: xi at the start, of either sign, in units of 1 / time.
         splitting: "BADODAB", "ACDEDCAB" or "SGNHT".
         thermostat: "group", one xi for all leaves, or "tensor", one for each leaf (as the authors'
             code has it).
-        thermostat_energy: "total" drives xi by p.p - N T (the authors' equation), "mean" by
-            p.p / N - T, whose time scale does not depend on the size of the layer.
+        thermostat_energy: "total" drives xi by p.p / m - N T (the authors' equation), "mean" by
+            p.p / (m N) - T, whose time scale does not depend on the size of the layer.
         scaled_friction: if True the friction is eps xi instead of xi, as in the authors' notebooks.
-        initial_momentum: "thermal" draws N(0, T), "zero" starts at rest, as the authors' code does.
+        mass: m > 0, a number; or a tree that is like the parameters or a prefix of them, of numbers
+            (for all arrays below a place) and arrays (of the parameter's shape). The unit is any;
+            it sets the time scale.
+        initial_momentum: "thermal" draws N(0, m T), "zero" starts at rest, as the authors' code
+            does.
         momentum_dtype: dtype of the stored momentum, such as ``jnp.dtype("float32")``; None means
             that of the parameters, but at least float32.
         generator: of the noise: "threefry" (default), "threefry13", "inverse_cdf", "ternary" or
@@ -236,7 +253,7 @@ def adaptive_langevin(
 
     Raises:
         ValueError: for a negative or non-finite number, an unknown option, or a thermostat without
-            any coordinate.
+            any coordinate; in ``init``, for a tree of masses that does not fit the parameters.
         TypeError: for a missing key, or parameters that are not real floating-point arrays.
 
     Examples:
@@ -276,6 +293,7 @@ def adaptive_langevin(
         thermostat=thermostat,
         thermostat_energy=thermostat_energy,
         scaled_friction=scaled_friction,
+        mass=mass,
         initial_momentum=initial_momentum,
         momentum_dtype=momentum_dtype,
         generator=generator,

@@ -13,16 +13,17 @@ import jax.numpy as jnp
 import optax
 
 from thermo_optax._base import (
+    Masses,
     ScalarOrSchedule,
     at,
     check_fraction,
     check_nonnegative,
-    check_positive,
     check_rate,
 )
 from thermo_optax._noise import KeyLike
 
 from ._affine import Options, affine_sampler
+from ._sampler import UNIT_MASS
 from ._words import AffineStep, Settings, compose, cycle, num_draws, thermometer
 
 _FORGETFUL = 1e30  # a friction without bound, yet finite: times a step size of 0 it gives 0
@@ -34,7 +35,7 @@ def langevin(
     *,
     friction: ScalarOrSchedule,
     splitting: str = "BAOAB",
-    mass: jax.typing.ArrayLike = 1.0,
+    mass: jax.typing.ArrayLike | optax.Params = 1.0,
     initial_momentum: str = "thermal",
     momentum_dtype: Any = None,
     generator: str = "threefry",
@@ -57,13 +58,18 @@ def langevin(
     temperature 0, with zero initial momentum, it is
     ``optax.sgd(h**2 / m * (1 + c) / 2, momentum=c)``, ``c = exp(-friction * h)``.
 
+    The sampled density does not depend on the masses, but the speed does. A posterior whose
+    curvatures k differ by orders of magnitude has stiff coordinates, which limit h, and soft ones,
+    which then move slowly. Give each parameter a mass in proportion to its curvature: at m = k all
+    coordinates have the frequency 1, mix alike, and are stable below h = 2.
+
     The returned updates are displacements: place it last in an ``optax.chain``, with no learning
     rate behind it. A gradient that is not finite gives an update that is not finite in that
     coordinate, and no kick to its momentum, which stays finite; ``optax.apply_if_finite`` around
     the sampler skips such steps altogether.
 
     Args:
-        step_size: h > 0, in units of time; stable below 2 sqrt(m / k) at the largest curvature k.
+        step_size: h > 0, in units of time; stable below 2 sqrt(m / k) at the largest k / m.
             A number, a traced scalar or a schedule, as all numbers here.
         temperature: T >= 0, in units of the loss; 1 / N samples the Bayesian posterior of a loss
             averaged over N examples. ``update(..., temperature_scale=s)`` multiplies it.
@@ -73,7 +79,9 @@ def langevin(
             observed where the gradient is taken, the stored momentum just before the next kick.
             "OBABO" and "ABOBA" are the same cycle under this observation, and so are "BAOAB" and
             "OABAO".
-        mass: m > 0; it sets the time scale and leaves the sampled density alone.
+        mass: m > 0, a number; or a tree that is like the parameters or a prefix of them, of numbers
+            (for all arrays below a place) and arrays (of the parameter's shape). The unit is any;
+            it sets the time scale.
         initial_momentum: "thermal" draws N(0, m T), "zero" starts at rest.
         momentum_dtype: dtype of the stored momentum; None means that of the parameters, but at
             least float32, because friction and noise are lost in half precision. Under
@@ -86,7 +94,8 @@ def langevin(
         A transformation with state :class:`UnderdampedState` (one copy of the parameters).
 
     Raises:
-        ValueError: for a negative or non-finite number, or a word that is not supported.
+        ValueError: for a negative or non-finite number, or a word that is not supported; in
+            ``init``, for a tree of masses that does not fit the parameters.
         TypeError: for a missing key, or parameters that are not real floating-point arrays.
 
     Examples:
@@ -108,15 +117,14 @@ def langevin(
         Molecular Sampling <https://arxiv.org/abs/1203.5428>`_, 2013, eq. (8) and (9).
     """
     check_rate(step_size=step_size)
-    check_positive(mass=mass)
     check_nonnegative(friction=friction)
-    legs = cycle(splitting)
+    legs, masses = cycle(splitting), Masses(mass)
 
     def step(count, heat):
-        h, gamma, m = at(step_size, count), at(friction, count), at(mass, count)
-        return compose(legs, Settings(h, gamma, m * heat, m)), thermometer(legs, h, m), h
+        h, gamma, m = at(step_size, count), at(friction, count), masses.common(count)
+        return compose(legs, Settings(h, gamma, m * heat, m)), thermometer(legs, h), h
 
-    options = Options(f"langevin {splitting}", mass, num_draws(legs), initial_momentum)
+    options = Options(f"langevin {splitting}", masses, num_draws(legs), initial_momentum)
     return affine_sampler(step, temperature, options, momentum_dtype, generator, key)
 
 
@@ -175,9 +183,9 @@ def leimkuhler_matthews(
 
     def step(count, heat):
         h = jnp.sqrt(2 * at(learning_rate, count))
-        return compose(legs, Settings(h, _FORGETFUL, heat, 1.0)), thermometer(legs, h, 1.0), h
+        return compose(legs, Settings(h, _FORGETFUL, heat, 1.0)), thermometer(legs, h), h
 
-    options = Options("leimkuhler_matthews", 1.0, 1, "thermal")
+    options = Options("leimkuhler_matthews", UNIT_MASS, 1, "thermal")
     return affine_sampler(step, temperature, options, momentum_dtype, generator, key)
 
 
@@ -187,6 +195,7 @@ def sghmc(
     *,
     momentum: ScalarOrSchedule,
     gradient_noise: ScalarOrSchedule = 0.0,
+    mass: jax.typing.ArrayLike | optax.Params = 1.0,
     initial_momentum: str = "thermal",
     momentum_dtype: Any = None,
     generator: str = "threefry",
@@ -195,25 +204,33 @@ def sghmc(
     r"""Stochastic-gradient Hamiltonian Monte Carlo: SGD with momentum, plus its heat.
 
     .. math::
-        p \leftarrow \mu p - h \nabla L(x) + \sqrt{2 (1 - \mu) T - h^2 s^2}\, z, \qquad
-        x \leftarrow x + h p, \qquad h = \sqrt{\text{learning rate}}
+        p \leftarrow \mu p - h \nabla L(x) + \sqrt{2 (1 - \mu) m T - h^2 s^2}\, z, \qquad
+        x \leftarrow x + h p / m, \qquad h = \sqrt{\text{learning rate}}
 
-    This is symplectic Euler with lr = h^2 and momentum mu = 1 - h gamma (unit mass). At
+    This is symplectic Euler with lr = h^2 and momentum mu = 1 - h gamma. At unit mass and
     temperature 0 it is ``optax.sgd(learning_rate, momentum)``. In a harmonic well of curvature k
-    the parameters have variance T / k / (1 - lr k / (2 (1 + mu))): the bias is first order in lr.
+    the parameters have variance T / k / (1 - lr k / (2 (1 + mu) m)): the bias is first order in lr.
     The stored p is a physical momentum, not an update, so a changing learning rate does not reheat
     it.
+
+    But for that bias the sampled density does not depend on the masses. Masses in proportion to the
+    curvatures of a badly scaled posterior make all coordinates mix alike; a mass divides the
+    learning rate of its parameters.
 
     Place it last in an ``optax.chain``. A gradient that is not finite gives an update that is not
     finite in that coordinate, and no kick to its momentum, which stays finite.
 
     Args:
-        learning_rate: lr > 0, in units of parameter^2 / loss; stable below 2 (1 + mu) / k.
+        learning_rate: lr > 0, in units of mass parameter^2 / loss; stable below 2 (1 + mu) m / k,
+            or, by h = sqrt(lr), below h = sqrt(2 (1 + mu) m / k).
         temperature: T >= 0, in units of the loss; scaled by ``update(..., temperature_scale=s)``.
         momentum: mu in [0, 1).
         gradient_noise: s^2 >= 0, the variance per coordinate of the mini-batch gradient, whose heat
             is subtracted from the noise (down to none). 0, the default, trusts the gradient.
-        initial_momentum: "thermal" draws N(0, T), "zero" starts at rest as `optax.sgd` does.
+        mass: m > 0, a number; or a tree that is like the parameters or a prefix of them, of numbers
+            (for all arrays below a place) and arrays (of the parameter's shape). The unit is any;
+            it sets the time scale.
+        initial_momentum: "thermal" draws N(0, m T), "zero" starts at rest as `optax.sgd` does.
         momentum_dtype: dtype of the stored momentum, such as ``jnp.dtype("float32")``; None means
             that of the parameters, but at least float32.
         generator: of the noise: "threefry" (default), "threefry13", "inverse_cdf", "ternary" or
@@ -224,7 +241,8 @@ def sghmc(
         A transformation with state :class:`UnderdampedState` (one copy of the parameters).
 
     Raises:
-        ValueError: for a negative or non-finite number, or a momentum outside [0, 1).
+        ValueError: for a negative or non-finite number, or a momentum outside [0, 1); in ``init``,
+            for a tree of masses that does not fit the parameters.
         TypeError: for a missing key, or parameters that are not real floating-point arrays.
 
     Examples:
@@ -243,13 +261,17 @@ def sghmc(
     check_rate(learning_rate=learning_rate)
     check_fraction(momentum=momentum)
     check_nonnegative(gradient_noise=gradient_noise)
+    masses = Masses(mass)
 
     def step(count, heat):
-        lr, mu = at(learning_rate, count), at(momentum, count)
+        lr, mu, m = at(learning_rate, count), at(momentum, count), masses.common(count)
         h = jnp.sqrt(lr)
-        spread = jnp.sqrt(jnp.maximum(2 * (1 - mu) * heat - lr * at(gradient_noise, count), 0))
-        step = AffineStep(mu, h, spread, from_new=h, from_gradient=jnp.zeros_like(h))
+        needed, brought = 2 * (1 - mu) * heat * m, lr * at(gradient_noise, count)
+        spread = jnp.sqrt(jnp.maximum(needed - brought, 0))
+        step = AffineStep(mu, h, spread, from_new=h / m, from_gradient=jnp.zeros_like(h))
+        if not masses.is_number:
+            step = step._replace(noise=jnp.sqrt(needed), brought=brought)
         return step, jnp.stack([(1 + mu) / 2, h / 2]), h
 
-    options = Options("sghmc", 1.0, 1, initial_momentum)
+    options = Options("sghmc", masses, 1, initial_momentum)
     return affine_sampler(step, temperature, options, momentum_dtype, generator, key)

@@ -88,7 +88,8 @@ class AffineStep(NamedTuple):
 
     Since dx is written with the new momentum p', the noise z enters one formula only: a compiler
     never needs to draw it twice. y is a second noise, needed when a word has two separate baths.
-    A term that is None is absent: multiplying by 0 would read the array all the same.
+    A term that is None is absent: multiplying by 0 would read the array all the same. `brought` is
+    a variance that the gradient's own noise adds to p', for steps that then draw less.
     """
 
     retain: jax.Array
@@ -98,6 +99,7 @@ class AffineStep(NamedTuple):
     from_gradient: jax.Array
     from_old: jax.Array | None = None
     own_noise: jax.Array | None = None
+    brought: jax.Array | None = None
 
 
 class Settings(NamedTuple):
@@ -177,18 +179,36 @@ def rescaled_first(affine: AffineStep, factor, time) -> AffineStep:
     )
 
 
+def weighted(affine: AffineStep, mass: jax.Array) -> AffineStep:
+    """The update at masses, one for an array or for each coordinate, from that at mass 1.
+
+    It is the same update in the coordinates sqrt(m) x, p / sqrt(m) and g / sqrt(m).
+    """
+    noise = jnp.sqrt(mass) * affine.noise
+    if affine.brought is not None:  # by the gradient, which knows of no mass
+        noise = jnp.sqrt(jnp.maximum(jnp.square(noise) - affine.brought, 0))
+    old, own = affine.from_old, affine.own_noise
+    return affine._replace(
+        noise=noise,
+        from_new=affine.from_new / mass,
+        from_gradient=affine.from_gradient / mass,
+        from_old=None if old is None else old / mass,
+        own_noise=None if own is None else own / jnp.sqrt(mass),
+    )
+
+
 def _norm(vector):
     return jnp.sqrt(jnp.sum(vector**2))
 
 
-def thermometer(legs: tuple[Leg, ...], step_size, mass) -> jax.Array:
-    """(r, k) such that p.(r p - k g) / N is the temperature right at the bath.
+def thermometer(legs: tuple[Leg, ...], step_size) -> jax.Array:
+    """(r, k) such that the mean of p (r p - k g) / m is the temperature right at the bath.
 
     p is the stored momentum and g the gradient at the parameters that go with it. If only drifts
     follow the last bath, p itself is read. If a kick follows it, p is hotter by that kick, which
     the product with g takes away. In a harmonic well this is exact at any step size for the two
-    symmetric cycles with one bath (BAOAB: E[p.p] / m = N T; OBABO: E[p.(p - h/2 g)] / m = N T), and
-    off by a share of order (h omega)^2 for the other words.
+    symmetric cycles with one bath (BAOAB: E[p^2] / m = T; OBABO: E[p (p - h/2 g)] / m = T), and off
+    by a share of order (h omega)^2 for the other words.
     """
     letters = "".join("O" if leg.letter == "U" else leg.letter for leg in legs)  # baths alike
     if letters.rindex("O") > letters.rindex("B"):
@@ -197,4 +217,4 @@ def thermometer(legs: tuple[Leg, ...], step_size, mass) -> jax.Array:
         kicked = (
             sum(leg.share for leg in legs[: letters.index("O")] if leg.letter == "B") * step_size
         )
-    return jnp.stack([jnp.ones_like(kicked), kicked]) / mass
+    return jnp.stack([jnp.ones_like(kicked), kicked])

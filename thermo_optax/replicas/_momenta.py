@@ -29,19 +29,32 @@ def factors(scales: Iterable[Scale], before: Any, after: Any, heat: Any) -> list
     of what multiplies the temperature of every bath. Momenta of one sampler share a factor, which
     has the shape of its `momentum_scale`.
     """
-    changes = [(label, injections(before, name), injections(after, name)) for name, label in scales]
+    changes = [
+        (name, label, injections(before, name), injections(after, name)) for name, label in scales
+    ]
 
     def factor(path, sampler):
         axes = sampler.momentum_scale.ndim
         ratio = leading(jnp.asarray(heat, jnp.float32), axes)
-        for label, old, new in changes:
+        for name, label, old, new in changes:
             place = _nearest(path, old)
             if place is not None and (label is EVERYWHERE or _is_in_group(path, label)):
+                _check_number(name, old[place], axes)
                 change = _ratio(old[place], new[place])
                 ratio = ratio * leading(change, axes)
         return jnp.sqrt(ratio)
 
     return [factor(*found) for found in samplers(before)]
+
+
+def _check_number(name: str, value: jax.Array, axes: int) -> None:
+    """A rung has one number under a name: it cannot stand for an array of masses."""
+    if value.ndim > axes:
+        raise ValueError(
+            f"`ladder[{name!r}]` must move one number, but `optax.inject_hyperparams` holds an "
+            f"array of shape {value.shape[axes:]} under this name for each replica. Leave the name "
+            "off the ladder; masses that differ between parameters may be given by a tree."
+        )
 
 
 def rescaled(state: Any, scales: Sequence[jax.Array]) -> Any:

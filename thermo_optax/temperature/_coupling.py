@@ -20,10 +20,10 @@ from thermo_optax._base import (
     is_schedule,
     known,
     map_samplers,
-    momenta,
+    masses_of,
     samplers,
+    sum_of_squares_over,
 )
-from thermo_optax._noise import sum_of_squares
 from thermo_optax.integrators import _flows as flows
 
 from ._grid import Bias
@@ -119,10 +119,35 @@ def to_be_rescaled(state: Any, factor: jax.Array) -> Any:
     return map_samplers(asked, state, samplers(state))
 
 
-def kinetic_energy(state: Any, mass: jax.Array) -> jax.Array:
-    """The kinetic energy of all momenta in a state."""
-    squares = [sum_of_squares(p.astype(compute_dtype(p.dtype))) for p in momenta(state)]
-    return sum((s.astype(mass.dtype) for s in squares), jnp.zeros_like(mass)) / (2 * mass)
+def kinetic_energy(state: Any, mass: jax.typing.ArrayLike) -> jax.Array:
+    """The kinetic energy of all momenta in a state; `mass` is that of samplers which keep none."""
+    total = jnp.zeros([], jnp.result_type(float))
+    for _, sampler in samplers(state):
+        for _, p, m in masses_of(sampler, mass):
+            squares = sum_of_squares_over(m, p.astype(compute_dtype(p.dtype)))
+            total += squares.astype(total.dtype) / 2
+    return total
+
+
+def check_same_mass(state: Any, mass: Any) -> None:
+    """Raises if a sampler in a state is known to have other masses than the one that was given."""
+    told = _first_value(mass)
+    for _, sampler in samplers(state):
+        own = jax.tree.leaves(getattr(sampler, "mass", ()))
+        if told is None or any(isinstance(m, Tracer) for m in own):
+            continue
+        # `optax.inject_hyperparams` rounds to half precision for a network of half precision.
+        if not all(np.allclose(m, told, rtol=1e-2, atol=0.0) for m in own):
+            shown = (
+                f"of mass {own[0]:.6g}"
+                if len(own) == 1 and not own[0].ndim
+                else "with a tree of masses"
+            )
+            raise ValueError(
+                f"`mass` must be that of the sampler in `inner`, got {told:.6g} for a sampler "
+                f"{shown}. Leave the argument out: it is for samplers of other packages, whose "
+                "states do not tell a mass."
+            )
 
 
 class Law(NamedTuple):

@@ -35,6 +35,7 @@ from thermo_optax._noise import KeyLike, check_key, map_with_noise, next_key, st
 from ._coupling import (
     MODES,
     Alpha,
+    check_same_mass,
     check_same_temperature,
     check_value,
     start,
@@ -81,7 +82,7 @@ def continuous_tempering(
     alpha_step: ScalarOrSchedule = 0.05,
     alpha_friction: ScalarOrSchedule | None = None,
     alpha_mass: jax.typing.ArrayLike | None = None,
-    mass: jax.typing.ArrayLike = 1.0,
+    mass: jax.typing.ArrayLike | None = None,
     order: str = "alpha first",
     key: KeyLike,
 ) -> optax.GradientTransformationExtraArgs:
@@ -140,7 +141,8 @@ def continuous_tempering(
         alpha_step: h_alpha > 0, the step of alpha in its own unit of time.
         alpha_friction: gamma_alpha >= 0, in units of 1 / that time. None: 1, or 0.1 in "exact".
         alpha_mass: m_alpha > 0. None: 1, or the number of parameters in "exact".
-        mass: m > 0, the mass that `inner` was given, for its kinetic energy.
+        mass: m > 0, for the kinetic energy of momenta whose sampler does not keep its mass: that of
+            another package. None: 1. The samplers of this package tell theirs.
         order: "alpha first" moves alpha (steps 3 to 6 of Algorithm 1), then the parameters at its
             new value; so each of the two leaves the law as it is. "as printed" has the parameters
             first, which need alpha's old value, and reads the momenta after their kick; the bath of
@@ -156,8 +158,8 @@ def continuous_tempering(
     Raises:
         ValueError: for delta not below delta', S outside [0, 1), other numbers out of their range,
             a bias that the grid cannot resolve, an unknown mode or order, or a `value` that is not
-            a single number; in ``init``, for an `inner` without a sampler or at another
-            temperature; in ``update``, for a state with other biases.
+            a single number; in ``init``, for an `inner` without a sampler, at another temperature
+            or of another mass; in ``update``, for a state with other biases.
         TypeError: for a missing key, or a `value` that is missing, complex or boolean.
 
     Examples:
@@ -184,7 +186,7 @@ def continuous_tempering(
         <https://arxiv.org/abs/1502.06250>`_, 2015.
     """
     check_rate(alpha_step=alpha_step)
-    check_positive(edge=edge, wall=wall, mass=mass)
+    check_positive(edge=edge, wall=wall)
     check_nonnegative(temperature=temperature, plateau=plateau)
     check_fraction(depth=depth)
     check_ramp(plateau, edge)
@@ -204,6 +206,8 @@ def continuous_tempering(
     biases = as_biases(law.bias() if isinstance(bias, str) and bias == "auto" else bias)
     for each in biases:
         each.check(edge)
+    mass_of_others = 1.0 if mass is None else mass
+    check_positive(mass=mass_of_others)
     inner = heating(inner)
     ramp = {"plateau": plateau, "edge": edge, "depth": depth}
 
@@ -223,6 +227,8 @@ def continuous_tempering(
         count, outside, faults = (jnp.zeros([], jnp.int32) for _ in range(3))
         inner_state = inner.init(params)
         check_same_temperature(built_temperatures(inner.init, params), temperature)
+        if mass is not None:
+            check_same_mass(inner_state, mass)
         counts = outside, faults, no_losses()
         return TemperingState(count, rng_key, *alpha, grids, *counts, inner_state)
 
@@ -277,7 +283,7 @@ def continuous_tempering(
 
         def told(inner_state):
             def coupled(loss, inner_state=()):
-                total = law.energy(loss, inner_state, at(mass, 0), tree_size(updates))
+                total = law.energy(loss, inner_state, at(mass_of_others, 0), tree_size(updates))
                 return like(total / jnp.where(warm, heat, 1), jnp.float32)
 
             above, *moves = differences(state.losses, losses, loss)
