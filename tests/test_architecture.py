@@ -28,7 +28,7 @@ FLOORS = [
     {"_noise"},
     {"_base", "units"},
     {"integrators", "diagnostics"},
-    {"partitions", "temperature", "geometry", "samples"},
+    {"partitions", "temperature", "geometry", "samples", "tuning"},
     {"replicas", "validation", "plot"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}

@@ -92,6 +92,10 @@ from .temperature import temperature_scaling_slope as temperature_scaling_slope
 from .temperature import tempering_profile as tempering_profile
 from .temperature import tempering_state as tempering_state
 from .temperature import unbiasing_log_weights as unbiasing_log_weights
+from .tuning import WarmUpReport as WarmUpReport
+from .tuning import WarmUpState as WarmUpState
+from .tuning import warm_up as warm_up
+from .tuning import warm_up_report as warm_up_report
 from .validation import ValidationReport as ValidationReport
 from .validation import validate as validate
 

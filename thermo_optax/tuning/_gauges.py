@@ -1,0 +1,104 @@
+"""What a warm-up measures: how stiff, how hot, how uneven and how slow a chain is.
+
+All of it follows from gradients along the chain. In a harmonic mode of frequency w the positions
+of a splitting with step h turn by an angle a with cos a = 1 - (h w)^2 / 2 at each step. So the
+correlations of gradients one and two steps apart tell (h w)^2, whatever the temperature and the
+noise of mini-batches, which is in neither of them.
+"""
+
+import functools
+import operator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from thermo_optax._noise import over_shards, size
+
+Tree = Any
+_MEMORY = 60.0  # steps over which the correlations are averaged while the step still moves
+
+
+class Gauges(NamedTuple):
+    """Scalars that a warm-up measures, float32[] each; they begin anew at each of its stages."""
+
+    lag_one: jax.Array  # sum of g_t . g_(t-1) / m, the old terms fading
+    lag_two: jax.Array  # of g_t . g_(t-2) / m
+    heat: jax.Array  # running mean of the kinetic temperature, in units of the bath's
+    log_step: jax.Array  # sum of log h, while it settles
+    log_steps: jax.Array  # number of its terms
+    force: jax.Array  # running mean of g . g / m
+    force_squares: jax.Array  # sum of the squares of its deviations
+    faults: jax.Array  # gradients with a coordinate that is not sound
+
+
+def fresh() -> Gauges:
+    """Before anything is measured."""
+    zero = jnp.zeros([], jnp.float32)
+    return Gauges(zero, zero, zero + 1, zero, zero, zero, zero, zero)
+
+
+def inner(first: Tree, second: Tree, mass: Tree) -> jax.Array:
+    """First . second / m over all coordinates."""
+
+    def leaf(a, b, m):
+        return over_shards(jnp.sum((a * b / m).astype(jnp.float32)))
+
+    return total(jax.tree.map(leaf, first, second, mass))
+
+
+def total(tree: Tree) -> jax.Array:
+    """The sum of the scalars of a tree."""
+    return functools.reduce(operator.add, jax.tree.leaves(tree), jnp.zeros([], jnp.float32))
+
+
+def degrees(tree: Tree) -> int:
+    """The number of coordinates of a tree."""
+    return sum(map(size, jax.tree.leaves(tree)))
+
+
+def correlated(gauges: Gauges, lags: tuple[jax.Array, jax.Array], age: Any, steady: Any) -> Gauges:
+    """With the products of this step: all equal since the step stands still, else fading."""
+    fading = 1 - 1 / jnp.minimum(age / 2 + 4, _MEMORY)
+    keep = jnp.where(steady, 1.0, fading)
+    return gauges._replace(
+        lag_one=keep * gauges.lag_one + lags[0], lag_two=keep * gauges.lag_two + lags[1]
+    )
+
+
+def turn(gauges: Gauges) -> jax.Array:
+    """(h w)^2 of the one mode with these correlations; 3, near the limit 4, if it overturns.
+
+    With c = cos a the correlations are c and 2 c^2 - 1, so their ratio r gives
+    c = (r + sqrt(r^2 + 8)) / 4. Of many modes the stiff ones count most: each counts by its
+    curvature times temperature, as in the squared gradient.
+    """
+    one, two = gauges.lag_one, gauges.lag_two
+    overturns = one <= 0
+    ratio = two / jnp.where(overturns, 1, jnp.maximum(one, jnp.finfo(jnp.float32).tiny))
+    cosine = (ratio + jnp.sqrt(jnp.square(ratio) + 8)) / 4
+    return jnp.where(overturns, 3.0, jnp.clip(2 * (1 - cosine), 1e-8, 4.0))
+
+
+def heated(gauges: Gauges, heat: jax.Array, age: Any) -> Gauges:
+    """With the kinetic temperature of this step; the first ten are still those of another step."""
+    share = 1 / (1 + jnp.clip(age - 10, 0, _MEMORY))
+    return gauges._replace(heat=gauges.heat + (heat - gauges.heat) * share)
+
+
+def forced(gauges: Gauges, force: jax.Array, number: jax.Array, on: Any) -> Gauges:
+    """With g . g / m of this step, the one of this number, in its mean and its squares."""
+    deviation = force - gauges.force
+    mean = gauges.force + jnp.where(on, deviation / number, 0)
+    squares = jnp.where(on, deviation * (force - mean), 0)
+    return gauges._replace(force=mean, force_squares=gauges.force_squares + squares)
+
+
+def unevenness(gauges: Gauges, number: Any, temperature: jax.Array, squared: jax.Array) -> Any:
+    """How much stiffer a chain is at times than on average: 1 in a harmonic well.
+
+    There the variance of g . g / m over twice its mean times T is the same mean of w^2 that the
+    turn gives. `squared` is that one.
+    """
+    stiff = gauges.force_squares / number / (2 * temperature * gauges.force)
+    return jnp.clip(stiff / squared, 1.0, 100.0)
