@@ -54,7 +54,7 @@ def loss(weights):
 
 
 T = to.units.posterior_temperature(N)
-print(f"temperature {T}")
+print(f"temperature {T:.4f}")
 
 # %% [markdown]
 # ## A sampler

@@ -118,21 +118,16 @@ assert FAST or abs(variance / 0.25 - 1) < 0.1
 # %%
 acceptance = to.swap_acceptance(state)
 barrier = to.communication_barrier(1 / ladder, 1 - acceptance.probability)
-print("acceptance ", np.round(acceptance.probability, 2))
-print(
-    "round trips",
-    state.swaps.round_trips,
-    "in",
-    int(state.swaps.rounds),
-    "rounds of swaps",
-)
+print("acceptance ", np.asarray(acceptance.probability, float).round(2))
+rounds = int(state.swaps.rounds)
+print(f"round trips {state.swaps.round_trips} in {rounds:,} rounds of swaps")
 print("replicas that this ladder needs:", to.recommended_replicas(barrier))
 
 fig, axes = plt.subplots(
     1, 3, figsize=(12, 3.4), layout="constrained", width_ratios=[1, 2.4, 1.4]
 )
 to.plot.acceptance(acceptance.probability, ax=axes[0])
-recorded = state.swaps.path[: min(60, int(state.swaps.rounds))]
+recorded = state.swaps.path[: min(60, rounds)]
 to.plot.replica_paths(recorded, values=ladder, ax=axes[1])
 to.plot.ladder(
     barrier, to.adapted_ladder(1 / ladder, 1 - acceptance.probability), ax=axes[2]
@@ -233,5 +228,6 @@ keys = jax.random.split(jax.random.key(5), 500 if FAST else 4_000)
 params, state = train(params, tx.init(params), keys)
 best = to.best_replica(state, params, by="latest")
 print(f"best replica: loss {network_loss(best, everything):.3f}")
-print("learning rates now", np.round(to.replica_hyperparams(state)["learning_rate"], 3))
+now = np.asarray(to.replica_hyperparams(state)["learning_rate"], float)
+print("learning rates now", now.round(3))
 print("swaps accepted    ", state.swaps.acceptances)

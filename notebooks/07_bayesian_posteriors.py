@@ -20,6 +20,7 @@ import os
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
+import numpy as np
 import optax
 
 import thermo_optax as to
@@ -108,7 +109,9 @@ def run(key):
 
 
 params, states, heats = run(jax.random.split(jax.random.key(1), 4))
-print("measured / set temperature of each chain:", (heats * N).round(3))
+print(
+    "measured / set temperature of each chain:", np.asarray(heats * N, float).round(3)
+)
 assert jnp.all(jnp.abs(heats * N - 1) < (0.2 if FAST else 0.03))
 
 # %% [markdown]
@@ -200,4 +203,4 @@ state = jax.tree.map(lambda leaf: leaf[0], states)
 one = jax.tree.map(lambda leaf: leaf[0], params)
 deviation = jax.tree.map(jnp.sqrt, to.posterior_variance(state, one))
 print("posterior standard deviation of the output weights")
-print(deviation["output"]["w"][:5].round(2))
+print(np.asarray(deviation["output"]["w"][:5], float).round(2))

@@ -7,6 +7,15 @@ from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.util import logging
 
+# Fences and primes as operators with no space around them, which the converter does not write.
+TIGHT = re.compile(r"<(mo|mi)[^>]*>(&#x0007C;|&#x02016;|&#x02032;|&#x027E8;|&#x027E9;)</\1>")
+# The glyph of a prime is raised already; a superscript would raise it twice.
+PRIME = re.compile(r"<msup>(<mi[^>]*>[^<]*</mi>)(<mi>&#x02032;</mi>)</msup>")
+# Functions need a thin space before and after, unless a bracket follows.
+FUNCTION = r"<mi>(?:ln|log|exp|min|max|cosh|sin|tr)</mi>"
+BEFORE, AFTER = re.compile(f"(?<=</mi>|</mn>)(?={FUNCTION})"), re.compile(f"({FUNCTION})(?!<mo)")
+THIN_SPACE = '<mspace width="0.167em" />'
+
 logger = logging.getLogger(__name__)
 
 
@@ -24,7 +33,9 @@ def mathml(node: Any, display: str) -> str:
     left = re.search(r"\\[A-Za-z]+|>&<|newline", found)  # what it did not know
     if left:
         logger.warning("no MathML for %s in %r", left.group(), latex, location=node)
-    return found
+    found = AFTER.sub(rf"\1{THIN_SPACE}", BEFORE.sub(THIN_SPACE, found))
+    found = PRIME.sub(r"<mrow>\1\2</mrow>", found)
+    return TIGHT.sub(r'<mo stretchy="false" lspace="0" rspace="0">\2</mo>', found)
 
 
 def inline(self: Any, node: Any) -> None:
