@@ -48,15 +48,15 @@ docs: $(VENV)/.installed-docs  ## build the documentation: build/docs/index.html
 	$(PY) -m sphinx -W --keep-going -q -b html docs build/docs
 	@echo "Open build/docs/index.html"
 
-notebooks: $(VENV)/.installed-notebooks  ## make each .ipynb anew from its .py, without outputs
-	$(PY) -m jupytext --quiet --to ipynb --update notebooks/*.py
+notebooks: $(VENV)/.installed-notebooks  ## execute the notebooks whose .py has changed (all: ARGS=--all)
+	$(PY) docs/execute_notebooks.py $(ARGS)
 
 lint: $(addprefix $(VENV)/.installed-,test bench docs lint)  ## check style, types, import directions and the pages' markup
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m pyright --pythonpath $(PY)
 	$(PY) -m pytest -q tests/test_architecture.py
-	$(PY) -m sphinx -W --keep-going -q -b dummy -D nb_execution_mode=off docs build/docs-markup
+	$(PY) -m sphinx -W --keep-going -q -b dummy docs build/docs-markup
 
 format: $(VENV)/.installed-lint  ## sort the imports and lay out the code
 	$(PY) -m ruff check --select I --fix

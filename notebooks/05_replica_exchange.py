@@ -11,9 +11,9 @@
 # %% [markdown]
 # # Replica exchange
 #
-# Several replicas at different temperatures, which now and then exchange them. Hot ones hop between modes, cold ones sample, and
-# the law of each temperature stays exact. Then the same for learning rates, where it is a heuristic, and the test that says
-# which hyperparameters are worth exchanging.
+# Several replicas run at different temperatures and exchange these now and then. Hot replicas move between modes, cold ones
+# sample, and the law at each temperature stays exact. The second half exchanges learning rates, which is a heuristic, and
+# shows a test of which hyperparameters are worth exchanging.
 
 # %%
 import os
@@ -27,22 +27,23 @@ import optax
 import thermo_optax as to
 
 FAST = bool(os.environ.get("THERMO_OPTAX_FAST"))  # few steps, for the tests
-BLUE, ORANGE = "#0072B2", "#D55E00"
 
 # %% [markdown]
 # ## 25 Gaussians, on a ladder
 #
-# The landscape of [notebook 03](03_continuous_tempering.ipynb). Replica $i$ on the rung with inverse temperature $\beta_i$ and $j$ on its
-# neighbour's exchange their rungs with probability
+# The landscape is that of [notebook 03](03_continuous_tempering.ipynb). Replicas $i$ and $j$ are on neighbouring rungs, with
+# inverse temperatures $\beta_i$ and $\beta_j$. They exchange their rungs with probability
 #
 # $$ P = \min\big(1, e^{(\beta_i - \beta_j)(L_i - L_j)}\big). $$
 #
-# If the colder one has the higher loss they always do. Weights stay where they are.
+# If the colder one has the higher loss, they always exchange. Weights stay where they are.
 
 # %%
 DEVIATION = 0.5
 line = 4.0 * np.arange(-2, 3)
-MEANS = jnp.asarray(np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2), jnp.float32)
+MEANS = jnp.asarray(
+    np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2), jnp.float32
+)
 
 
 def loss(x):
@@ -53,7 +54,9 @@ def loss(x):
 RUNGS = 6
 ladder = to.geometric_ladder(1.0, 16.0, RUNGS)
 sampler = to.langevin(0.05, temperature=1.0, friction=1.0, key=0)
-tx = to.replica_exchange(sampler, {"temperature": ladder}, swap_period=20, path_length=200, key=1)
+tx = to.replica_exchange(
+    sampler, {"temperature": ladder}, swap_period=20, path_length=200, key=1
+)
 steps, every = (4_000, 20) if FAST else (80_000, 20)
 
 
@@ -79,8 +82,10 @@ x = jnp.zeros((RUNGS, 2))  # all in the mode in the middle
 # %%
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.7), layout="constrained", sharey=True)
 for ax, rung in zip(axes, [0, 2, 5], strict=True):
-    ax.plot(*samples[:, rung].T, ".", ms=1, color=BLUE, rasterized=True)
-    ax.plot(*MEANS.T, "+", color=ORANGE, ms=5)
+    ax.plot(
+        *samples[::2, rung].T, ".", ms=1, color=to.plot.colour_of("replica_exchange")
+    )
+    ax.plot(*MEANS.T, "+", color="black", ms=5)
     ax.set(
         title=f"T = {ladder[rung]:.2g}",
         xlabel="$x_1$",
@@ -92,7 +97,7 @@ axes[0].set_ylabel("$x_2$")
 plt.show()
 
 # %% [markdown]
-# The cold rung has visited modes that no cold chain reaches by itself, and within a mode its variance is 0.25, as it should be:
+# The cold rung has visited modes that no cold chain reaches by itself. Its variance within a mode should be 0.25:
 
 # %%
 cold = samples[samples.shape[0] // 10 :, 0]
@@ -106,30 +111,35 @@ assert FAST or abs(variance / 0.25 - 1) < 0.1
 # %% [markdown]
 # ## Does the ladder work?
 #
-# All neighbours should accept about equally often, and replicas should go from the cold end to the hot one and back: only round
-# trips bring new modes down. By default even and odd pairs are tried in turn, which makes replicas drift along the ladder rather than
-# diffuse.
+# All neighbours should accept about equally often. Replicas should go from the cold end to the hot end and back, since only
+# round trips bring new modes to the cold end. By default even and odd pairs are tried in turn, so that replicas drift along
+# the ladder rather than diffuse.
 
 # %%
 acceptance = to.swap_acceptance(state)
 barrier = to.communication_barrier(1 / ladder, 1 - acceptance.probability)
-print("acceptance ", np.round(acceptance.probability, 2))
-print("round trips", state.swaps.round_trips, "in", int(state.swaps.rounds), "rounds of swaps")
+print("acceptance ", np.asarray(acceptance.probability, float).round(2))
+rounds = int(state.swaps.rounds)
+print(f"round trips {state.swaps.round_trips} in {rounds:,} rounds of swaps")
 print("replicas that this ladder needs:", to.recommended_replicas(barrier))
 
-fig, axes = plt.subplots(1, 3, figsize=(12, 3.4), layout="constrained", width_ratios=[1, 2, 1])
+fig, axes = plt.subplots(
+    1, 3, figsize=(12, 3.4), layout="constrained", width_ratios=[1, 2.4, 1.4]
+)
 to.plot.acceptance(acceptance.probability, ax=axes[0])
-recorded = state.swaps.path[: min(60, int(state.swaps.rounds))]
+recorded = state.swaps.path[: min(60, rounds)]
 to.plot.replica_paths(recorded, values=ladder, ax=axes[1])
-to.plot.ladder(barrier, to.adapted_ladder(1 / ladder, 1 - acceptance.probability), ax=axes[2])
+to.plot.ladder(
+    barrier, to.adapted_ladder(1 / ladder, 1 - acceptance.probability), ax=axes[2]
+)
 plt.show()
 
 # %% [markdown]
 # ## Which hyperparameters are worth a ladder?
 #
-# For a learning rate or a dropout rate there is no law to keep, and an exchange is a heuristic. The paper's criterion for a hyperparameter is its
-# *diffusion*: run replicas with different values, without exchange, and see whether the distance from the start orders
-# them. Where it does, the hyperparameter acts like a temperature.
+# A learning rate or a dropout rate has no stationary law to preserve, so an exchange of these is a heuristic. The paper's
+# criterion for a hyperparameter is *diffusion*: run replicas with different values, without exchange, and see whether the
+# value orders their distances from the start. If it does, the hyperparameter acts like a temperature.
 
 # %%
 points = jax.random.normal(jax.random.key(0), (256, 4))
@@ -138,7 +148,10 @@ targets = (jnp.sum(points[:, :2] ** 2, axis=1) > 1.4).astype(jnp.float32)
 
 def init(key):
     first, second = jax.random.split(key)
-    return {"w": jax.random.normal(first, (4, 32)) / 2, "v": jax.random.normal(second, (32,)) / 6}
+    return {
+        "w": jax.random.normal(first, (4, 32)) / 2,
+        "v": jax.random.normal(second, (32,)) / 6,
+    }
 
 
 def network_loss(params, batch):
@@ -168,7 +181,8 @@ def distances_of(key):
 
 
 seeds = jax.random.split(jax.random.key(2), 4)
-distances = jnp.moveaxis(jax.jit(jax.vmap(distances_of))(seeds), 0, 1)  # times, seeds, replicas
+distances = jax.jit(jax.vmap(distances_of))(seeds)  # seeds, times, replicas
+distances = jnp.moveaxis(distances, 0, 1)
 reading = to.diagnostics.diffusion(distances, rates, jnp.asarray(times, jnp.float32))
 print(reading)
 
@@ -177,14 +191,20 @@ to.plot.diffusion(reading, label="learning rate", ax=ax)
 plt.show()
 
 # %% [markdown]
-# ## Training with it
+# ## Training with exchange
 #
-# Then the ladder is one of learning rates, `inject_hyperparams` keeps them in the state, and `normalization` (the paper's $C$) chooses how strictly
-# replicas are sorted by their loss. Losses of validation data are better than those of minibatches: give `energy="value_fn"`.
+# Here the ladder holds learning rates, `inject_hyperparams` keeps them in the state, and `normalization` (the paper's $C$)
+# sets how strictly replicas are sorted by their loss. Losses on validation data order replicas better than losses on
+# minibatches: pass `energy="value_fn"`.
 
 # %%
 tx = to.replica_exchange(
-    sgd, {"learning_rate": rates}, swap_period=50, normalization=1.0, energy="value_fn", key=3
+    sgd,
+    {"learning_rate": rates},
+    swap_period=50,
+    normalization=1.0,
+    energy="value_fn",
+    key=3,
 )
 everything = jnp.arange(256)
 
@@ -208,5 +228,6 @@ keys = jax.random.split(jax.random.key(5), 500 if FAST else 4_000)
 params, state = train(params, tx.init(params), keys)
 best = to.best_replica(state, params, by="latest")
 print(f"best replica: loss {network_loss(best, everything):.3f}")
-print("learning rates now", np.round(to.replica_hyperparams(state)["learning_rate"], 3))
+now = np.asarray(to.replica_hyperparams(state)["learning_rate"], float)
+print("learning rates now", now.round(3))
 print("swaps accepted    ", state.swaps.acceptances)

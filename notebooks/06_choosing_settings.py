@@ -11,8 +11,8 @@
 # %% [markdown]
 # # Choosing temperature, friction and step size
 #
-# Three numbers, and thermometers to judge them by. First in a harmonic well, where every answer is known, then with the noise
-# of minibatches.
+# How to choose three numbers, and how to check the choice with thermometers: first in a harmonic well, where every answer is
+# known, then with the noise of minibatches.
 
 # %%
 import functools
@@ -26,15 +26,15 @@ import optax
 import thermo_optax as to
 
 FAST = bool(os.environ.get("THERMO_OPTAX_FAST"))  # few steps, for the tests
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#999999"
 T, SIZE = 0.5, 1_000
 STEPS = 400 if FAST else 2_000
 
 # %% [markdown]
 # ## Step size: the error of discretisation
 #
-# In a well of curvature $k = 1$ the variance ought to be $T$. At a finite step SGLD has $T / (1 - \delta / 2)$. "BAOAB" has $T$ at
-# any stable step; other words have an error of order $h^2$ ("OBABO" has exactly that of SGLD). To compare, $\delta = h^2 / 2$.
+# In a well of curvature $k = 1$ the exact variance is $T$. At a learning rate $\delta$ SGLD has $T / (1 - \delta / 2)$.
+# "BAOAB" has $T$ at any stable step size $h$. Other words have an error of order $h^2$; "OBABO" has that of SGLD at
+# $\delta = h^2 / 2$, which the picture compares.
 
 
 # %%
@@ -59,33 +59,42 @@ def readings(make, numbers):
 
 h = jnp.linspace(0.2, 1.6, 8)
 makers = {
-    "SGLD": (lambda h: to.sgld(h**2 / 2, T, key=0), ORANGE),
-    "langevin, BAOAB": (lambda h: to.langevin(h, T, friction=1.0, key=0), BLUE),
-    "langevin, OBABO": (lambda h: to.langevin(h, T, friction=1.0, splitting="OBABO", key=0), GREEN),
+    "SGLD": lambda h: to.sgld(h**2 / 2, T, key=0),
+    "langevin, BAOAB": lambda h: to.langevin(h, T, friction=1.0, key=0),
+    "langevin, OBABO": lambda h: to.langevin(
+        h, T, friction=1.0, splitting="OBABO", key=0
+    ),
 }
+markers = dict(zip(makers, ["o", "o", "x"], strict=True))
 fig, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
-for name, (make, color) in makers.items():
+for name, make in makers.items():
+    color = to.plot.colour_of(name)
     variances = readings(make, h)
     hollow = {"ms": 10, "mfc": "none"} if name == "SGLD" else {}
-    ax.plot(h, variances, "o", color=color, label=name, **hollow)
+    ax.plot(h, variances, markers[name], color=color, label=name, **hollow)
     if name == "SGLD":
-        ax.plot(h, 1 / (1 - h**2 / 4), color=color, lw=1)
+        fine = jnp.linspace(0.2, 1.6, 100)
+        ax.plot(fine, 1 / (1 - fine**2 / 4), color=color, lw=1)
     if name == "langevin, BAOAB":
         assert jnp.all(jnp.abs(variances - 1) < (0.15 if FAST else 0.05))
-ax.axhline(1, color=GREY, lw=1)
-ax.set(xlabel=r"step size $h$ (SGLD: $\delta = h^2 / 2$)", ylabel="variance / T", ylim=(0.8, 2.5))
+ax.axhline(1, color="0.6", lw=1)
+ax.set(
+    xlabel=r"step size $h$ (SGLD: $\delta = h^2 / 2$)",
+    ylabel="variance / T",
+    ylim=(0.8, 2.5),
+)
 ax.legend(loc="upper left")
 plt.show()
 
 # %% [markdown]
-# A step size of $2 / \sqrt k$ is the limit of stability, for the *largest* curvature $k$ of the landscape (`diagnostics.hessian_eigenvalues`
-# gives it). A fifth to a half of it is a good choice for BAOAB.
+# The limit of stability is a step size of $2 / \sqrt k$, where $k$ is the *largest* curvature of the landscape
+# (`diagnostics.hessian_eigenvalues` measures it). A fifth to a half of the limit is a good choice for BAOAB.
 
 # %% [markdown]
 # ## Friction: how fast the chain forgets
 #
-# The variance does not depend on the friction, the time to explore does. The autocorrelation time of $x^2$, in steps, for
-# several frictions:
+# The variance does not depend on the friction, but the time to explore does. The picture shows the autocorrelation time of
+# $x^2$, in steps, for several frictions.
 
 
 # %%
@@ -108,26 +117,31 @@ def memory(friction):
 frictions = jnp.array([0.1, 0.3, 1.0, 2.0, 4.0, 10.0])
 times = jax.jit(jax.vmap(memory))(frictions)
 fig, ax = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
-ax.loglog(frictions, times, "o-", color=BLUE)
-ax.set(xlabel=r"friction $\gamma$ / $\sqrt{k}$", ylabel="autocorrelation time of $x^2$ / steps")
+ax.loglog(frictions, times, "o-", color=to.plot.colour_of("langevin"))
+ax.set(
+    xlabel=r"friction $\gamma$ / $\sqrt{k}$",
+    ylabel="autocorrelation time of $x^2$ / steps",
+)
 ax.set_xticks([0.1, 1, 10], ["0.1", "1", "10"])
 ax.set_yticks([10, 20, 50, 100], ["10", "20", "50", "100"])
 assert FAST or 2 <= jnp.argmin(times) <= 3
 plt.show()
 
 # %% [markdown]
-# About $\gamma = \sqrt k$ is best for a well of curvature $k$. A landscape has many curvatures; the slowest direction is the flattest one, so
-# take the square root of a *small* curvature, that is, a low friction: `momentum=0.9` rather than 0.
+# For a well of curvature $k$ a friction of about $\sqrt k$ is best. A landscape has many curvatures, and the flattest
+# direction is the slowest. So take the square root of a *small* curvature, that is, a low friction: `momentum=0.9` rather
+# than 0.
 
 # %% [markdown]
 # ## Noise of minibatches: two thermometers
 #
-# Gradients of minibatches are noisy, and noise heats. With a noise of variance $s^2$ in each gradient Langevin dynamics is at
+# Gradients of minibatches are noisy, and noise heats. If each gradient has noise of variance $s^2$, Langevin dynamics has
+# the temperature
 #
 # $$ T_{\text{measured}} \approx T + \frac{h\, s^2}{2 \gamma}. $$
 #
-# `kinetic_temperature` reads the momenta, `configurational_temperature` the parameters and their gradients. Both see it. Smaller
-# steps, more friction or larger batches help, or a thermostat.
+# `kinetic_temperature` reads the momenta, and `configurational_temperature` the parameters and their gradients. Both show
+# the excess. Smaller steps, more friction, larger batches or a thermostat reduce it.
 
 
 # %%
@@ -169,33 +183,39 @@ thermostat = thermometers(
     noises,
 )
 fig, ax = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
-for found, color, name in [(plain, ORANGE, "langevin"), (thermostat, BLUE, "adaptive_langevin")]:
+for found, name in [(plain, "langevin"), (thermostat, "adaptive_langevin")]:
+    color = to.plot.colour_of(name)
     ax.plot(noises, found[:, 0], "o", color=color, label=f"{name}, kinetic")
     ax.plot(noises, found[:, 1], "x", color=color, label=f"{name}, configurational")
-ax.plot(noises, 1 + STEP * noises**2 / (2 * FRICTION * T), color=ORANGE, lw=1)
-ax.axhline(1, color=BLUE, lw=1)
-ax.set(xlabel="standard deviation of the gradient noise", ylabel="measured / set temperature")
+fine = jnp.linspace(0, 2, 100)
+predicted = 1 + STEP * fine**2 / (2 * FRICTION * T)
+ax.plot(fine, predicted, color=to.plot.colour_of("langevin"), lw=1)
+ax.axhline(1, color=to.plot.colour_of("adaptive_langevin"), lw=1)
+ax.set(
+    xlabel="standard deviation of the gradient noise",
+    ylabel="measured / set temperature",
+)
 ax.legend(loc="upper left")
 assert jnp.all(jnp.abs(thermostat - 1) < (0.25 if FAST else 0.1))
 assert plain[-1].min() > 2
 plt.show()
 
 # %% [markdown]
-# The thermostat has room for noise as long as its friction stays positive and its coupling is strong enough to follow. It cannot tell
-# directions apart: if the noise differs between coordinates, their mean is right and each is not; then
-# `covariance_controlled_langevin`, or one thermostat for each tensor.
+# The thermostat absorbs the noise as long as its friction stays positive and its coupling is strong enough to follow. It
+# cannot tell directions apart: if the noise differs between coordinates, their mean temperature is right, but each one's is
+# not. Then use `covariance_controlled_langevin`, or one thermostat for each tensor.
 
 # %% [markdown]
 # ## Temperature
 #
-# For a posterior it is given: $1 / N$ for a mean loss over $N$ examples. For training it is a choice, and energy equipartition helps: each
-# parameter that the data determine raises the loss by $T / 2$. A network of $d$ such parameters, for which a rise of 0.01
-# of the training loss is acceptable, may be at $T = 0.02 / d$.
+# For a posterior the temperature is given: $1 / N$ for a mean loss over $N$ examples. For training it is a choice, and
+# equipartition of energy helps: each parameter that the data determine raises the loss by $T / 2$. If a network has $d$ such
+# parameters, and the training loss may rise by 0.01, choose $T = 0.02 / d$.
 
 # %%
 for parameters in (300, 10_000, 1_000_000):
     print(f"{parameters:9,} parameters: T = {0.02 / parameters:.0e} for a rise of 0.01")
 
 # %% [markdown]
-# As a rule the output layer should be colder than hidden ones (see [notebook 02](02_langevin_and_layers.ipynb)), and a schedule that
-# ends at 0, or `explore_then_refine`, takes the rise away at the end of a training.
+# As a rule, make the output layer colder than hidden layers (see [notebook 02](02_langevin_and_layers.ipynb)). A schedule
+# that ends at 0, or `explore_then_refine`, removes the rise at the end of training.

@@ -11,8 +11,8 @@
 # %% [markdown]
 # # Bayesian posteriors
 #
-# A small network on data with a gap: what it predicts, and how sure it is. Samples and running moments are kept in the state of the
-# optimizer, chains are run by `vmap`, and ArviZ judges whether they have converged.
+# A small network learns from data with a gap: what does it predict, and how sure is it? The state of the optimizer keeps
+# samples and running moments, `vmap` runs the chains, and ArviZ tests whether they have converged.
 
 # %%
 import os
@@ -20,22 +20,23 @@ import os
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
+import numpy as np
 import optax
 
 import thermo_optax as to
 
 FAST = bool(os.environ.get("THERMO_OPTAX_FAST"))  # few steps, for the tests
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
+COLOUR = to.plot.colour_of("langevin")
 
 # %% [markdown]
 # ## A regression, and its posterior
 #
-# $y = \sin(3 x) + \text{noise}$ of standard deviation $\sigma = 0.1$, seen on two intervals. With a Gaussian likelihood and a Gaussian prior
-# of standard deviation 1 on each weight, the posterior is
+# The data are $y = \sin(3 x) + \text{noise}$ on two intervals; the noise has the standard deviation $\sigma = 0.1$. With a
+# Gaussian likelihood and a Gaussian prior of standard deviation 1 on each weight, the posterior is
 #
 # $$ p(w \mid D) \propto \exp\Big( -\sum_{i=1}^N \frac{(y_i - f_w(x_i))^2}{2 \sigma^2} - \frac{|w|^2}{2} \Big) = e^{-L(w) / T}, \qquad T = \frac1N, $$
 #
-# where $L$ is the *mean* over examples, as in training, and the prior a weight decay of $1 / N$.
+# where $L$ is the *mean* over examples, as in training, and the prior is a weight decay of $1 / N$.
 
 # %%
 N, SIGMA = 60, 0.1
@@ -67,9 +68,9 @@ def loss(params):
 # %% [markdown]
 # ## Chains that keep samples
 #
-# `collect_samples` stores the parameters of every `thinning`-th step, `running_moments` their mean and variance in the memory of two
-# copies. Both wrap the whole chain of transformations, so that what they keep is what the step leads to. Four chains
-# start from different networks, each with a key of its own.
+# `collect_samples` stores the parameters of every `thinning`-th step. `running_moments` keeps their mean and variance, in the
+# memory of two copies. Both wrap the whole chain of transformations, so that they keep the parameters *after* the step. Four
+# chains start from different networks, each with a key of its own.
 
 # %%
 SAMPLES, THINNING = (100, 5) if FAST else (400, 50)
@@ -78,7 +79,11 @@ BURN_IN = SAMPLES * THINNING // 2
 
 def make(key):
     sampler = to.langevin(
-        0.02, to.units.posterior_temperature(N), friction=1.0, key=key, initial_momentum="zero"
+        0.02,
+        to.units.posterior_temperature(N),
+        friction=1.0,
+        key=key,
+        initial_momentum="zero",
     )
     chain = optax.chain(optax.add_decayed_weights(1 / N), sampler)
     moments = to.running_moments(chain, burn_in=BURN_IN)
@@ -104,13 +109,16 @@ def run(key):
 
 
 params, states, heats = run(jax.random.split(jax.random.key(1), 4))
-print("measured / set temperature of each chain:", (heats * N).round(3))
+print(
+    "measured / set temperature of each chain:", np.asarray(heats * N, float).round(3)
+)
 assert jnp.all(jnp.abs(heats * N - 1) < (0.2 if FAST else 0.03))
 
 # %% [markdown]
 # ## Predictions
 #
-# The mean over samples of the network's output, and its spread: what the data leave open. The noise of the data comes on top.
+# The picture shows the mean of the network's output over the samples, and its standard deviation, which is the uncertainty
+# that the data leave. The noise of the data comes on top of it.
 
 # %%
 samples = to.collected_samples(states)  # chains, samples, ...
@@ -125,18 +133,20 @@ for width, alpha in [(2, 0.2), (1, 0.3)]:
         grid,
         ensemble.mean - spread,
         ensemble.mean + spread,
-        color=BLUE,
+        color=COLOUR,
         alpha=alpha,
         lw=0,
-        label=f"{width} standard deviations",
+        label="1 standard deviation" if width == 1 else "2 standard deviations",
     )
-ax.plot(grid, ensemble.mean, color=BLUE, label="mean")
-ax.plot(grid, jnp.sin(3 * grid), color=GREY, ls="--", label="truth")
-ax.plot(x, y, ".", color=ORANGE, label="data")
+ax.plot(grid, ensemble.mean, color=COLOUR, label="mean")
+ax.plot(grid, jnp.sin(3 * grid), color="black", ls="--", lw=1, label="truth")
+ax.plot(x, y, ".", color="black", label="data")
 ax.set(xlabel="$x$", ylabel="$y$", ylim=(-4, 5.5))
 ax.legend(loc="upper center", ncols=3, fontsize="small")
 
-inside = ensemble.standard_deviation[(jnp.abs(grid) > 0.6) & (jnp.abs(grid) < 1.4)].mean()
+inside = ensemble.standard_deviation[
+    (jnp.abs(grid) > 0.6) & (jnp.abs(grid) < 1.4)
+].mean()
 outside = ensemble.standard_deviation[jnp.abs(grid) > 1.9].mean()
 print(f"spread where there are data {inside:.3f}, beyond them {outside:.3f}")
 assert outside > 3 * inside
@@ -145,8 +155,8 @@ plt.show()
 # %% [markdown]
 # ## Have the chains converged?
 #
-# Judge functions, not weights: exchanging two hidden units leaves the network as it is, so weights of different chains need not agree. ArviZ's
-# effective sample size and $\hat R$ are computed for the predictions at a few points.
+# Judge functions, not weights. Exchanging two hidden units does not change the network, so weights of different chains need
+# not agree. Below, ArviZ computes the effective sample size and $\hat R$ of the predictions at a few points.
 
 # %%
 places = jnp.array([-1.0, 0.0, 1.0, 2.0])
@@ -157,11 +167,11 @@ ess = to.diagnostics.effective_sample_size(predictions, has_chains=True)
 print("ESS of", 4 * SAMPLES, "  ", ess.round(0))
 
 # %% [markdown]
-# Where the data are the chains agree. In the gap and beyond the data $\hat R$ is above the usual 1.01: there the posterior is wide and
-# has several modes, and these chains are too short for the tails of the shaded band.
+# Where there are data, the chains agree. In the gap and beyond the data $\hat R$ is above the usual limit of 1.01: there the
+# posterior is wide and has several modes, and these chains are too short for the tails of the shaded band.
 
 # %% [markdown]
-# `to_arviz` hands everything to ArviZ's own plots and tables, with names from the tree.
+# `to_arviz` converts everything for ArviZ's own plots and tables, with names from the tree.
 
 # %%
 data = to.diagnostics.to_arviz({"prediction": predictions}, has_chains=True)
@@ -169,7 +179,14 @@ draws = data.posterior["prediction"]
 fig, axes = plt.subplots(1, 4, figsize=(10, 2.8), layout="constrained")
 for i, ax in enumerate(axes):
     for chain in range(4):
-        ax.hist(draws[chain, :, i], bins=25, density=True, histtype="step", color=BLUE, alpha=0.7)
+        ax.hist(
+            draws[chain, :, i],
+            bins=25,
+            density=True,
+            histtype="step",
+            color=COLOUR,
+            alpha=0.7,
+        )
     ax.set(title=f"$x = {places[i]:g}$", xlabel="prediction $y$")
 axes[0].set_ylabel("density, one line a chain")
 plt.show()
@@ -177,11 +194,13 @@ plt.show()
 # %% [markdown]
 # ## Without storing samples
 #
-# `running_moments` gives mean and variance of each weight. With `rank=K` it keeps K deviations as well, and `draw_posterior` draws from the
-# Gaussian they define, as in SWAG. A Gaussian in weight space is an approximation: fine around one mode, no substitute for samples here.
+# `running_moments` gives the mean and variance of each weight. With `rank=K` it keeps K deviations as well, and
+# `draw_posterior` draws from the Gaussian that they define, as SWAG does. A Gaussian in weight space is an approximation:
+# good around one mode, no substitute for samples here.
 
 # %%
 state = jax.tree.map(lambda leaf: leaf[0], states)
 one = jax.tree.map(lambda leaf: leaf[0], params)
 deviation = jax.tree.map(jnp.sqrt, to.posterior_variance(state, one))
-print("posterior standard deviation of the output weights", deviation["output"]["w"][:5].round(2))
+print("posterior standard deviation of the output weights")
+print(np.asarray(deviation["output"]["w"][:5], float).round(2))

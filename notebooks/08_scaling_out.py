@@ -11,9 +11,9 @@
 # %% [markdown]
 # # Scaling out
 #
-# Replicas and parameters on many devices. Nothing in the transformations knows of devices: place the parameters, and
-# the state follows. The eight devices here are simulated on the CPU, so this notebook shows *what* is computed and
-# communicated, not how fast.
+# Replicas and parameters can be on many devices. The transformations do not know of devices: place the parameters, and the
+# state follows. The CPU simulates the eight devices here, so this notebook shows *what* is computed and communicated, not how
+# fast.
 
 # %%
 import os
@@ -38,8 +38,8 @@ print(len(devices), "devices")
 # %% [markdown]
 # ## The noise does not know of devices
 #
-# Every coordinate's noise is a function of the key, the step and the coordinate. So a sharded run draws the same numbers as one
-# on a single device, each device draws only its own, and nothing is communicated for it.
+# The noise of a coordinate is a function of the key, the step and the coordinate. So a sharded run draws the same numbers as
+# a run on one device, each device draws only its own, and the noise needs no communication.
 
 # %%
 AUTO = jax.sharding.AxisType.Auto  # the compiler decides where intermediate results lie
@@ -58,15 +58,17 @@ print("momentum lies on  ", len(state.momentum["w"].sharding.device_set), "devic
 assert jnp.allclose(here["w"], jax.device_get(there["w"]), atol=1e-6)
 
 program = update.lower(sharded, tx.init(sharded), sharded).compile().as_text()
-collectives = re.findall(r"(all-reduce|all-gather|all-to-all|collective-permute)\(", program)
+collectives = re.findall(
+    r"(all-reduce|all-gather|all-to-all|collective-permute)\(", program
+)
 print("collectives in the step:", collectives)
 assert not collectives
 
 # %% [markdown]
 # ## One replica a device
 #
-# Replicas have a leading axis; shard it, and each device trains its own. In an exchange the weights stay where they are: the ladder's
-# rungs move, so what crosses devices is one loss for each replica.
+# Replicas have a leading axis. Shard it, and each device trains its own replica. An exchange moves rungs of the ladder and
+# no weights, so each replica sends only one loss to the other devices.
 
 # %%
 RUNGS = 8
@@ -75,7 +77,10 @@ ladder = to.geometric_ladder(0.01, 0.3, RUNGS)
 
 def init(key):
     first, second = jax.random.split(key)
-    return {"w": jax.random.normal(first, (8, 64)) / 3, "v": jax.random.normal(second, (64,)) / 8}
+    return {
+        "w": jax.random.normal(first, (8, 64)) / 3,
+        "v": jax.random.normal(second, (64,)) / 8,
+    }
 
 
 points = jax.random.normal(jax.random.key(1), (128, 8))
@@ -88,7 +93,12 @@ def loss(params):
 
 sampler = to.sghmc(0.01, 0.01, momentum=0.9, key=0)
 exchange = to.replica_exchange(
-    sampler, {"temperature": ladder}, swap_period=5, normalization=0.02, path_length=400, key=2
+    sampler,
+    {"temperature": ladder},
+    swap_period=5,
+    normalization=0.02,
+    path_length=400,
+    key=2,
 )
 
 
@@ -102,30 +112,38 @@ replicas = to.init_replicas(init, 3, RUNGS)
 spread = jax.device_put(replicas, jax.NamedSharding(mesh, jax.P("x")))
 train = jax.jit(step)
 compiled = train.lower(spread, jax.jit(exchange.init)(spread)).compile()
-moved = re.findall(r"= (\S+) (all-reduce|all-gather|collective-permute)\(", compiled.as_text())
-sizes = [
-    int(np.prod([int(n) for n in re.findall(r"\d+", shape.partition("[")[2].partition("]")[0])]))
-    for shape, _ in moved
-]
+moved = re.findall(
+    r"= (\S+) (all-reduce|all-gather|collective-permute)\(", compiled.as_text()
+)
+dimensions = [re.search(r"\[([\d,]*)\]", shape)[1] for shape, _ in moved]
+sizes = [np.prod([int(n) for n in found.split(",") if n]) for found in dimensions]
 weights = sum(leaf[0].size for leaf in jax.tree.leaves(replicas))
 print(
-    f"a replica has {weights} weights; the largest array that crosses devices has {max(sizes)} numbers"
+    f"a replica has {weights} weights; "
+    f"the largest array that crosses devices has {max(sizes)} numbers"
 )
 
 # %% [markdown]
 # ## The same run, on one device and on eight
 
 # %%
-single, many = (replicas, exchange.init(replicas)), (spread, jax.jit(exchange.init)(spread))
+single, many = (
+    (replicas, exchange.init(replicas)),
+    (spread, jax.jit(exchange.init)(spread)),
+)
 for _ in range(20):
-    single, many = train(*single), train(*many)
-gap = jax.tree.map(lambda a, b: jnp.max(jnp.abs(a - jax.device_get(b))), single[0], many[0])
+    # Simulated devices share the threads of one CPU. Two steps at once may each hold
+    # threads that the other one waits for, so wait here; real devices need no waiting.
+    single, many = train(*single), jax.block_until_ready(train(*many))
+gap = jax.tree.map(
+    lambda a, b: jnp.max(jnp.abs(a - jax.device_get(b))), single[0], many[0]
+)
 print("largest difference after 20 steps", gap)
 assert max(jax.tree.leaves(gap)) < 1e-3
 
 steps = 50 if FAST else 400
 for _ in range(20, steps):
-    many = train(*many)
+    many = jax.block_until_ready(train(*many))
 spread, state = many
 print("replicas lie on", len(spread["w"].sharding.device_set), "devices")
 print("swaps accepted ", state.swaps.acceptances, "of", state.swaps.attempts)
@@ -139,14 +157,18 @@ plt.show()
 # %% [markdown]
 # ## Data parallel, and both
 #
-# For data parallel training shard the batch instead and leave the parameters whole: gradients are averaged by the compiler, every device draws the
-# same noise, so the copies stay equal. A mesh with two axes does both: replicas along one, the batch or the weights of each along
-# the other. Checkpoints of sharded states, on the same layout or another, are on the page on checkpoints.
+# For data parallel training shard the batch and leave the parameters whole. The compiler averages the gradients, and every
+# device draws the same noise, so the copies stay equal. A mesh with two axes does both: replicas along one axis, and the batch
+# or the weights of each replica along the other. The page on checkpoints shows how to save sharded states.
 
 # %%
-two = jax.make_mesh((4, 2), ("replica", "data"), axis_types=(AUTO, AUTO), devices=devices)
+two = jax.make_mesh(
+    (4, 2), ("replica", "data"), axis_types=(AUTO, AUTO), devices=devices
+)
 batch = jax.device_put(points, jax.NamedSharding(two, jax.P("data")))
-stacked = jax.device_put(to.init_replicas(init, 4, 4), jax.NamedSharding(two, jax.P("replica")))
+stacked = jax.device_put(
+    to.init_replicas(init, 4, 4), jax.NamedSharding(two, jax.P("replica"))
+)
 independent = to.replicate(sampler, 4)
 
 

@@ -21,14 +21,36 @@ def as_users_run_it(tmp_path, monkeypatch):
         yield
 
 
+def blocks(name):
+    """The code of a page, each block on the page's lines, so that tracebacks name these."""
+    text = PAGES[name].read_text()
+    matches = BLOCK.finditer(text)
+    return ["\n" * (text[: one.start()].count("\n") + 1) + one.group(1) for one in matches]
+
+
+def run(name, code):
+    namespace = {"__name__": name}
+    for block in code:
+        exec(compile(block, str(PAGES[name]), "exec"), namespace)
+
+
 @pytest.mark.usefixtures("as_users_run_it")
 @pytest.mark.parametrize("name", PAGES)
 def test_code_runs(name):
-    namespace = {"__name__": name}
-    text = PAGES[name].read_text()
-    for match in BLOCK.finditer(text):
-        above = text[: match.start()].count("\n") + 1  # so that a traceback has the page's lines
-        exec(compile("\n" * above + match.group(1), str(PAGES[name]), "exec"), namespace)
+    run(name, [block for block in blocks(name) if "import haiku" not in block])
+
+
+@pytest.mark.usefixtures("as_users_run_it")
+def test_haiku():
+    """dm-haiku is not among the requirements; where it is installed, the page's example runs."""
+    pytest.importorskip("haiku", reason="dm-haiku is not installed")
+    first, *others = blocks("integrations")
+    run("integrations", [first, *(block for block in others if "import haiku" in block)])
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_lines_of_code_fit_on_a_page(name):
+    assert not [line for block in blocks(name) for line in block.splitlines() if len(line) > 88]
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.stem)

@@ -1,5 +1,6 @@
 """WHAT does it look like?  Pictures; they need matplotlib: pip install 'thermo_optax[plot]'."""
 
+from ._colours import colour_of as colour_of
 from ._curvature import flatness as flatness
 from ._curvature import loss_under_noise as loss_under_noise
 from ._curvature import spectrum as spectrum

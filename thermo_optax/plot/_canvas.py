@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's palette: told apart with any kind of colour vision.
 BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#999999"
-SKY, YELLOW = "#56B4E9", "#F0E442"
+SKY, YELLOW, ORANGE, PINK = "#56B4E9", "#F0E442", "#E69F00", "#CC79A7"
 
 
 def new_figure(width: float, height: float) -> "Figure":

@@ -11,11 +11,11 @@ from thermo_optax._base import check_positive
 from thermo_optax.diagnostics import Flatness, HessianSpectrum, NoiseRise
 
 from . import _canvas as canvas
+from ._colours import colours_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_COLORS = (canvas.BLUE, canvas.VERMILION, canvas.GREEN, canvas.GREY)
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
@@ -143,8 +143,9 @@ def flatness(solutions: Mapping[str, Flatness], *, ax: "Axes | None" = None) -> 
     losses, tops = (np.concatenate(column) for column in zip(*points.values(), strict=True))
     ends = np.array([losses.min() / 2, losses.max() * 2])
     ax = canvas.axes(ax, 5.6, 4.2)
+    colors = colours_of(list(points))
     for index, (name, (loss, top)) in enumerate(points.items()):
-        color, marker = _COLORS[index % len(_COLORS)], _MARKERS[index % len(_MARKERS)]
+        color, marker = colors[index], _MARKERS[index % len(_MARKERS)]
         ratio = np.median(top / loss)
         ax.plot(ends, ratio * ends, "--", color=color, linewidth=0.8)
         text = f"{name}: {ratio:.3g} per unit loss"
@@ -197,12 +198,13 @@ def loss_under_noise(solutions: Mapping[str, NoiseRise], *, ax: "Axes | None" = 
     if not solutions:
         raise ValueError("`solutions` is empty: pass `{'SGD': loss_under_noise(...)}`, say.")
     ax = canvas.axes(ax)
+    colors = colours_of(list(solutions))
     for index, (name, found) in enumerate(solutions.items()):
         ax.errorbar(
             np.asarray(found.scales, float),
             np.asarray(found.rise.value, float),
             yerr=np.asarray(found.rise.error, float),
-            color=_COLORS[index % len(_COLORS)],
+            color=colors[index],
             marker=_MARKERS[index % len(_MARKERS)],
             markersize=4,
             linewidth=1,

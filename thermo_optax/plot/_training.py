@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import _canvas as canvas
+from ._colours import colours_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,6 +56,7 @@ def learning_curves(
         raise ValueError("`curves` is empty: pass name -> values, [seeds, times].")
     ax = canvas.axes(ax)
     times = np.arange(1)
+    colors = colours_of(list(curves))
     for number, (name, given) in enumerate(curves.items()):
         values = np.atleast_2d(np.asarray(given, float))
         if values.ndim != 2:
@@ -62,8 +64,8 @@ def learning_curves(
                 f"`curves[{name!r}]` must be [times] or [seeds, times], got {np.shape(given)}."
             )
         times = np.arange(1, values.shape[1] + 1) if steps is None else np.asarray(steps)
-        color = _COLORS[number % len(_COLORS)]
-        style = _STYLES[number // len(_COLORS) % len(_STYLES)]
+        color = colors[number]
+        style = _STYLES[colors[:number].count(color) % len(_STYLES)]  # who shares a colour differs
         mean = values.mean(axis=0)
         ax.plot(times, mean, color=color, linestyle=style, label=name)
         if len(values) > 1:
