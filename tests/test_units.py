@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 import thermo_optax as to
 
@@ -53,3 +54,21 @@ def test_numbers():
     np.testing.assert_allclose(to.units.posterior_temperature(1_000, cold=0.1), 1e-4)
     xi = to.units.equilibrium_friction(0.5, 1.0, step_size=0.05, gradient_noise=4.0)
     np.testing.assert_allclose(xi, 0.225)
+
+
+def test_a_tree_of_masses_has_a_tree_of_learning_rates():
+    masses = {"a": 2.0, "b": 8.0}
+    lr, momentum = to.units.sgd_from_langevin(0.1, 2.0, mass=masses)
+    cold = to.langevin(0.1, 0.0, friction=2.0, mass=jnp.array([2.0, 8.0]), key=0)
+    cold = trajectory(cold)
+    for i, name in enumerate(masses):
+        alone = trajectory(optax.sgd(lr[name], momentum))
+        np.testing.assert_allclose(cold[:, i], alone[:, i], atol=1e-5)
+    h, gamma = to.units.langevin_from_sgd(lr, momentum, mass=masses)
+    for name in masses:
+        np.testing.assert_allclose([h[name], gamma[name]], [0.1, 2.0], rtol=1e-5)
+    noise = {"step_size": 0.05, "gradient_noise": 4.0}
+    xi = to.units.equilibrium_friction(0.5, 1.0, **noise, mass={"a": 1.0, "b": [2.0]})
+    np.testing.assert_allclose(jax.tree.leaves(xi), [0.225, 0.175])
+    with pytest.raises(ValueError, match="the trees among the arguments must be alike.*learning_r"):
+        to.units.langevin_from_sgd({"a": 0.1}, 0.9, mass=masses)

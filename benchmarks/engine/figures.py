@@ -1,7 +1,6 @@
 """Pictures: learning curves, and what all pictures share: colours, bands, axes of steps."""
 
 import pathlib
-import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
@@ -12,33 +11,14 @@ from matplotlib.ticker import FuncFormatter, LogLocator
 
 from benchmarks.engine.comparison import CURVE_SPLITS, Tuned
 from benchmarks.engine.problem import Problem
+from thermo_optax import plot
 
 mpl.use("Agg")
 
-# Hues are families and shades their members; all go with Okabe and Ito's palette.
-_COLOURS = {
-    "sgd": "#777777",
-    "sgd, nesterov": "#3A3A3A",
-    "annealsgd": "#C9A784",
-    "rmsprop": "#56B4E9",
-    "adam": "#0072B2",
-    "sgld": "#009E73",
-    "langevin": "#E69F00",
-    "santa": "#4D0091",
-    "lol": "#D55E00",
-    "adlala": "#CC79A7",
-    "ctld": "#8E0049",
-    "entropy-sgd": "#B1B251",
-    "entropy-adam": "#635A00",
-    "replica_exchange": "#21A3AA",
-    "replicate": "#006473",
-}
 
-
-def colour_of(method: str) -> str:
+def colour_of(label: str) -> str:
     """The colour of a method, the same in every picture; variants share that of their method."""
-    name = method.lower()
-    return _COLOURS.get(name) or _COLOURS[re.split(", | at | with ", name)[0]]
+    return plot.colour_of("nesterov" if "nesterov" in label.lower() else label.split(" with ")[0])
 
 
 def styles(labels: Iterable[str], plain: Collection[str]) -> dict[str, dict[str, Any]]:

@@ -74,7 +74,10 @@ def test_without_jit_shardings_stay(name, on_eight):
         assert types(new_state) == types(state)
 
 
-@pytest.mark.parametrize("name", PRIMARY)
+MASSES = [name for name in METHODS if name.endswith("mass-by-coordinate")]
+
+
+@pytest.mark.parametrize("name", [*PRIMARY, *MASSES])
 def test_numbers_do_not_depend_on_the_sharding(name, on_eight):
     tx, tree = METHODS[name](), params()
     expected = update(name, tree, init(name), tree)
@@ -88,6 +91,25 @@ def test_numbers_do_not_depend_on_the_sharding(name, on_eight):
         for leaf in (*copies_in(state), *jax.tree.leaves(updates), *copies_in(new_state)):
             assert leaf.sharding.is_equivalent_to(sharding(mesh, leaf), leaf.ndim)
     assert_close((updates, new_state), expected)
+
+
+@pytest.mark.parametrize("kind", ["on one device", "spread like the parameters"])
+def test_masses_move_no_array(kind, on_eight):
+    """Wherever the masses lie, a step of parameters that are spread needs no communication."""
+    mass = jax.tree.map(
+        lambda leaf: jnp.linspace(1.0, 2.0, leaf.size).reshape(leaf.shape), params()
+    )
+    options = {"step_size": 0.2, "temperature": 0.5, "friction": 1.0, "key": 0}
+    tree = params()
+    tx = to.langevin(mass=mass, **options)
+    expected = tx.update(tree, tx.init(tree), tree)
+    with on_eight() as spread:
+        tree = spread(tree)
+        tx = to.langevin(mass=mass if kind == "on one device" else spread(mass), **options)
+        state = jax.jit(tx.init)(tree)
+        step = jax.jit(tx.update).lower(tree, state, tree).compile()
+        assert "all-gather" not in step.as_text() and "all-to-all" not in step.as_text()
+        assert_close(step(tree, state, tree), expected)
 
 
 REPLICATED = {

@@ -17,7 +17,7 @@ COLD = "physics/test_cold.py"
 INDEPENDENCE = "physics/test_independence.py"
 
 SGLD_NOISE = "jnp.sqrt(2 * eta * step.temperature)"
-SGHMC_NOISE = "jnp.sqrt(jnp.maximum(2 * (1 - mu) * heat - lr * at(gradient_noise, count), 0))"
+SGHMC_NOISE = "jnp.sqrt(jnp.maximum(needed - brought, 0))"
 OVERDAMPED_LAW = (f"{LAWS}::test_overdamped",)
 SGHMC_LAW = (f"{LAWS}::test_sghmc",)
 BAOAB_LAW = (f"{LAWS}::test_langevin[BAOAB]",)
@@ -96,15 +96,15 @@ MUTANTS = [
     Mutant(
         "langevin: mass forgotten in the first momenta",
         AFFINE,
-        "start.momenta(params, options.initial_momentum, momentum_dtype, options.mass)",
+        "start.momenta(params, options.initial_momentum, momentum_dtype, masses)",
         "start.momenta(params, options.initial_momentum, momentum_dtype)",
         (f"{SCHEDULES}::test_initial_momenta_are_those_of_the_bath[3.0]",),
     ),
     Mutant(
         "first momenta of variance 1, whatever the temperature",
         "_base/_momenta.py",
-        "(jnp.sqrt(like(variance, noise.dtype)) * noise)",
-        "noise",
+        "noise = jnp.sqrt(like(variance, noise.dtype)) * noise",
+        "noise = 1 * noise",
         (f"{SCHEDULES}::test_initial_momenta_are_those_of_the_bath[1.0]",),
     ),
     Mutant(
@@ -145,8 +145,8 @@ MUTANTS = [
     Mutant(
         "sghmc: noise without temperature",
         SGHMC,
-        "2 * (1 - mu) * heat -",
-        "2 * (1 - mu) -",
+        "2 * (1 - mu) * heat * m",
+        "2 * (1 - mu) * m",
         SGHMC_LAW,
     ),
     Mutant(
@@ -159,8 +159,8 @@ MUTANTS = [
     Mutant(
         "sghmc: momentum kept as an update, which a new step size reheats",
         SGHMC,
-        "AffineStep(mu, h, spread, from_new=h,",
-        "AffineStep(mu, lr, h * spread, from_new=jnp.ones_like(h),",
+        "AffineStep(mu, h, spread, from_new=h / m,",
+        "AffineStep(mu, lr, h * spread, from_new=1 / m,",
         (f"{SCHEDULES}::test_changing_learning_rate_does_not_reheat_sghmc",),
     ),
     Mutant(

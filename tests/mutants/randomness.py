@@ -202,16 +202,16 @@ MUTANTS = [
     ),
     Mutant(
         "thermometer: mass forgotten",
-        WORDS,
-        "return jnp.stack([jnp.ones_like(kicked), kicked]) / mass",
-        "return jnp.stack([jnp.ones_like(kicked), kicked])",
+        "diagnostics/_thermometers.py",
+        "jnp.sum(p * seen / jnp.asarray(mass, p.dtype))",
+        "jnp.sum(p * seen)",
         THERMOMETERS,
     ),
     Mutant(
         "thermometer: half a kick left in",
         WORDS,
-        "return jnp.stack([jnp.ones_like(kicked), kicked]) / mass",
-        "return jnp.stack([jnp.ones_like(kicked), 0 * kicked]) / mass",
+        "return jnp.stack([jnp.ones_like(kicked), kicked])",
+        "return jnp.stack([jnp.ones_like(kicked), 0 * kicked])",
         THERMOMETERS,
     ),
     Mutant(

@@ -112,8 +112,8 @@ MUTANTS = [
     Mutant(
         "tempering: twice the kinetic energy",
         COUPLING,
-        "jnp.zeros_like(mass)) / (2 * mass)",
-        "jnp.zeros_like(mass)) / mass",
+        "total += squares.astype(total.dtype) / 2",
+        "total += squares.astype(total.dtype)",
         PATH,
     ),
     Mutant(

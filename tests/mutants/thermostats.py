@@ -27,8 +27,8 @@ MUTANTS = [
     Mutant(
         "thermostat: norm for norm squared",
         THERMOSTAT,
-        "sum_of_squares(leaf.astype(dtype)) for leaf",
-        "jnp.sqrt(sum_of_squares(leaf.astype(dtype))) for leaf",
+        "sum_of_squares_over(mass, leaf.astype(dtype)) for mass",
+        "jnp.sqrt(sum_of_squares_over(mass, leaf.astype(dtype))) for mass",
         AUTHORS,
     ),
     Mutant(
@@ -160,8 +160,8 @@ MUTANTS = [
     Mutant(
         "ACDEDCAB and BADODAB: one drift instead of two halves",
         STEPS,
-        "_flows.drift(_flows.drift(jnp.zeros_like(after), before, half), after, half)",
-        "_flows.drift(0 * before, after, 2 * half)",
+        "_flows.drift(moved, after, half, mass)",
+        "_flows.drift(0 * before, after, 2 * half, mass)",
         AUTHORS,
     ),
     Mutant(
@@ -182,8 +182,8 @@ MUTANTS = [
     Mutant(
         "SGNHT: half the friction",
         STEPS,
-        "damped = _flows.friction(p.astype(dtype), like(xi, dtype), like(h, dtype))",
-        "damped = _flows.friction(p.astype(dtype), like(xi, dtype), like(h / 2, dtype))",
+        "_flows.friction(p.astype(dtype), xi, time)",
+        "_flows.friction(p.astype(dtype), xi, time / 2)",
         FIRST_ORDER,
     ),
     Mutant(

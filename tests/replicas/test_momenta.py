@@ -134,6 +134,45 @@ def test_every_rung_keeps_its_law_where_masses_differ():
         assert_mean(seen[:, rung], temperature, name=f"<x^2> on rung {rung}")
 
 
+def test_every_rung_keeps_its_law_with_a_mass_for_each_coordinate():
+    """Swaps of temperatures scale all momenta alike, whatever their masses."""
+    temperatures = np.array([1.0, 1.3, 1.7], np.float32)
+    curvatures = {
+        "a": np.array([[1.0, 5.0]], np.float32),
+        "b": np.array([[20.0, 90.0]], np.float32),
+    }
+    masses = {"a": np.array([2.0, 3.0], np.float32), "b": 30.0}
+
+    def system(key):
+        sampler = to.langevin(0.5, 1.0, friction=0.3, mass=masses, key=key)
+        ladder = {"temperature": temperatures}
+        tx = to.replica_exchange(sampler, ladder, swap_period=5, key=jax.random.fold_in(key, 1))
+
+        def step(carry, _):
+            x, state = carry
+            grads = jax.tree.map(jnp.multiply, curvatures, x)
+            losses = sum(jnp.sum(x[name] * grads[name], axis=1) / 2 for name in x)
+            updates, state = tx.update(grads, state, x, value=losses)
+            x = optax.apply_updates(x, updates)
+            p = state.inner_state.momentum
+            heats = [jnp.mean(curvatures[name] * x[name] ** 2, axis=1) for name in x]
+            heats += [jnp.mean(p[name] ** 2 / jnp.atleast_2d(masses[name]), axis=1) for name in x]
+            return (x, state), to.by_rung(state, heats)
+
+        def start(name, k):
+            draw = jax.random.normal(jax.random.fold_in(key, ord(name)), (3, 2))
+            return jnp.sqrt(temperatures[:, None] / k) * draw
+
+        x = {name: start(name, k) for name, k in curvatures.items()}
+        seen = jax.lax.scan(step, (x, tx.init(x)), length=600)[1]
+        return [jnp.mean(heat, axis=0) for heat in seen]
+
+    keys = jax.random.split(jax.random.key(0), 64)
+    for place, seen in enumerate(quick_jit(jax.vmap(system))(keys)):
+        for rung, temperature in enumerate(temperatures):
+            assert_mean(seen[:, rung], float(temperature), name=f"energy {place} on rung {rung}")
+
+
 class Weights(NamedTuple):
     """Parameters with a field that samplers have, too."""
 

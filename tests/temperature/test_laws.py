@@ -1,5 +1,7 @@
 """The joint law of parameters and tempering variable, against its closed form."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,11 +19,11 @@ def well(x):
     return 2.0 * jnp.sum(x**2)  # curvature 4: BAOAB samples it without bias
 
 
-def sampler(key):
-    return to.langevin(0.2, TEMPERATURE, friction=1.0, key=key)
+def sampler(key, mass: Any = 1.0):
+    return to.langevin(0.2, TEMPERATURE, friction=1.0, mass=mass, key=key)
 
 
-def chains(make, size, chains, steps, discard=0.25, constant=0.0):
+def chains(make, size, chains, steps, discard=0.25, constant=0.0, mass: Any = 1.0):
     """Positions, alphas and g of independent chains, after the part that is thrown away."""
 
     def chain(key):
@@ -33,7 +35,11 @@ def chains(make, size, chains, steps, discard=0.25, constant=0.0):
             updates, state = tx.update(grads, state, x, value=value + constant)
             x = optax.apply_updates(x, updates)
             inner = to.tempering_state(state).inner_state
-            seen = jnp.mean(x**2), jnp.mean(inner.momentum**2), to.tempering_state(state).alpha
+            seen = (
+                jnp.mean(x**2),
+                jnp.mean(inner.momentum**2 / mass),
+                to.tempering_state(state).alpha,
+            )
             return (x, state), seen
 
         (_, state), seen = jax.lax.scan(step, (start, tx.init(start)), length=steps)
@@ -71,15 +77,18 @@ def assert_conditional_law(squares, momenta, alphas):
             assert_mean(each, 0.0, name=f"Var {name} g / T - 1 at alpha in {low:.1f}..{high:.1f}")
 
 
+@pytest.mark.parametrize("mass", [1.0, np.array([0.7, 3.0])], ids=["one mass", "two masses"])
 @pytest.mark.parametrize("mode", ["paper", "exact"])
-def test_joint_law_without_a_bias(mode):
+def test_joint_law_without_a_bias(mode, mass):
+    """The kinetic energy, and the momenta that are rescaled, are those of the sampler's masses."""
+
     def make(key):
         return to.continuous_tempering(
-            sampler(key), TEMPERATURE, mode=mode, bias=None, alpha_step=0.03, alpha_friction=1.0,
-            alpha_mass=1.0, key=key,
+            sampler(key, mass), TEMPERATURE, mode=mode, bias=None, alpha_step=0.03,
+            alpha_friction=1.0, alpha_mass=1.0, key=key,
         )  # fmt: skip
 
-    _, squares, momenta, alphas = chains(make, size=2, chains=256, steps=6_000)
+    _, squares, momenta, alphas = chains(make, size=2, chains=256, steps=6_000, mass=mass)
     for low, high in zip(BINS[:-1], BINS[1:], strict=True):
         here = np.mean((alphas > low) & (alphas < high), axis=1)
         assert_mean(here, share(low, high, 2, mode), name=f"share of {low:.1f}..{high:.1f}")

@@ -72,17 +72,7 @@ class Masses:
             here = arrays_by_place(tree)
             entries = [_recorded(entry, here.get(place)) for place, entry in self._entries.items()]
             new = jax.tree.structure(self._mass).unflatten(entries)
-        if old is None:
-            return new
-        kinds = [jax.tree.map(jnp.shape, masses) for masses in (old, new)]
-        if kinds[0] != kinds[1]:
-            raise ValueError(
-                f"`mass` must be like the masses that `init` saw, of shapes {kinds[0]}, got "
-                f"{kinds[1]}. Other numbers may be passed when a run goes on, but not another "
-                "tree: call `init` for that."
-            )
-        # Made of the old ones, so that they are sharded like those.
-        return jax.tree.map(jnp.clip, old, new, new)
+        return new if old is None else _in_place(old, new)
 
     def _of_array(self, place: Path, array: Any) -> jax.Array:
         entry = mass_at(self._entries, place)
@@ -139,6 +129,20 @@ def sum_of_squares_over(mass: Any, array: jax.Array) -> jax.Array:
     if mass.ndim:
         return sum_of_squares(array / jnp.sqrt(mass))
     return sum_of_squares(array) / mass
+
+
+def _in_place(old: Tree, new: Tree) -> Tree:
+    """The new masses, in the containers of the old ones and sharded like those."""
+    before, after = arrays_by_place(old), arrays_by_place(new)
+    kinds = [{layer_name(p): jnp.shape(m) for p, m in masses.items()} for masses in (before, after)]
+    if kinds[0] != kinds[1]:
+        raise ValueError(
+            f"`mass` must be like the masses that `init` saw, of shapes {kinds[0]}, got "
+            f"{kinds[1]}. Other numbers may be passed when a run goes on, but not another tree: "
+            "call `init` for that."
+        )
+    entries = [jnp.clip(mass, after[place], after[place]) for place, mass in before.items()]
+    return jax.tree.structure(old).unflatten(entries)
 
 
 def _recorded(entry: Any, param: Any) -> jax.Array:
