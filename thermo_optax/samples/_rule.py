@@ -25,6 +25,8 @@ from thermo_optax._xla import in_place
 
 from ._rungs import Choice
 
+_WARMING = jax.tree_util.GetAttrKey("warming")
+
 Rule = Callable[[jax.Array, Any], jax.Array]
 
 
@@ -135,4 +137,12 @@ def inner_step(
     moved, inner_state = inner.update(updates, state.inner_state, params, **extra_args)
     # The new parameters with the new state: a swap changes the rungs before they move.
     new = choose(optax.apply_updates(params, moved), inner_state)
-    return moved, inner_state, new, due(state.count, inner_state)
+    wanted = due(state.count, inner_state) & ~_is_warming(state.inner_state)
+    return moved, inner_state, new, wanted
+
+
+def _is_warming(state: Any) -> jax.Array:
+    """Whether the coming step belongs to a warm-up: a state inside says so by a field `warming`."""
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    marks = [jnp.any(leaf) for path, leaf in leaves if path[-1:] == (_WARMING,)]
+    return functools.reduce(jnp.logical_or, marks, jnp.zeros([], jnp.bool_))

@@ -4,6 +4,7 @@ The stages of n steps: masses are learnt in three windows, each from its own gra
 at 0.1, 0.25 and 0.5 n; the step settles until 0.75 n, and then stands still, to be judged.
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -15,8 +16,9 @@ from ._gauges import Gauges
 _ENDS = (0.1, 0.25, 0.5)  # of the windows in which masses are learnt
 _JUDGED = 0.75  # from here on the step stands still
 _TURN = 0.6  # h w while the warm-up lasts: calm enough to measure
-_FINAL_TURN = 0.9  # h w of the chosen step; the limit is 2, for modes stiffer than the mean
+_FINAL_TURN = 0.8  # h w of the chosen step; the limit is 2, for modes stiffer than the mean
 _TOLERANCE = 0.03  # of the kinetic temperature above the bath's, before the step gives way
+_GIVES = 3.0  # times that the turn is smaller, at most, while the chain is hot
 _TOO_HOT = 1.5  # times the bath's: a step that stands still gives way after all
 _PRIOR = 5.0  # gradients by which each mass is pulled to the mean of all
 _FIRST_KICK, _LAST_KICK = 0.3, 1.4  # of a thermal momentum: what a kick may add, to begin with
@@ -69,15 +71,19 @@ def damping(plan: Stages, count: jax.Array) -> jax.Array:
 
 
 def masses(squares: Any, number: Any, temperature: jax.Array) -> Any:
-    """M = <g^2> / T of each coordinate, the curvature in a harmonic well, pulled to the mean.
+    """m = <g^2> / T of each coordinate, the curvature in a harmonic well, pulled to the typical.
 
-    Without the mean a coordinate that has not been pushed yet would have no mass at all.
+    Without the pull a coordinate that has not been pushed yet would have no mass at all. The
+    typical mass is the geometric mean, so that a few stiff coordinates do not slow all others.
     """
     scale = 1 / (number * temperature)
-    mean = gauges_of.total(jax.tree.map(lambda x: gauges_of.over_shards(jnp.sum(x)), squares))
-    mean = jnp.maximum(mean * scale / gauges_of.degrees(squares), jnp.finfo(jnp.float32).tiny)
+    largest = functools.reduce(jnp.maximum, [jnp.max(x) for x in jax.tree.leaves(squares)])
+    least = jnp.maximum(1e-12 * largest, jnp.finfo(jnp.float32).tiny)
+    logs = jax.tree.map(lambda x: jnp.sum(jnp.log(jnp.maximum(x, least))), squares)
+    logs = gauges_of.total(jax.tree.map(gauges_of.over_shards, logs))
+    typical = scale * jnp.exp(logs / gauges_of.degrees(squares))
     return jax.tree.map(
-        lambda x: ((number * scale) * x + _PRIOR * mean) / (number + _PRIOR), squares
+        lambda x: ((number * scale) * x + _PRIOR * typical) / (number + _PRIOR), squares
     )
 
 
@@ -90,22 +96,20 @@ def moved_step(
     """
     steps = age(plan, count)
     gain = 0.3 / (1 + steps / 30) ** 0.6
-    turned = gauges_of.turn(measured)
-    towards = gain * jnp.clip(2 * jnp.log(_TURN) - jnp.log(turned), -3, 1)
-    # Heat of the first windows comes from the start; that of a small turn, from other things.
-    to_blame = (steps > 20) & (turned > jnp.where(count < plan.windows[-1], 0.1, 0.02))
-    hot = jnp.where(to_blame, jnp.maximum(jnp.log(measured.heat) - _TOLERANCE, 0), 0)
-    change = jnp.where(steps < 2, 0, jnp.clip(towards - 2 * gain * hot, -0.5, 0.2))
+    hot = jnp.where(steps > 20, measured.heat / (1 + _TOLERANCE), 1)
+    wanted = _TURN / jnp.clip(hot, 1, _GIVES)
+    towards = 2 * jnp.log(wanted) - jnp.log(gauges_of.turn(measured))
+    change = jnp.where(steps < 2, 0, jnp.clip(gain * jnp.clip(towards, -3, 1), -0.5, 0.2))
     steady = count >= plan.judged
     gives = steady & (measured.heat > _TOO_HOT)
     change = jnp.where(steady, jnp.where(gives, jnp.log(0.7), 0), change)
     return step_size * jnp.exp(change), gives
 
 
-def largest_step(force: jax.Array, degrees: int, temperature: jax.Array, count: jax.Array) -> Any:
+def largest_step(force: jax.Array, thermal: jax.Array, count: jax.Array) -> Any:
     """The step whose kick is so many thermal momenta: a start that is far too hot is no harm."""
     kick = jnp.minimum(_FIRST_KICK + 0.05 * count, _LAST_KICK)
-    return kick * jnp.sqrt(temperature * degrees / jnp.maximum(force, 1e-30))
+    return kick * jnp.sqrt(thermal / jnp.maximum(force, 1e-30))
 
 
 def chosen(
