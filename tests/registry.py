@@ -146,6 +146,12 @@ def _averaging(learning_rate, temperature, *, key):
     return to.running_moments(to.sgld(learning_rate, temperature, key=key), rank=1)
 
 
+def _warming(first_step, temperature, *, key):
+    """In the middle of its warm-up, whose masses and step change from step to step."""
+    make = functools.partial(to.langevin, temperature=temperature, key=key)
+    return to.warm_up(make, num_steps=40, step_size=first_step)
+
+
 # The suites have parameters of many shapes, so a tree of masses is made for those that come.
 
 
@@ -322,6 +328,8 @@ METHODS: dict[str, Method] = {
     "collect_samples": Method(_collecting, _DESCENT, _SLOW_DESCENT),
     "running_moments": Method(_averaging, _DESCENT, _SLOW_DESCENT, copies=3),
     "float32_masters": Method(_with_masters, _DESCENT, _SLOW_DESCENT),
+    # Masses (twice: those of the sampler's own state are float32), two gradients and two sums.
+    "warm_up": Method(_warming, {"first_step": 0.2}, {"first_step": 0.02}, copies=7, single=1),
     "adlala": Method(_adlala, {**_ADAPTIVE, "friction": 1.0}, _SLOW_ADAPTIVE, layers=2),
 }
 PRIMARY = {name: method for name, method in METHODS.items() if "-" not in name}

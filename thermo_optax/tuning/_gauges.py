@@ -8,6 +8,7 @@ noise of mini-batches, which is in neither of them.
 
 import functools
 import operator
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -34,8 +35,8 @@ class Gauges(NamedTuple):
 
 def fresh() -> Gauges:
     """Before anything is measured."""
-    zero = jnp.zeros([], jnp.float32)
-    return Gauges(zero, zero, zero + 1, zero, zero, zero, zero, zero)
+    nothing = Gauges(*[jnp.zeros([], jnp.float32) for _ in Gauges._fields])
+    return nothing._replace(heat=jnp.ones([], jnp.float32))
 
 
 def inner(first: Tree, second: Tree, mass: Tree) -> jax.Array:
@@ -57,7 +58,7 @@ def degrees(tree: Tree) -> int:
     return sum(map(size, jax.tree.leaves(tree)))
 
 
-def correlated(gauges: Gauges, lags: tuple[jax.Array, jax.Array], age: Any, steady: Any) -> Gauges:
+def correlated(gauges: Gauges, lags: Sequence[jax.Array], age: Any, steady: Any) -> Gauges:
     """With the products of this step: all equal since the step stands still, else fading."""
     fading = 1 - 1 / jnp.minimum(age / 2 + 4, _MEMORY)
     keep = jnp.where(steady, 1.0, fading)

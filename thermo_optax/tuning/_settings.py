@@ -5,6 +5,7 @@ at 0.1, 0.25 and 0.5 n; the step settles until 0.75 n, and then stands still, to
 """
 
 import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -59,63 +60,119 @@ def stages(num_steps: int) -> Stages:
     return Stages((0, *windows), int(_JUDGED * num_steps), num_steps)
 
 
-def age(plan: Stages, count: jax.Array) -> jax.Array:
-    """Steps since the window began."""
-    begun = [jnp.where(count >= start, start, 0) for start in plan.windows]
-    return count - jnp.max(jnp.stack(begun))
-
-
 def damping(plan: Stages, count: jax.Array) -> jax.Array:
     """Friction times step during the warm-up: strong, so that the heat of a bad start leaves."""
     return jnp.where(count < plan.windows[-1], *_DAMPING)
 
 
-def masses(squares: Any, number: Any, temperature: jax.Array) -> Any:
-    """m = <g^2> / T of each coordinate, the curvature in a harmonic well, pulled to the typical.
+def half(plan: Stages, count: jax.Array) -> jax.Array:
+    """-1 in the first half of the last window, and 1 in the second."""
+    return jnp.where(count < (plan.windows[-1] + plan.end) // 2, -1.0, 1.0)
+
+
+def window_length(plan: Stages, count: jax.Array) -> jax.Array:
+    """Steps of the window of masses that ends here; 1 elsewhere."""
+    length = jnp.ones([], jnp.float32)
+    for begin, end in zip(plan.windows, plan.windows[1:], strict=False):
+        length = jnp.where(count == end, jnp.float32(end - begin), length)
+    return length
+
+
+def masses(squares: Any, number: jax.Array, temperature: jax.Array) -> Any:
+    """The mass <g^2> / T of each coordinate, which is its curvature, pulled to the typical one.
 
     Without the pull a coordinate that has not been pushed yet would have no mass at all. The
     typical mass is the geometric mean, so that a few stiff coordinates do not slow all others.
     """
-    scale = 1 / (number * temperature)
-    largest = functools.reduce(jnp.maximum, [jnp.max(x) for x in jax.tree.leaves(squares)])
-    least = jnp.maximum(1e-12 * largest, jnp.finfo(jnp.float32).tiny)
-    logs = jax.tree.map(lambda x: jnp.sum(jnp.log(jnp.maximum(x, least))), squares)
-    logs = gauges_of.total(jax.tree.map(gauges_of.over_shards, logs))
-    typical = scale * jnp.exp(logs / gauges_of.degrees(squares))
-    return jax.tree.map(
-        lambda x: ((number * scale) * x + _PRIOR * typical) / (number + _PRIOR), squares
-    )
+    tops = [jnp.max(x, initial=0).astype(jnp.float32) for x in jax.tree.leaves(squares)]
+    least = jnp.maximum(1e-12 * functools.reduce(jnp.maximum, tops), jnp.finfo(jnp.float32).tiny)
+
+    def logs(x):
+        lifted = jnp.maximum(x.astype(jnp.float32), least)
+        return gauges_of.over_shards(jnp.sum(jnp.log(lifted)))
+
+    degrees = max(gauges_of.degrees(squares), 1)
+    typical = jnp.exp(gauges_of.total(jax.tree.map(logs, squares)) / degrees) / number
+    own = number / (number + _PRIOR)
+
+    def mass(x):
+        mean = own * (x.astype(jnp.float32) / number) + (1 - own) * typical
+        return (mean / temperature).astype(x.dtype)
+
+    return jax.tree.map(mass, squares)
+
+
+def measured(
+    plan: Stages,
+    count: jax.Array,
+    gauges: Gauges,
+    heat: jax.Array,
+    force: jax.Array,
+    lags: Sequence[jax.Array],
+) -> Gauges:
+    """The gauges with what this step shows; the steps at the end, which are judged, count alike."""
+    age, judged = _age(plan, count), count >= plan.judged
+    gauges = _cleared(gauges, count == plan.judged)
+    gauges = gauges_of.correlated(gauges, lags, age, judged)
+    gauges = gauges_of.heated(gauges, heat, age)
+    return gauges_of.forced(gauges, force, _since(plan.judged, count) + 1, judged)
 
 
 def moved_step(
-    plan: Stages, step_size: jax.Array, measured: Gauges, count: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """The step on the way to its turn, smaller while the chain is hot; whether it stood, and gave.
+    plan: Stages, count: jax.Array, step_size: jax.Array, gauges: Gauges
+) -> tuple[jax.Array, Gauges]:
+    """The step on the way to its turn, which is smaller while the chain is hot.
 
-    In the end it stands still, unless the chain becomes too hot even so.
+    While it is judged it stands still. If the chain becomes too hot even so it gives way after all,
+    and is measured anew.
     """
-    steps = age(plan, count)
-    gain = 0.3 / (1 + steps / 30) ** 0.6
-    hot = jnp.where(steps > 20, measured.heat / (1 + _TOLERANCE), 1)
+    age, judged = _age(plan, count), count >= plan.judged
+    hot = jnp.where(age > 20, gauges.heat / (1 + _TOLERANCE), 1)
     wanted = _TURN / jnp.clip(hot, 1, _GIVES)
-    towards = 2 * jnp.log(wanted) - jnp.log(gauges_of.turn(measured))
-    change = jnp.where(steps < 2, 0, jnp.clip(gain * jnp.clip(towards, -3, 1), -0.5, 0.2))
-    steady = count >= plan.judged
-    gives = steady & (measured.heat > _TOO_HOT)
-    change = jnp.where(steady, jnp.where(gives, jnp.log(0.7), 0), change)
-    return step_size * jnp.exp(change), gives
+    gain = 0.3 / (1 + age / 30) ** 0.6
+    towards = gain * jnp.clip(2 * jnp.log(wanted) - jnp.log(gauges_of.turn(gauges)), -3, 1)
+    settling = jnp.where(age < 2, 0, jnp.clip(towards, -0.5, 0.2))
+    gives = judged & (gauges.heat > _TOO_HOT)
+    change = jnp.where(judged, jnp.where(gives, jnp.log(0.7), 0), settling)
+    gauges = _cleared(gauges, gives)
+    gauges = gauges._replace(heat=jnp.where(gives, 1, gauges.heat))
+    return step_size * jnp.exp(change), gauges
+
+
+def settling(plan: Stages, count: jax.Array, step_size: jax.Array, gauges: Gauges) -> Gauges:
+    """The gauges with the step in their mean, while it settles."""
+    on = (count >= plan.windows[-1]) & (count < plan.judged) & (_age(plan, count) > 15)
+    log_step = gauges.log_step + jnp.where(on, jnp.log(step_size), 0)
+    return gauges._replace(log_step=log_step, log_steps=gauges.log_steps + on.astype(jnp.float32))
+
+
+def _cleared(gauges: Gauges, due: jax.Array) -> Gauges:
+    """The gauges with correlations that begin anew."""
+    return gauges._replace(
+        lag_one=jnp.where(due, 0, gauges.lag_one), lag_two=jnp.where(due, 0, gauges.lag_two)
+    )
+
+
+def _since(start: int, count: jax.Array) -> jax.Array:
+    return (count - start).astype(jnp.float32)
+
+
+def _age(plan: Stages, count: jax.Array) -> jax.Array:
+    """Steps since the window began, float32[]."""
+    begun = [jnp.where(count >= start, start, 0) for start in plan.windows]
+    return (count - functools.reduce(jnp.maximum, begun)).astype(jnp.float32)
 
 
 def largest_step(force: jax.Array, thermal: jax.Array, count: jax.Array) -> Any:
     """The step whose kick is so many thermal momenta: a start that is far too hot is no harm."""
-    kick = jnp.minimum(_FIRST_KICK + 0.05 * count, _LAST_KICK)
+    kick = jnp.minimum(_FIRST_KICK + 0.05 * count.astype(jnp.float32), _LAST_KICK)
     return kick * jnp.sqrt(thermal / jnp.maximum(force, 1e-30))
 
 
 def chosen(
     plan: Stages,
     step_size: jax.Array,
-    measured: Gauges,
+    gauges: Gauges,
     slow: jax.Array,
     temperature: jax.Array,
     degrees: int,
@@ -126,10 +183,10 @@ def chosen(
     brings; the friction is near that at which the slowest motion is just not damped too much.
     """
     number = plan.end - plan.judged
-    turned = gauges_of.turn(measured)
+    turned = gauges_of.turn(gauges)
     squared = turned / jnp.square(step_size)
-    uneven = gauges_of.unevenness(measured, number, temperature, squared)
-    settled = jnp.exp(measured.log_step / jnp.maximum(measured.log_steps, 1)) / _TURN
+    uneven = gauges_of.unevenness(gauges, number, temperature, squared)
+    settled = jnp.exp(gauges.log_step / jnp.maximum(gauges.log_steps, 1)) / _TURN
     final = jnp.minimum(step_size / jnp.sqrt(turned), settled) * _FINAL_TURN / jnp.sqrt(uneven)
 
     # A frequency whose period is not shorter than the window looks too high: it is pulled down.
@@ -142,7 +199,7 @@ def chosen(
     # The heat of noisy gradients is h s^2 / (2 gamma): more friction takes it away.
     damped = _DAMPING[1]
     error = jnp.sqrt(2 / (degrees * number * damped))
-    noise = jnp.maximum(measured.heat - 1 - 3 * error, 0) * damped * final / jnp.square(step_size)
+    noise = jnp.maximum(gauges.heat - 1 - 3 * error, 0) * damped * final / jnp.square(step_size)
     friction = jnp.clip(friction, noise / _TOLERANCE, 2 / final)
-    findings = Findings(measured.heat, error, jnp.sqrt(squared), jnp.sqrt(slow), span, uneven)
+    findings = Findings(gauges.heat, error, jnp.sqrt(squared), jnp.sqrt(slow), span, uneven)
     return Settings(final, friction), findings

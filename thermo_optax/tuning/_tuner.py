@@ -12,11 +12,13 @@ from thermo_optax._base import (
     compute_dtype,
     finite_or_zero,
     is_sound,
+    like,
     mass_at,
     masses_of,
     samplers,
     sum_of_squares_over,
 )
+from thermo_optax._noise import over_shards
 
 from . import _gauges as gauges_of
 from . import _settings as rules
@@ -35,128 +37,105 @@ class Memory(NamedTuple):
 def tuned(plan, names, count, updates, params, inner_state, temperature, *parts):
     """One step of the warm-up before the sampler's own: its settings, and those of the next."""
     settings, _, mass, gauges, findings, memory, momenta = parts
-    faults = gauges_of.total(
-        jax.tree.map(lambda g: jnp.any(~is_sound(g)).astype(jnp.float32), updates)
-    )
+    temperature = jnp.where(temperature > 0, temperature, 1)
+    degrees = gauges_of.degrees(updates)
     g = jax.tree.map(lambda g, old: finite_or_zero(g).astype(old.dtype), updates, memory.last)
     x = jax.tree.map(lambda x, old: x.astype(old.dtype), params, memory.last)
     h = settings.step_size
-    degrees, heavy = gauges_of.degrees(updates), "mass" in names
-    slow_begins = plan.windows[-1]
-    at_end = count == plan.end - 1
 
     # A new window: the masses of the last one, and everything is measured anew.
     renew = functools.reduce(jnp.logical_or, [count == start for start in plan.windows[1:]])
-    weighted = mass if heavy else jax.tree.map(lambda g: jnp.ones([], g.dtype), g)
-    if heavy:
-        length = jnp.asarray(_lengths(plan), jnp.float32)[_window(plan, count)]
-        learnt = rules.masses(memory.sums, length, temperature)
-        old_force, new_force = (
-            gauges_of.total(
-                jax.tree.map(lambda s, m: gauges_of.over_shards(jnp.sum(s / m)), memory.sums, each)
-            )
-            for each in (mass, learnt)
-        )
-        pace = jnp.sqrt(old_force / jnp.maximum(new_force, jnp.finfo(jnp.float32).tiny))
-        h = jnp.where(renew, h * pace, h).astype(jnp.float32)
-        momenta = _reweighted(momenta, inner_state, mass, learnt, renew)
-        mass = jax.tree.map(lambda old, new: jnp.where(renew, new, old), mass, learnt)
-        weighted = mass
-    kept = gauges.faults
+    masses = mass
+    if "mass" in names:
+        masses, pace = _learnt(plan, count, memory.sums, mass, temperature, renew)
+        h = h * pace
+        momenta = _reweighted(momenta, inner_state, mass, masses)
+    each = masses if "mass" in names else jax.tree.map(lambda g: jnp.ones([], g.dtype), g)
+    faults = gauges.faults + _is_at_fault(updates)
     gauges = jax.tree.map(lambda new, old: jnp.where(renew, new, old), gauges_of.fresh(), gauges)
-    gauges = gauges._replace(faults=kept + jnp.minimum(faults, 1))
 
-    # What is measured at this step.
-    steps = rules.age(plan, count)
-    judging, first = count >= plan.judged, count == plan.judged
-    force = gauges_of.inner(g, g, weighted)
-    lag_one, lag_two = (gauges_of.inner(g, old, weighted) for old in (memory.last, memory.before))
-    heat = _kinetic(momenta, inner_state, weighted, heavy) / (degrees * temperature)
-    cleared = gauges._replace(
-        lag_one=jnp.where(first, 0, gauges.lag_one), lag_two=jnp.where(first, 0, gauges.lag_two)
-    )
-    measured = gauges_of.correlated(cleared, (lag_one, lag_two), steps, judging)
-    measured = gauges_of.heated(measured, heat, steps)
-    measured = gauges_of.forced(measured, force, count - plan.judged + 1.0, judging)
-    moved, gives = rules.moved_step(plan, h, measured, count)
-    thermal = degrees * temperature * jnp.maximum(measured.heat, 1)
-    moved = jnp.minimum(moved, rules.largest_step(force, thermal, count))
-    settling = (count >= slow_begins) & ~judging & (steps > 15)
-    measured = measured._replace(
-        heat=jnp.where(gives, 1.0, measured.heat),
-        lag_one=jnp.where(gives, 0.0, measured.lag_one),
-        lag_two=jnp.where(gives, 0.0, measured.lag_two),
-        log_step=measured.log_step + jnp.where(settling, jnp.log(moved), 0),
-        log_steps=measured.log_steps + settling,
-    )
-
-    late = count >= slow_begins
-    sign = jnp.where(count < (slow_begins + plan.end) // 2, -1.0, 1.0)
-    sums = jax.tree.map(lambda s, g, x: _summed(s, sign * x, g * g, late, renew), memory.sums, g, x)
-    pulls = jax.tree.map(lambda s, g: jnp.where(late, s + sign * g, 0), memory.pulls, g)
+    # What this step shows, and the step size that follows.
+    heat = _kinetic(momenta, inner_state, masses, "mass" in names) / (degrees * temperature)
+    force = gauges_of.inner(g, g, each)
+    lags = [gauges_of.inner(g, old, each) for old in (memory.last, memory.before)]
+    gauges = rules.measured(plan, count, gauges, heat, force, lags)._replace(faults=faults)
+    h, gauges = rules.moved_step(plan, count, h, gauges)
+    thermal = degrees * temperature * jnp.maximum(gauges.heat, 1)
+    h = jnp.minimum(h, rules.largest_step(force, thermal, count))
+    gauges = rules.settling(plan, count, h, gauges)
 
     # Late minus early positions: fast motions average out of them, so that the slowest is left,
     # and the pull of the gradients along it gives its frequency.
-    slow = gauges_of.inner(sums, pulls, jax.tree.map(jnp.ones_like, weighted))
-    length = gauges_of.inner(sums, sums, jax.tree.map(jnp.reciprocal, weighted))
-    slow = slow / jnp.maximum(length, jnp.finfo(jnp.float32).tiny)
-    final, found = rules.chosen(plan, moved, measured, slow, temperature, degrees)
-    now = Settings(moved, rules.damping(plan, count) / moved)
-    if "friction" not in names:
-        now, final = (each._replace(friction=settings.friction) for each in (now, final))
-    after = Memory(g, memory.last, sums, pulls)
-    return jax.tree.map(
-        lambda new, old: new.astype(old.dtype),
-        (
-            now,
-            Settings(*(jnp.where(at_end, *pair) for pair in zip(final, now, strict=True))),
-            mass,
-            measured,
-            jax.tree.map(lambda end, old: jnp.where(at_end, end, old), found, findings),
-            jax.tree.map(lambda new: jnp.where(at_end, 0, new), after),
-            momenta,
+    late, sign = count >= plan.windows[-1], rules.half(plan, count)
+    sums = jax.tree.map(
+        lambda s, g, x: (
+            jnp.where(renew, 0, s) + jnp.where(late, like(sign, x.dtype) * x, jnp.square(g))
         ),
-        parts,
+        memory.sums,
+        g,
+        x,
     )
+    pulls = jax.tree.map(
+        lambda s, g: jnp.where(late, s + like(sign, g.dtype) * g, 0), memory.pulls, g
+    )
+    slow = gauges_of.inner(sums, pulls, jax.tree.map(jnp.ones_like, each))
+    length = gauges_of.inner(sums, sums, jax.tree.map(jnp.reciprocal, each))
+    slow = slow / jnp.maximum(length, jnp.finfo(jnp.float32).tiny)
+
+    at_end = count == plan.end - 1
+    now = Settings(h, rules.damping(plan, count) / h)
+    final, found = rules.chosen(plan, h, gauges, slow, temperature, degrees)
+    if "friction" not in names:
+        now, final = (one._replace(friction=settings.friction) for one in (now, final))
+    following = Settings(*(jnp.where(at_end, *pair) for pair in zip(final, now, strict=True)))
+    findings = jax.tree.map(lambda new, old: jnp.where(at_end, new, old), found, findings)
+    memory = jax.tree.map(
+        lambda new: jnp.where(at_end, 0, new), Memory(g, memory.last, sums, pulls)
+    )
+    new = (now, following, masses, gauges, findings, memory, momenta)
+    return jax.tree.map(lambda new, old: new.astype(old.dtype), new, parts)
 
 
-def _summed(old, position, square, late, renew):
-    """The sum of squared gradients, or of signed positions; it begins anew with a window."""
-    return jnp.where(renew, 0, old) + jnp.where(late, position, square)
+def _is_at_fault(updates):
+    """1 if a coordinate of the gradient is not sound, else 0."""
+    marks = [jnp.any(~is_sound(g)) for g in jax.tree.leaves(updates)]
+    return functools.reduce(jnp.logical_or, marks, jnp.zeros([], jnp.bool_)).astype(jnp.float32)
 
 
-def _window(plan, count):
-    """The number of the window that ends at this step, 0 elsewhere."""
-    starts = plan.windows[1:]
-    return sum(number * (count == start) for number, start in enumerate(starts))
+def _learnt(plan, count, squares, old, temperature, renew):
+    """The masses at this step, and the factor that leaves the step as far from its limit."""
+    new = rules.masses(squares, rules.window_length(plan, count), temperature)
+    new = jax.tree.map(lambda new, old: jnp.where(renew, new, old), new, old)
+    before, after = (
+        gauges_of.total(
+            jax.tree.map(lambda s, m: over_shards(jnp.sum(s / m)).astype(jnp.float32), squares, m)
+        )
+        for m in (old, new)
+    )
+    return new, jnp.where(renew, jnp.sqrt(before / jnp.maximum(after, 1e-37)), 1)
 
 
-def _lengths(plan):
-    return [end - start for start, end in zip(plan.windows, plan.windows[1:], strict=False)]
-
-
-def _reweighted(momenta, inner_state, old, new, due):
+def _reweighted(momenta, inner_state, old, new):
     """The momenta times sqrt(m' / m), which gives them the variance m' T."""
     before, after = arrays_by_place(old), arrays_by_place(new)
     result = []
     for (_, sampler), momentum in zip(samplers(inner_state), momenta, strict=True):
-        factors = []
-        for place, _, _ in masses_of(sampler):
-            ratio = mass_at(after, place) / mass_at(before, place)
-            factors.append(jnp.where(due, jnp.sqrt(ratio), 1))
+        places = [place for place, _, _ in masses_of(sampler)]
+        ratios = [mass_at(after, place) / mass_at(before, place) for place in places]
         leaves, structure = jax.tree.flatten(momentum)
-        pairs = zip(leaves, factors, strict=True)
-        result.append(structure.unflatten([p * f.astype(p.dtype) for p, f in pairs]))
+        pairs = zip(leaves, ratios, strict=True)
+        result.append(structure.unflatten([p * jnp.sqrt(r).astype(p.dtype) for p, r in pairs]))
     return result
 
 
-def _kinetic(momenta, inner_state, mass, heavy):
+def _kinetic(momenta, inner_state, masses, learnt):
     """The sum of p^2 / m over all coordinates."""
-    masses = arrays_by_place(mass)
+    own = arrays_by_place(masses)
     total = jnp.zeros([], jnp.float32)
     for (_, sampler), momentum in zip(samplers(inner_state), momenta, strict=True):
-        for (place, _, own), p in zip(masses_of(sampler), jax.tree.leaves(momentum), strict=True):
-            m = mass_at(masses, place) if heavy else own
+        arrays = zip(masses_of(sampler), jax.tree.leaves(momentum), strict=True)
+        for (place, _, mass), p in arrays:
+            m = mass_at(own, place) if learnt else mass
             wide = p.astype(compute_dtype(p.dtype))
             total += sum_of_squares_over(m, wide).astype(jnp.float32)
     return total

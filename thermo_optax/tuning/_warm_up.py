@@ -137,6 +137,8 @@ def warm_up(
     names = _names(make_sampler, learn)
     plan = rules.stages(num_steps)
     heavy = "mass" in names
+    first = {"step_size": step_size, "friction": friction, "mass": 1.0}
+    make_sampler(**{name: first[name] for name in names})  # what is wrong with it shows here
 
     def built(settings, mass):
         values = {"step_size": settings.step_size, "friction": settings.friction, "mass": mass}
@@ -149,14 +151,13 @@ def warm_up(
         inner_state = built(guess, mass).init(params)
         _check_inner(inner_state, params)
         zeros = jax.tree.map(_zeros, params)
-        nothing = jnp.zeros([], jnp.float32)
         return WarmUpState(
             count=jnp.zeros([], jnp.int32),
             warming=jnp.ones([], jnp.bool_),
             settings=guess,
             mass=mass,
             gauges=gauges_of.fresh(),
-            findings=Findings(*[nothing] * len(Findings._fields)),
+            findings=Findings(*[jnp.zeros([], jnp.float32) for _ in Findings._fields]),
             memory=Memory(*[jax.tree.map(jnp.copy, zeros) for _ in Memory._fields]),
             inner_state=inner_state,
         )
