@@ -6,16 +6,16 @@ and return arrays. Those with a mass also take trees, such as the masses of a sa
 trees like them.
 """
 
-from typing import Any
+import typing
 
 import jax
 import jax.numpy as jnp
 
 ArrayLike = jax.typing.ArrayLike
-Tree = Any
+Tree = typing.Any
 
 
-def _mapped(formula: Any, **arguments: Any) -> Any:
+def _mapped(formula: typing.Any, **arguments: typing.Any) -> typing.Any:
     """A formula of numbers, taken entry by entry where arguments are trees."""
     trees = {
         name: value for name, value in arguments.items() if not jax.tree_util.all_leaves([value])
@@ -64,7 +64,7 @@ def posterior_temperature(num_examples: ArrayLike, cold: ArrayLike = 1.0) -> jax
 
 def sgd_from_langevin(
     step_size: ArrayLike, friction: ArrayLike, mass: ArrayLike | Tree = 1.0
-) -> tuple[Any, jax.Array]:
+) -> tuple[Tree, jax.Array]:
     r"""The learning rate and momentum of SGD that `langevin` ("BAOAB") is at temperature 0.
 
     .. math::
@@ -100,7 +100,7 @@ def sgd_from_langevin(
 
 def langevin_from_sgd(
     learning_rate: ArrayLike | Tree, momentum: ArrayLike, mass: ArrayLike | Tree = 1.0
-) -> tuple[Any, Any]:
+) -> tuple[Tree, Tree]:
     r"""The step size and friction at which `langevin` ("BAOAB") is a given SGD, plus heat.
 
     .. math::
@@ -171,7 +171,7 @@ def equilibrium_friction(
     step_size: ArrayLike = 0.0,
     gradient_noise: ArrayLike | Tree = 0.0,
     mass: ArrayLike | Tree = 1.0,
-) -> Any:
+) -> Tree:
     r"""The friction at which the thermostat of `adaptive_langevin` settles.
 
     .. math::
