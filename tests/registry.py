@@ -30,6 +30,7 @@ class Method:
     cold: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # changes, to reach minima
     copies: int = 1  # of the parameters, in the state
     single: int = 0  # of these, those that are float32 in any case
+    given: int = 0  # of these, those that the user gives: `optax.tree.map_params` finds no others
     replicas: int = 1  # that each of these copies holds
     layers: int = 1  # that the parameters must have
     extra: int = 40  # numbers in the state, at most, beside these copies
@@ -146,10 +147,12 @@ def _averaging(learning_rate, temperature, *, key):
     return to.running_moments(to.sgld(learning_rate, temperature, key=key), rank=1)
 
 
-def _warming(first_step, temperature, *, key):
+def _warming(first_step, temperature, *, slowly=False, key):
     """In the middle of its warm-up, whose masses and step change from step to step."""
     make = functools.partial(to.langevin, temperature=temperature, key=key)
-    return to.warm_up(make, num_steps=40, step_size=first_step)
+    if slowly:
+        return to.warm_up(make, 12_000, learn=("step_size", "friction"), step_size=first_step)
+    return to.warm_up(make, 40, step_size=first_step)
 
 
 # The suites have parameters of many shapes, so a tree of masses is made for those that come.
@@ -240,7 +243,7 @@ def _mass_for_each_layer(method: Method, **settings: Any) -> Method:
 def _mass_for_each_coordinate(method: Method, **settings: Any) -> Method:
     """The state keeps a record of these masses, like the parameters."""
     make = _with_masses(method.constructor, _for_each_coordinate)
-    kept = {"copies": method.copies + 1, "single": 1}
+    kept = {"copies": method.copies + 1, "single": 1, "given": 1}
     return _with(dataclasses.replace(method, constructor=make, **kept), **settings)
 
 
@@ -328,8 +331,8 @@ METHODS: dict[str, Method] = {
     "collect_samples": Method(_collecting, _DESCENT, _SLOW_DESCENT),
     "running_moments": Method(_averaging, _DESCENT, _SLOW_DESCENT, copies=3),
     "float32_masters": Method(_with_masters, _DESCENT, _SLOW_DESCENT),
-    # Masses (twice: those of the sampler's own state are float32), two gradients and two sums.
-    "warm_up": Method(_warming, {"first_step": 0.2}, {"first_step": 0.02}, copies=7, single=1),
+    # Masses, here and in the state of the sampler, momenta, two gradients and two sums.
+    "warm_up": Method(_warming, {"first_step": 0.2}, {"slowly": True}, copies=7, single=1, given=1),
     "adlala": Method(_adlala, {**_ADAPTIVE, "friction": 1.0}, _SLOW_ADAPTIVE, layers=2),
 }
 PRIMARY = {name: method for name, method in METHODS.items() if "-" not in name}

@@ -127,7 +127,7 @@ def test_map_params(name):
     seen = []
     same = optax.tree.map_params(tx, lambda leaf: seen.append(leaf) or leaf, state)
     assert types(same) == types(state)
-    copies = METHODS[name].copies - METHODS[name].single  # masses are as they were given
+    copies = METHODS[name].copies - METHODS[name].given
     assert len(seen) == copies * len(jax.tree.leaves(tree))
     injected = METHODS[name].injected()
     state = jax.eval_shape(injected.init, tree)

@@ -8,7 +8,6 @@ noise of mini-batches, which is in neither of them.
 
 import functools
 import operator
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -23,8 +22,8 @@ _MEMORY = 60.0  # steps over which the correlations are averaged while the step 
 class Gauges(NamedTuple):
     """Scalars that a warm-up measures, float32[] each; they begin anew at each of its stages."""
 
-    lag_one: jax.Array  # sum of g_t . g_(t-1) / m, the old terms fading
-    lag_two: jax.Array  # of g_t . g_(t-2) / m
+    lag: jax.Array  # sum of g_t . g_(t-1) / m, the old terms fading
+    lag_loss: jax.Array  # of g_t . (g_(t-1) - g_(t-2)) / m: what another step takes from it
     heat: jax.Array  # running mean of the kinetic temperature, in units of the bath's
     log_step: jax.Array  # sum of log h, while it settles
     log_steps: jax.Array  # number of its terms
@@ -58,27 +57,23 @@ def degrees(tree: Tree) -> int:
     return sum(map(size, jax.tree.leaves(tree)))
 
 
-def correlated(gauges: Gauges, lags: Sequence[jax.Array], age: Any, steady: Any) -> Gauges:
+def correlated(gauges: Gauges, lag: Any, loss: Any, age: Any, steady: Any) -> Gauges:
     """With the products of this step: all equal since the step stands still, else fading."""
-    fading = 1 - 1 / jnp.minimum(age / 2 + 4, _MEMORY)
-    keep = jnp.where(steady, 1.0, fading)
-    return gauges._replace(
-        lag_one=keep * gauges.lag_one + lags[0], lag_two=keep * gauges.lag_two + lags[1]
-    )
+    keep = jnp.where(steady, 1.0, 1 - 1 / jnp.minimum(age / 2 + 4, _MEMORY))
+    return gauges._replace(lag=keep * gauges.lag + lag, lag_loss=keep * gauges.lag_loss + loss)
 
 
 def turn(gauges: Gauges) -> jax.Array:
     """(h w)^2 of the one mode with these correlations; 3, near the limit 4, if it overturns.
 
-    With c = cos a the correlations are c and 2 c^2 - 1, so their ratio r gives
-    c = (r + sqrt(r^2 + 8)) / 4. Of many modes the stiff ones count most: each counts by its
-    curvature times temperature, as in the squared gradient.
+    With c = cos a the correlations are c and 2 c^2 - 1. Solved for 1 - c by the loss e from one to
+    the next, as a share of the first, without a difference of near numbers. Of many modes the stiff
+    ones count most: each counts by its curvature times temperature, as in the squared gradient.
     """
-    one, two = gauges.lag_one, gauges.lag_two
-    overturns = one <= 0
-    ratio = two / jnp.where(overturns, 1, jnp.maximum(one, jnp.finfo(jnp.float32).tiny))
-    cosine = (ratio + jnp.sqrt(jnp.square(ratio) + 8)) / 4
-    return jnp.where(overturns, 3.0, jnp.clip(2 * (1 - cosine), 1e-8, 4.0))
+    overturns = gauges.lag <= 0
+    e = gauges.lag_loss / jnp.where(overturns, 1, gauges.lag)
+    turned = 4 * e / (3 + e + jnp.sqrt(9 - 2 * e + jnp.square(e)))
+    return jnp.where(overturns, 3.0, jnp.clip(turned, 1e-8, 4.0))
 
 
 def heated(gauges: Gauges, heat: jax.Array, age: Any) -> Gauges:

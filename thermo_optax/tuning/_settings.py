@@ -5,7 +5,6 @@ at 0.1, 0.25 and 0.5 n; the step settles until 0.75 n, and then stands still, to
 """
 
 import functools
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -85,7 +84,10 @@ def masses(squares: Any, number: jax.Array, temperature: jax.Array) -> Any:
     typical mass is the geometric mean, so that a few stiff coordinates do not slow all others.
     """
     tops = [jnp.max(x, initial=0).astype(jnp.float32) for x in jax.tree.leaves(squares)]
-    least = jnp.maximum(1e-12 * functools.reduce(jnp.maximum, tops), jnp.finfo(jnp.float32).tiny)
+    least = jnp.maximum(
+        1e-12 * functools.reduce(jnp.maximum, tops, jnp.zeros([], jnp.float32)),
+        jnp.finfo(jnp.float32).tiny,
+    )
 
     def logs(x):
         lifted = jnp.maximum(x.astype(jnp.float32), least)
@@ -108,12 +110,13 @@ def measured(
     gauges: Gauges,
     heat: jax.Array,
     force: jax.Array,
-    lags: Sequence[jax.Array],
+    lag: jax.Array,
+    loss: jax.Array,
 ) -> Gauges:
     """The gauges with what this step shows; the steps at the end, which are judged, count alike."""
     age, judged = _age(plan, count), count >= plan.judged
     gauges = _cleared(gauges, count == plan.judged)
-    gauges = gauges_of.correlated(gauges, lags, age, judged)
+    gauges = gauges_of.correlated(gauges, lag, loss, age, judged)
     gauges = gauges_of.heated(gauges, heat, age)
     return gauges_of.forced(gauges, force, _since(plan.judged, count) + 1, judged)
 
@@ -148,9 +151,8 @@ def settling(plan: Stages, count: jax.Array, step_size: jax.Array, gauges: Gauge
 
 def _cleared(gauges: Gauges, due: jax.Array) -> Gauges:
     """The gauges with correlations that begin anew."""
-    return gauges._replace(
-        lag_one=jnp.where(due, 0, gauges.lag_one), lag_two=jnp.where(due, 0, gauges.lag_two)
-    )
+    zeros = {name: jnp.where(due, 0, getattr(gauges, name)) for name in ("lag", "lag_loss")}
+    return gauges._replace(**zeros)
 
 
 def _since(start: int, count: jax.Array) -> jax.Array:
@@ -198,7 +200,7 @@ def chosen(
 
     # The heat of noisy gradients is h s^2 / (2 gamma): more friction takes it away.
     damped = _DAMPING[1]
-    error = jnp.sqrt(2 / (degrees * number * damped))
+    error = jnp.sqrt(2 / jnp.float32(degrees * number * damped))
     noise = jnp.maximum(gauges.heat - 1 - 3 * error, 0) * damped * final / jnp.square(step_size)
     friction = jnp.clip(friction, noise / _TOLERANCE, 2 / final)
     findings = Findings(gauges.heat, error, jnp.sqrt(squared), jnp.sqrt(slow), span, uneven)

@@ -37,8 +37,11 @@ class Memory(NamedTuple):
 def tuned(plan, names, count, updates, params, inner_state, temperature, *parts):
     """One step of the warm-up before the sampler's own: its settings, and those of the next."""
     settings, _, mass, gauges, findings, memory, momenta = parts
-    temperature = jnp.where(temperature > 0, temperature, 1)
-    degrees = gauges_of.degrees(updates)
+    degrees = max(gauges_of.degrees(updates), 1)
+    kinetic = _kinetic(momenta, inner_state, mass, "mass" in names) / degrees
+    # A schedule is not known before the first step, and a cold bath has no motion to compare with.
+    bath_is_known = (temperature > 0) & (count > 0)
+    temperature = jnp.where(bath_is_known, temperature, jnp.where(kinetic > 0, kinetic, 1))
     g = jax.tree.map(lambda g, old: finite_or_zero(g).astype(old.dtype), updates, memory.last)
     x = jax.tree.map(lambda x, old: x.astype(old.dtype), params, memory.last)
     h = settings.step_size
@@ -55,10 +58,11 @@ def tuned(plan, names, count, updates, params, inner_state, temperature, *parts)
     gauges = jax.tree.map(lambda new, old: jnp.where(renew, new, old), gauges_of.fresh(), gauges)
 
     # What this step shows, and the step size that follows.
-    heat = _kinetic(momenta, inner_state, masses, "mass" in names) / (degrees * temperature)
+    heat = kinetic / temperature
     force = gauges_of.inner(g, g, each)
-    lags = [gauges_of.inner(g, old, each) for old in (memory.last, memory.before)]
-    gauges = rules.measured(plan, count, gauges, heat, force, lags)._replace(faults=faults)
+    lag = gauges_of.inner(g, memory.last, each)
+    loss = gauges_of.inner(g, jax.tree.map(jnp.subtract, memory.last, memory.before), each)
+    gauges = rules.measured(plan, count, gauges, heat, force, lag, loss)._replace(faults=faults)
     h, gauges = rules.moved_step(plan, count, h, gauges)
     thermal = degrees * temperature * jnp.maximum(gauges.heat, 1)
     h = jnp.minimum(h, rules.largest_step(force, thermal, count))

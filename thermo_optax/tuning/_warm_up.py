@@ -18,7 +18,6 @@ from thermo_optax._base import (
     check_positive,
     check_structure,
     compute_dtype,
-    known,
     map_samplers,
     next_count,
     samplers,
@@ -85,7 +84,7 @@ def warm_up(
             `learn` as keyword arguments: `step_size` and `friction` (float32[]), and `mass` (a tree
             like the parameters). For a sampler with other arguments write a function of these, as
             in ``lambda step_size, friction: to.sghmc(step_size**2, T, momentum=jnp.exp(-friction *
-            step_size), key=0)``. Its temperature is one number above 0.
+            step_size), key=0)``.
         num_steps: n >= 40, the steps of the warm-up, one gradient each. 400 are enough for tens
             of parameters; a slow motion is seen only if n steps cover its period.
         learn: which of "step_size", "friction" and "mass" to choose; None means all that
@@ -99,8 +98,8 @@ def warm_up(
         learnt).
 
     Raises:
-        ValueError: for fewer than 40 steps, unknown or unusable names in `learn`, a sampler without
-            momenta, or a temperature that is not one number above 0.
+        ValueError: for fewer than 40 steps, unknown or unusable names in `learn`, or a sampler
+            without momenta.
         TypeError: if `make_sampler` is no function, or a step size is not a number.
 
     Examples:
@@ -141,11 +140,15 @@ def warm_up(
     make_sampler(**{name: first[name] for name in names})  # what is wrong with it shows here
 
     def built(settings, mass):
+        if heavy:  # an array without elements has no mass of its own
+            mass = jax.tree.map(lambda m: m if m.size else 1.0, mass)
+            mass = mass if jax.tree.leaves(mass) else 1.0
         values = {"step_size": settings.step_size, "friction": settings.friction, "mass": mass}
         return optax.with_extra_args_support(make_sampler(**{name: values[name] for name in names}))
 
     def init(params):
         check_leaves("params", params)
+        params = jax.tree.map(_as_array, params)
         guess = Settings(at(step_size, 0).astype(jnp.float32), at(friction, 0).astype(jnp.float32))
         mass = jax.tree.map(_ones, params) if heavy else jnp.ones([], jnp.float32)
         inner_state = built(guess, mass).init(params)
@@ -163,15 +166,18 @@ def warm_up(
         )
 
     def update(updates, state, params=None, **extra_args):
+        check_leaves("updates", updates)
         check_structure(updates, state.memory.last, "the parameters given to `init`")
-        if params is None:
+        if params is None and jax.tree.leaves(updates):
             raise ValueError(
                 "`params` is required: the warm-up looks how far the parameters move. Call "
                 "`tx.update(grads, state, params)`."
             )
+        params = jax.tree.map(_as_array, params)
         inner_state = state.inner_state
         momenta = [sampler.momentum for _, sampler in samplers(inner_state)]
-        temperature = next(iter(bath_temperatures(inner_state).values()))
+        baths = bath_temperatures(inner_state)
+        temperature = next(iter(baths.values())) if baths else jnp.zeros([], jnp.float32)
         tune = functools.partial(
             tuned, plan, names, state.count, updates, params, inner_state, temperature
         )
@@ -194,6 +200,11 @@ def warm_up(
 
 
 _FEWEST = 40
+
+
+def _as_array(param):
+    """An array of a number of Python's."""
+    return param if hasattr(param, "dtype") else jnp.asarray(param)
 
 
 def _ones(param):
@@ -237,11 +248,3 @@ def _check_inner(inner_state, params):
             "`make_sampler` must build a sampler with momenta, such as `langevin`, `sghmc` or "
             "`adaptive_langevin`: what they build here has none to take the temperature of."
         )
-    for place, temperature in bath_temperatures(inner_state).items():
-        number = known(temperature)
-        if number is not None and not number > 0:
-            shown = "a schedule" if number < 0 else number
-            raise ValueError(
-                "`make_sampler` must build a sampler at one temperature above 0, whose thermal "
-                f"motion the warm-up measures, got {shown} at {place}."
-            )
