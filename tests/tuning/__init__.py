@@ -1,0 +1,1 @@
+"""Samplers that choose their own settings."""

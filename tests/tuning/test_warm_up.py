@@ -1,0 +1,275 @@
+"""Warm-ups: what they choose, the laws that follow, and what they say where they cannot."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import thermo_optax as to
+from tests.compiling import quick_jit
+
+CHAINS, WARM, STEPS, TEMPERATURE = 32, 400, 3_000, 0.5
+CURVATURES = np.logspace(0, 4, 12).astype(np.float32)
+
+
+def make_langevin(key, **settings):
+    return functools.partial(to.langevin, temperature=TEMPERATURE, key=key, **settings)
+
+
+def matrix(rotated):
+    axes = np.linalg.qr(np.random.default_rng(0).standard_normal((12, 12)))[0] if rotated else 1.0
+    curvatures = np.diag(CURVATURES)
+    return jnp.asarray(axes @ curvatures @ axes.T if rotated else curvatures, jnp.float32)
+
+
+def run(tx, gradient, x, steps=WARM + STEPS):
+    def step(carry, _):
+        x, state = carry
+        updates, state = tx.update(gradient(x), state, x)
+        return (optax.apply_updates(x, updates), state), x
+
+    (_, state), path = jax.lax.scan(step, (x, tx.init(x)), length=steps)
+    return state, path
+
+
+@functools.cache
+def well(rotated, learn):
+    """A program of chains in a well of condition 10^4: the states and the paths."""
+
+    @jax.jit
+    def chains(first_step, start):
+        def one(key):
+            tx = to.warm_up(make_langevin(key), WARM, learn=learn, step_size=first_step)
+            return run(tx, lambda x: matrix(rotated) @ x, start)
+
+        return jax.vmap(one)(jax.random.split(jax.random.key(0), CHAINS))
+
+    return chains
+
+
+def variances(paths, rotated):
+    """Of each mode, over kT: the mean over the chains and its standard error."""
+    basis = np.linalg.eigh(np.asarray(matrix(rotated), float))[1] if rotated else np.eye(12)
+    modes = np.asarray(paths, float)[:, WARM:] @ basis
+    ratios = np.mean(modes**2, 1) * CURVATURES / TEMPERATURE
+    return ratios.mean(0), ratios.std(0, ddof=1) / np.sqrt(CHAINS)
+
+
+@pytest.mark.parametrize("first_step", [1e-4, 1e-2, 1.0, 100.0])
+def test_law_whatever_the_first_step(first_step):
+    states, paths = well(False, None)(first_step, jnp.full(12, 1.0))
+    mean, error = variances(paths, rotated=False)
+    np.testing.assert_array_less(np.abs(mean - 1), 5 * error)
+    # It mixes well enough to know each variance to 8 % from these gradients.
+    assert error.max() < 0.08
+    assert not jnp.any(states.warming)
+
+
+def test_masses_are_the_curvatures():
+    """Up to the pull to the typical one, from gradients of the last window."""
+    states, _ = well(False, None)(0.01, jnp.full(12, 1.0))
+    masses = np.median(np.asarray(states.mass), 0)
+    stiff = CURVATURES > 50
+    np.testing.assert_allclose(masses[stiff], CURVATURES[stiff], rtol=0.5)
+    assert np.all(masses[~stiff] < 10 * CURVATURES[~stiff])
+
+
+def test_without_masses_in_a_rotated_well():
+    states, paths = well(True, ("step_size", "friction"))(0.1, jnp.full(12, 0.3))
+    mean, error = variances(paths, rotated=True)
+    np.testing.assert_array_less(np.abs(mean - 1), 5 * error)
+    steps = np.asarray(states.settings.step_size)
+    assert np.all((steps > 0.3 / 100) & (steps < 2 / 100))  # the limit is 2 / sqrt(10^4)
+    frictions = np.asarray(states.settings.friction)
+    assert np.all((frictions > 0.02) & (frictions < 20))  # the slowest frequency is 1
+    np.testing.assert_array_equal(states.mass, 1)
+
+
+def test_only_the_learnt_settings_are_passed_on():
+    seen = []
+
+    def make(step_size, friction):
+        seen.append((step_size, friction))
+        return to.sghmc(
+            jnp.square(step_size), TEMPERATURE, momentum=jnp.exp(-friction * step_size), key=0
+        )
+
+    tx = to.warm_up(make, WARM)
+    state, _ = quick_jit(functools.partial(run, tx, lambda x: 4 * x))(jnp.ones(10))
+    assert 0.1 < state.settings.step_size * 2 < 2
+    fixed = to.warm_up(make_langevin(0, friction=0.7), 40)
+    state, _ = quick_jit(functools.partial(run, fixed, lambda x: x, steps=50))(jnp.ones(10))
+    assert state.settings.friction == 1.0  # the argument of `warm_up`, which nobody reads
+    assert len(seen) >= 2
+
+
+def test_afterwards_it_is_the_plain_sampler():
+    """With the settings that were chosen, to the bit, and nothing changes any more."""
+    tx, x = to.warm_up(make_langevin(3), 60), jnp.ones(5)
+    state, path = quick_jit(functools.partial(run, tx, lambda x: x, steps=80))(x)
+    x = path[-1]
+    plain = to.langevin(
+        state.settings.step_size,
+        TEMPERATURE,
+        friction=state.settings.friction,
+        mass=state.mass,
+        key=3,
+    )
+    updates, new = quick_jit(tx.update)(x, state, x)
+    expected, _ = quick_jit(plain.update)(x, state.inner_state, x)
+    np.testing.assert_array_equal(updates, expected)
+    for name in ("settings", "mass", "gauges", "findings", "memory"):
+        for old, now in zip(
+            jax.tree.leaves(getattr(state, name)), jax.tree.leaves(getattr(new, name)), strict=True
+        ):
+            np.testing.assert_array_equal(old, now)
+
+
+def test_samples_of_the_warm_up_are_left_out():
+    x = jnp.ones(5)
+    for collect in (functools.partial(to.collect_samples, num_samples=100), to.running_moments):
+        tx = collect(to.warm_up(make_langevin(0), 40))
+        state, _ = quick_jit(functools.partial(run, tx, lambda x: x, steps=47))(x)
+        assert state.num_collected == 7
+
+
+def test_noise_of_minibatches_raises_the_friction():
+    """The heat h s^2 / (2 gamma) stays near the tolerance, by a smaller step or more friction."""
+
+    @jax.jit
+    def chains(spread):
+        def one(key):
+            tx = to.warm_up(make_langevin(key), WARM)
+            drawn = jax.random.normal(jax.random.fold_in(key, 1), (WARM + STEPS, 20))
+
+            def step(carry, noise):
+                x, state = carry
+                updates, state = tx.update(x + spread * noise, state, x)
+                return (optax.apply_updates(x, updates), state), x
+
+            (_, state), path = jax.lax.scan(step, (jnp.ones(20), tx.init(jnp.ones(20))), drawn)
+            return state.settings, jnp.mean(jnp.square(path[WARM:])) / TEMPERATURE
+
+        return jax.vmap(one)(jax.random.split(jax.random.key(0), 8))
+
+    _, exact = chains(0.0)
+    _, noisy = chains(jnp.sqrt(3 * TEMPERATURE))  # three times what the heat makes of it
+    assert abs(np.mean(exact) - 1) < 0.1
+    assert np.mean(noisy) < 1.25
+
+
+def test_a_gradient_that_is_not_finite_is_counted_and_harmless():
+    x = jnp.ones(8)
+
+    def gradient_at(count, x):
+        return jnp.where((count == 30) & (jnp.arange(8) == 2), jnp.nan, x)
+
+    tx = to.warm_up(make_langevin(0), WARM)
+
+    @quick_jit
+    def chain(x):
+        def step(carry, count):
+            x, state = carry
+            updates, state = tx.update(gradient_at(count, x), state, x)
+            return (x + jnp.nan_to_num(updates), state), None
+
+        return jax.lax.scan(step, (x, tx.init(x)), jnp.arange(WARM))[0]
+
+    _, state = chain(x)
+    report = to.warm_up_report(state)
+    assert report.faults == 1
+    assert "1 gradients were not finite" in str(report)
+    assert 0.2 < report.step_size < 2 and np.all(np.isfinite(report.mass))
+
+
+def test_replicas_choose_for_themselves():
+    tx = to.replicate(to.warm_up(make_langevin(0), 60), 3)
+    x = jnp.ones((3, 6)) * jnp.array([[1.0], [2.0], [3.0]])
+    state, _ = quick_jit(functools.partial(run, tx, lambda x: x, steps=60))(x)
+    steps = state.inner_state.settings.step_size if hasattr(state, "inner_state") else None
+    steps = to.diagnostics.kinetic_temperature(state) if steps is None else steps
+    assert np.unique(np.asarray(steps)).size == 3
+
+
+def test_the_report_says_what_was_chosen_and_why():
+    chains = well(False, None)
+    states, _ = chains(0.01, jnp.full(12, 1.0))
+    report = to.warm_up_report(jax.tree.map(lambda leaf: leaf[0], states))
+    text = str(report)
+    assert report.done
+    assert f"step_size {report.step_size:.3g}" in text and "friction" in text and "mass" in text
+    assert abs(report.temperature - 1) < 5 * report.temperature_error + 0.05
+    with pytest.raises(ValueError, match="32 chains"):
+        to.warm_up_report(states)
+
+
+def test_the_report_of_a_warm_up_that_is_not_over():
+    tx = to.warm_up(make_langevin(0), 40)
+    state = tx.init(jnp.ones(3))
+    report = to.warm_up_report(state)
+    assert not report.done and "not over" in str(report)
+    with pytest.raises(ValueError, match="has no `warm_up` in it"):
+        to.warm_up_report(to.sgld(0.1, 1.0, key=0).init(jnp.ones(3)))
+
+
+def test_the_report_warns_of_what_was_not_seen():
+    """Rotated, with a slow mode whose period is longer than the warm-up."""
+    states, _ = well(True, ("step_size", "friction"))(0.1, jnp.full(12, 0.3))
+    report = to.warm_up_report(jax.tree.map(lambda leaf: leaf[0], states))
+    assert any("slowest motion is longer" in text for text in report.warnings)
+
+
+def test_the_report_warns_of_a_funnel():
+    def gradient(x):
+        return jax.grad(lambda x: x[0] ** 2 / 18 + jnp.sum(x[1:] ** 2 * jnp.exp(-x[0])) / 2)(x)
+
+    def one(key):
+        tx = to.warm_up(functools.partial(to.langevin, temperature=1.0, key=key), WARM)
+        return run(tx, gradient, jnp.zeros(8), steps=WARM)[0]
+
+    states = quick_jit(jax.vmap(one))(jax.random.split(jax.random.key(0), 16))
+    warned = [
+        any("stiffer at times" in text for text in to.warm_up_report(state).warnings)
+        for state in (jax.tree.map(lambda leaf, i=i: leaf[i], states) for i in range(16))
+    ]
+    assert sum(warned) >= 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"make_sampler": 3}, TypeError, "`make_sampler` must be a function"),
+        ({"num_steps": 0}, ValueError, "`num_steps` must be"),
+        ({"num_steps": 39}, ValueError, "`num_steps` must be"),
+        ({"step_size": 0.0}, ValueError, "`step_size` must be finite and positive"),
+        ({"step_size": None}, TypeError, "`step_size` must be a number"),
+        ({"friction": -1.0}, ValueError, "`friction` must be"),
+        ({"learn": ("step_size", "temperature")}, ValueError, "`learn` must name some of"),
+        ({"learn": "mass"}, ValueError, "`learn` must have 'step_size'"),
+        (
+            {"make_sampler": lambda step_size: to.langevin(step_size, 1.0, friction=1.0, key=0)}
+            | {"learn": ("step_size", "mass")},
+            ValueError,
+            "`make_sampler` takes no argument of that name",
+        ),
+    ],
+)
+def test_bad_arguments(arguments, error, message):
+    settings = {"make_sampler": make_langevin(0)} | arguments
+    with pytest.raises(error, match=message):
+        to.warm_up(**settings)
+
+
+def test_a_sampler_without_momenta():
+    tx = to.warm_up(lambda step_size: to.sgld(step_size**2 / 2, 1.0, key=0))
+    with pytest.raises(ValueError, match="must build a sampler with momenta"):
+        tx.init(jnp.ones(3))
+
+
+def test_parameters_are_required():
+    tx, x = to.warm_up(make_langevin(0)), jnp.ones(3)
+    with pytest.raises(ValueError, match="`params` is required"):
+        tx.update(x, tx.init(x))
