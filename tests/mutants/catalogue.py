@@ -1,6 +1,7 @@
 """All known defects."""
 
 from tests.mutants import (
+    batches,
     curvature,
     entropy,
     ladder,
@@ -18,6 +19,7 @@ from tests.mutants import (
 )
 
 MUTANTS = [
+    *batches.MUTANTS,
     *curvature.MUTANTS,
     *entropy.MUTANTS,
     *ladder.MUTANTS,
