@@ -75,7 +75,7 @@ MUTANTS = [
         "batches: the last words are not drawn again",
         SHUFFLING,
         "np.uint32(2**32 // num * num % 2**32)",
-        "np.uint32(0)",
+        "np.uint32(2**32 - 1)",
         (f"{TESTS}::test_draws_are_uniform_and_independent",),
     ),
 ]
