@@ -147,7 +147,7 @@ def predicted_bias(
         check_fraction(momentum=momentum)
     cycle(splitting)  # raises for a word that is not one
 
-    second = given[needed[1]] if len(needed) > 1 else 0.0
+    step, second = (*(given[name] for name in needed), 0.0)[:2]
     curvatures, share = _curvatures(curvature)
     if jnp.ndim(mass) == 0:
         check_positive(mass=mass)
@@ -156,7 +156,7 @@ def predicted_bias(
             f"`mass` must be a number, or have the shape {curvatures.shape} of the curvatures, got "
             f"the shape {jnp.shape(mass)}."
         )
-    numbers = given[needed[0]], second, mass, curvatures, share
+    numbers = step, second, mass, curvatures, share
     if _traced(numbers):
         dtype = jnp.result_type(float)
         return _predict(method, splitting, *(jnp.asarray(number, dtype) for number in numbers))
