@@ -202,6 +202,18 @@ def test_under_jit():
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
+def test_known_numbers_inside_of_a_compiled_function():
+    """They are exact there as well, and constants of the program."""
+    settings = {"step_size": 1e-3, "friction": 0.1}
+
+    @jax.jit
+    def times(x):
+        return x * predicted_bias("langevin", 1.0, **settings).autocorrelation_time
+
+    expected = 2.0 * predicted_bias("langevin", 1.0, **settings).autocorrelation_time
+    np.testing.assert_allclose(times(2.0), expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     "args, settings, message",
     [
