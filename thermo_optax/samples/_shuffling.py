@@ -4,8 +4,8 @@ A permutation of N examples as an array takes N words of memory and a sort. Here
 Feistel network, a cipher whose blocks are the numbers from 0 to N - 1 (Black and Rogaway, "Ciphers
 with arbitrary finite domains", 2002). A number is written as (row, column) in a grid of about
 sqrt(N) by sqrt(N). In turn, the row moves by a hash of the column and the column by a hash of the
-row, which can be undone, so no two numbers meet. (If both sides are odd and the grid is full, as for
-9, only even permutations occur. What stands at any N - 2 places is still uniform.)
+row, which can be undone, so no two numbers meet. (If both sides are odd and the grid is full, as
+for 9, only even permutations occur. What stands at any N - 2 places is still uniform.)
 """
 
 import math
