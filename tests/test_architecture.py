@@ -27,7 +27,8 @@ FLOORS = [
     {"_xla"},
     {"_noise"},
     {"_base", "units"},
-    {"integrators", "diagnostics"},
+    {"integrators"},
+    {"diagnostics"},
     {"partitions", "temperature", "geometry", "samples", "tuning"},
     {"replicas", "validation", "plot"},
 ]

@@ -57,9 +57,12 @@ from .replicas import replica_exchange as replica_exchange
 from .replicas import replica_hyperparams as replica_hyperparams
 from .replicas import replicate as replicate
 from .replicas import swap_acceptance as swap_acceptance
+from .samples import BatchIndices as BatchIndices
+from .samples import BatchOrder as BatchOrder
 from .samples import CollectedSamplesState as CollectedSamplesState
 from .samples import EnsemblePrediction as EnsemblePrediction
 from .samples import RunningMomentsState as RunningMomentsState
+from .samples import batch_order as batch_order
 from .samples import collect_samples as collect_samples
 from .samples import collected_samples as collected_samples
 from .samples import copy_sharding as copy_sharding

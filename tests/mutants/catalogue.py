@@ -1,12 +1,14 @@
 """All known defects."""
 
 from tests.mutants import (
+    batches,
     curvature,
     entropy,
     ladder,
     layers,
     linear,
     masses,
+    prediction,
     randomness,
     readings,
     replicas,
@@ -19,6 +21,7 @@ from tests.mutants import (
 )
 
 MUTANTS = [
+    *batches.MUTANTS,
     *curvature.MUTANTS,
     *entropy.MUTANTS,
     *ladder.MUTANTS,
@@ -27,6 +30,7 @@ MUTANTS = [
     *masses.MUTANTS,
     *thermostats.MUTANTS,
     *randomness.MUTANTS,
+    *prediction.MUTANTS,
     *readings.MUTANTS,
     *replicas.MUTANTS,
     *sampler.MUTANTS,

@@ -19,3 +19,4 @@ from ._shards import varying_axes as varying_axes
 from ._variates import GENERATORS as GENERATORS
 from ._variates import fold as fold
 from ._variates import noise_generators as noise_generators
+from ._variates import threefry2x32 as threefry2x32

@@ -16,6 +16,8 @@ from ._flatness import flatness as flatness
 from ._flatness import loss_under_noise as loss_under_noise
 from ._hessian import exact_spectrum as exact_spectrum
 from ._hessian import hessian_vector_product as hessian_vector_product
+from ._prediction import PredictedBias as PredictedBias
+from ._prediction import predicted_bias as predicted_bias
 from ._spectrum import Estimate as Estimate
 from ._spectrum import HessianSpectrum as HessianSpectrum
 from ._spectrum import hessian_spectrum as hessian_spectrum

@@ -16,3 +16,7 @@ from ._thermostat import adaptive_langevin as adaptive_langevin
 from ._underdamped import langevin as langevin
 from ._underdamped import leimkuhler_matthews as leimkuhler_matthews
 from ._underdamped import sghmc as sghmc
+from ._words import AffineStep as AffineStep
+from ._words import Settings as Settings
+from ._words import compose as compose
+from ._words import cycle as cycle

@@ -1,5 +1,8 @@
 """WHAT has been visited?  Samples, moments and posteriors, kept in the state of the optimizer."""
 
+from ._batches import BatchIndices as BatchIndices
+from ._batches import BatchOrder as BatchOrder
+from ._batches import batch_order as batch_order
 from ._collect import CollectedSamplesState as CollectedSamplesState
 from ._collect import collect_samples as collect_samples
 from ._ensemble import EnsemblePrediction as EnsemblePrediction

@@ -77,8 +77,11 @@ def window_length(plan: Stages, count: jax.Array) -> jax.Array:
     return length
 
 
-def masses(squares: Any, number: jax.Array, temperature: jax.Array) -> Any:
+def masses(squares: Any, number: jax.Array, temperature: jax.Array, early: jax.Array) -> Any:
     """The mass <g^2> / T of each coordinate, which is its curvature, pulled to the typical one.
+
+    In early windows the square root of its ratio to the typical one is taken: far from the minimum
+    g is the curvature times the distance, and the square would make stiff coordinates far too slow.
 
     Without the pull a coordinate that has not been pushed yet would have no mass at all. The
     typical mass is the geometric mean, so that a few stiff coordinates do not slow all others.
@@ -98,8 +101,9 @@ def masses(squares: Any, number: jax.Array, temperature: jax.Array) -> Any:
     own = number / (number + _PRIOR)
 
     def mass(x):
-        mean = own * (x.astype(jnp.float32) / number) + (1 - own) * typical
-        return (mean / temperature).astype(x.dtype)
+        ratio = x.astype(jnp.float32) / jnp.maximum(number * typical, tiny)
+        pulled = own * jnp.where(early, jnp.sqrt(ratio), ratio) + (1 - own)
+        return (pulled * typical / temperature).astype(x.dtype)
 
     return jax.tree.map(mass, squares)
 
