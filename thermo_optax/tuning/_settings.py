@@ -87,10 +87,9 @@ def masses(squares: Any, number: jax.Array, temperature: jax.Array, early: jax.A
     typical mass is the geometric mean, so that a few stiff coordinates do not slow all others.
     """
     tops = [jnp.max(x, initial=0).astype(jnp.float32) for x in jax.tree.leaves(squares)]
-    least = jnp.maximum(
-        1e-12 * functools.reduce(jnp.maximum, tops, jnp.zeros([], jnp.float32)),
-        jnp.finfo(jnp.float32).tiny,
-    )
+    tiny = jnp.finfo(jnp.float32).tiny
+    top = functools.reduce(jnp.maximum, tops, jnp.zeros([], jnp.float32))
+    least = jnp.maximum(1e-12 * top, tiny)
 
     def logs(x):
         lifted = jnp.maximum(x.astype(jnp.float32), least)
