@@ -107,7 +107,7 @@ def test_only_the_learnt_settings_are_passed_on():
 
 
 def test_afterwards_it_is_the_plain_sampler():
-    """With the settings that were chosen, to the bit, and nothing changes any more."""
+    """With the settings that were chosen, to rounding, and they do not change any more."""
     tx, x = to.warm_up(make_langevin(3), 60), jnp.ones(5)
     state, path = quick_jit(functools.partial(run, tx, lambda x: x, steps=80))(x)
     x = path[-1]
@@ -120,7 +120,7 @@ def test_afterwards_it_is_the_plain_sampler():
     )
     updates, new = quick_jit(tx.update)(x, state, x)
     expected, _ = quick_jit(plain.update)(x, state.inner_state, x)
-    np.testing.assert_array_equal(updates, expected)
+    np.testing.assert_allclose(updates, expected, rtol=1e-5)
     for name in ("settings", "mass", "gauges", "findings", "memory"):
         for old, now in zip(
             jax.tree.leaves(getattr(state, name)), jax.tree.leaves(getattr(new, name)), strict=True
@@ -158,7 +158,7 @@ def test_noise_of_minibatches_raises_the_friction():
     _, exact = chains(0.0)
     _, noisy = chains(jnp.sqrt(3 * TEMPERATURE))  # three times what the heat makes of it
     assert abs(np.mean(exact) - 1) < 0.1
-    assert np.mean(noisy) < 1.25
+    assert np.mean(noisy) < 1.1
 
 
 def test_a_gradient_that_is_not_finite_is_counted_and_harmless():
@@ -189,9 +189,7 @@ def test_replicas_choose_for_themselves():
     tx = to.replicate(to.warm_up(make_langevin(0), 60), 3)
     x = jnp.ones((3, 6)) * jnp.array([[1.0], [2.0], [3.0]])
     state, _ = quick_jit(functools.partial(run, tx, lambda x: x, steps=60))(x)
-    steps = state.inner_state.settings.step_size if hasattr(state, "inner_state") else None
-    steps = to.diagnostics.kinetic_temperature(state) if steps is None else steps
-    assert np.unique(np.asarray(steps)).size == 3
+    assert np.unique(np.asarray(state.settings.step_size)).size == 3
 
 
 def test_the_report_says_what_was_chosen_and_why():
@@ -235,7 +233,7 @@ def test_the_report_warns_of_a_funnel():
         any("stiffer at times" in text for text in to.warm_up_report(state).warnings)
         for state in (jax.tree.map(lambda leaf, i=i: leaf[i], states) for i in range(16))
     ]
-    assert sum(warned) >= 4
+    assert any(warned)
 
 
 @pytest.mark.parametrize(

@@ -98,3 +98,13 @@ def unevenness(gauges: Gauges, number: Any, temperature: jax.Array, squared: jax
     """
     stiff = gauges.force_squares / number / (2 * temperature * gauges.force)
     return jnp.clip(stiff / squared, 1.0, 100.0)
+
+
+def noise(gauges: Gauges, number: Any, degrees: Any) -> jax.Array:
+    """The part of the mean of g . g / m that mini-batches make: it is in no correlation.
+
+    What a chain without noise would show by chance, three standard errors, does not count.
+    """
+    signal = gauges.lag / number / jnp.maximum(1 - turn(gauges) / 2, 0.1)
+    chance = 3 * gauges.force * jnp.sqrt(2 / jnp.float32(degrees * number))
+    return jnp.maximum(gauges.force - signal - chance, 0)

@@ -23,6 +23,7 @@ _TOO_HOT = 1.5  # times the bath's: a step that stands still gives way after all
 _PRIOR = 5.0  # gradients by which each mass is pulled to the mean of all
 _FIRST_KICK, _LAST_KICK = 0.3, 1.4  # of a thermal momentum: what a kick may add, to begin with
 _DAMPING = 0.3, 0.15  # friction times step: while masses are learnt, and then
+_NOISE = 0.05  # heat that the noise of gradients may add, in units of the bath's
 _CRITICAL = 0.7  # friction over the slowest frequency
 _LONGEST = 10.0  # times frequency that half of a window must exceed to see it
 
@@ -51,6 +52,7 @@ class Findings(NamedTuple):
     slowest: jax.Array  # frequency of the slowest motion seen, 1 / time
     span: jax.Array  # half of the window in which that was looked for, in units of 1 / slowest
     unevenness: jax.Array  # how much stiffer the chain is at times; 1 in a harmonic well
+    noise: jax.Array  # heat of the noise of gradients, times friction, in units of the bath's
 
 
 def stages(num_steps: int) -> Stages:
@@ -194,17 +196,18 @@ def chosen(
     settled = jnp.exp(gauges.log_step / jnp.maximum(gauges.log_steps, 1)) / _TURN
     final = jnp.minimum(step_size / jnp.sqrt(turned), settled) * _FINAL_TURN / jnp.sqrt(uneven)
 
+    # Noise heats by h s^2 / (2 gamma). More friction takes that away; above 1 / h a smaller step.
+    heating = gauges_of.noise(gauges, number, degrees) / (2 * degrees * temperature)
+    final = jnp.minimum(final, jnp.sqrt(_NOISE / jnp.maximum(heating, 1e-30)))
+
     # A frequency whose period is not shorter than the window looks too high: it is pulled down.
     half = (plan.end - plan.windows[-1]) / 2 * final
     slow = jnp.maximum(slow, jnp.square(1 / (plan.end * final)))
     span = jnp.sqrt(slow) * half
     seen = jnp.square(span) / (jnp.square(span) + _LONGEST**2)
+    error = jnp.sqrt(2 / jnp.float32(degrees * number * _DAMPING[1]))
+    findings = Findings(
+        gauges.heat, error, jnp.sqrt(squared), jnp.sqrt(slow), span, uneven, final * heating
+    )
     friction = _CRITICAL * jnp.sqrt(slow) * seen
-
-    # The heat of noisy gradients is h s^2 / (2 gamma): more friction takes it away.
-    damped = _DAMPING[1]
-    error = jnp.sqrt(2 / jnp.float32(degrees * number * damped))
-    noise = jnp.maximum(gauges.heat - 1 - 3 * error, 0) * damped * final / jnp.square(step_size)
-    friction = jnp.clip(friction, noise / _TOLERANCE, 2 / final)
-    findings = Findings(gauges.heat, error, jnp.sqrt(squared), jnp.sqrt(slow), span, uneven)
-    return Settings(final, friction), findings
+    return Settings(final, jnp.clip(friction, final * heating / _NOISE, 1 / final)), findings
