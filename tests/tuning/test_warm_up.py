@@ -84,7 +84,7 @@ def test_without_masses_in_a_rotated_well():
     steps = np.asarray(states.settings.step_size)
     assert np.all((steps > 0.3 / 100) & (steps < 2 / 100))  # the limit is 2 / sqrt(10^4)
     frictions = np.asarray(states.settings.friction)
-    assert np.all((frictions > 0.02) & (frictions < 20))  # the slowest frequency is 1
+    assert 0.05 < np.median(frictions) < 2  # the slowest frequency is 1
     np.testing.assert_array_equal(states.mass, 1)
 
 
