@@ -69,12 +69,12 @@ def test_law_whatever_the_first_step(first_step):
 
 
 def test_masses_are_the_curvatures():
-    """Up to the pull to the typical one, from gradients of the last window."""
+    """Up to the floor and the pull to the typical one, from gradients of the last window."""
     states, _ = well(False, None)(0.01, jnp.full(12, 1.0))
     masses = np.median(np.asarray(states.mass), 0)
     stiff = CURVATURES > 50
     np.testing.assert_allclose(masses[stiff], CURVATURES[stiff], rtol=0.5)
-    assert np.all(masses[~stiff] < 10 * CURVATURES[~stiff])
+    assert np.all(masses[~stiff] < 30 * CURVATURES[~stiff])
 
 
 def test_without_masses_in_a_rotated_well():

@@ -16,7 +16,7 @@ from ._gauges import Gauges
 _ENDS = (0.1, 0.25, 0.5)  # of the windows in which masses are learnt
 _JUDGED = 0.75  # from here on the step stands still
 _TURN = 0.6  # h w while the warm-up lasts: calm enough to measure
-_FINAL_TURN = 0.8  # h w of the chosen step; the limit is 2, for modes stiffer than the mean
+_FINAL_TURN = 0.75  # h w of the chosen step; the limit is 2, for modes stiffer than the mean
 _TOLERANCE = 0.03  # of the kinetic temperature above the bath's, before the step gives way
 _GIVES = 3.0  # times that the turn is smaller, at most, while the chain is hot
 _TOO_HOT = 1.5  # times the bath's: a step that stands still gives way after all
@@ -25,6 +25,8 @@ _FIRST_KICK, _LAST_KICK = 0.3, 1.4  # of a thermal momentum: what a kick may add
 _DAMPING = 0.3, 0.15  # friction times step: while masses are learnt, and then
 _NOISE = 0.05  # heat that the noise of gradients may add, in units of the bath's
 _CRITICAL = 0.7  # friction over the slowest frequency
+_LEAST = 0.006  # friction times step: with less, rare kicks heat a chain faster than it cools
+_FLOOR = 0.1  # of the typical mass: a parameter that is soft now may not stay so
 _LONGEST = 10.0  # times frequency that half of a window must exceed to see it
 
 
@@ -103,6 +105,7 @@ def masses(squares: Any, number: jax.Array, temperature: jax.Array, early: jax.A
 
     def mass(x):
         ratio = x.astype(jnp.float32) / jnp.maximum(number * typical, tiny)
+        ratio = jnp.maximum(ratio, _FLOOR)
         pulled = own * jnp.where(early, jnp.sqrt(ratio), ratio) + (1 - own)
         return (pulled * typical / temperature).astype(x.dtype)
 
@@ -210,4 +213,6 @@ def chosen(
         gauges.heat, error, jnp.sqrt(squared), jnp.sqrt(slow), span, uneven, final * heating
     )
     friction = _CRITICAL * jnp.sqrt(slow) * seen
-    return Settings(final, jnp.clip(friction, final * heating / _NOISE, 1 / final)), findings
+    return Settings(
+        final, jnp.clip(friction, jnp.maximum(final * heating / _NOISE, _LEAST / final), 1 / final)
+    ), findings

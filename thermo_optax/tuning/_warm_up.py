@@ -58,7 +58,7 @@ def warm_up(
 
     .. math::
         m_i = \frac{\langle g_i^2 \rangle}{T}, \qquad
-        h = \frac{0.8}{\omega \sqrt{a}}, \qquad
+        h = \frac{0.75}{\omega \sqrt{a}}, \qquad
         \gamma = 0.7\, \omega_\text{slow}
 
     The masses are the curvatures that the gradients g of each parameter show, so that all of them
