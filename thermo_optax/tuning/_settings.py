@@ -26,8 +26,8 @@ _DAMPING = 0.3, 0.15  # friction times step: while masses are learnt, and then
 _NOISE = 0.05  # heat that the noise of gradients may add, in units of the bath's
 _CRITICAL = 0.7  # friction over the slowest frequency
 _LEAST = 0.006  # friction times step: with less, rare kicks heat a chain faster than it cools
-_FLOOR = 0.1  # of the typical mass: a parameter that is soft now may not stay so
-_LONGEST = 10.0  # times frequency that half of a window must exceed to see it
+_FLOOR = 0.01  # of the typical mass: a parameter that is soft now may not stay so
+_LONGEST = 8.0  # times frequency that half of a window must exceed to see it
 
 
 class Stages(NamedTuple):
