@@ -38,7 +38,10 @@ from .partitions import label_layers as label_layers
 from .partitions import lala as lala
 from .partitions import lol as lol
 from .replicas import CommunicationBarrier as CommunicationBarrier
+from .replicas import EnergiesByRung as EnergiesByRung
 from .replicas import EnergyRecord as EnergyRecord
+from .replicas import LadderThermodynamics as LadderThermodynamics
+from .replicas import LossSums as LossSums
 from .replicas import ReplicaExchangeState as ReplicaExchangeState
 from .replicas import SwapAcceptance as SwapAcceptance
 from .replicas import SwapRecord as SwapRecord
@@ -51,6 +54,7 @@ from .replicas import harmonic_acceptance as harmonic_acceptance
 from .replicas import harmonic_barrier as harmonic_barrier
 from .replicas import init_replicas as init_replicas
 from .replicas import ladder_from_acceptance as ladder_from_acceptance
+from .replicas import ladder_thermodynamics as ladder_thermodynamics
 from .replicas import linear_ladder as linear_ladder
 from .replicas import recommended_replicas as recommended_replicas
 from .replicas import replica_exchange as replica_exchange
