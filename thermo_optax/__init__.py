@@ -41,7 +41,6 @@ from .replicas import CommunicationBarrier as CommunicationBarrier
 from .replicas import EnergiesByRung as EnergiesByRung
 from .replicas import EnergyRecord as EnergyRecord
 from .replicas import LadderThermodynamics as LadderThermodynamics
-from .replicas import LossSums as LossSums
 from .replicas import ReplicaExchangeState as ReplicaExchangeState
 from .replicas import SwapAcceptance as SwapAcceptance
 from .replicas import SwapRecord as SwapRecord

@@ -5,7 +5,6 @@ from ._barrier import adapted_ladder as adapted_ladder
 from ._barrier import communication_barrier as communication_barrier
 from ._barrier import recommended_replicas as recommended_replicas
 from ._energies_by_rung import EnergiesByRung as EnergiesByRung
-from ._energies_by_rung import LossSums as LossSums
 from ._exchange import replica_exchange as replica_exchange
 from ._ladders import geometric_ladder as geometric_ladder
 from ._ladders import harmonic_acceptance as harmonic_acceptance

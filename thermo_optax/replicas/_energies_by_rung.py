@@ -8,28 +8,29 @@ import jax.numpy as jnp
 from thermo_optax._base import next_count
 
 NUM_BLOCKS = 32  # even: two blocks become one when all are full
+_SAME = 1e-6  # relative, of C beta
 _LARGEST = 1e18  # of a loss: float32 holds its square
 
 
 class LossSums(NamedTuple):
-    """Means of losses and of their exponentials, in blocks; all are [num_blocks, num_rungs].
+    """Means of losses and of their exponentials by rung; all are float32[..., num_rungs].
 
     A loss is two numbers: float32, and what that cuts off. D is the step of C beta to the hotter
     neighbour in "up", and to the colder one in "down"; it is 0 where there is no neighbour.
     """
 
-    count: jax.Array  # int32, finite losses
-    mean: jax.Array  # float32
-    mean_rest: jax.Array  # float32, what float32 cuts off `mean`
-    squares: jax.Array  # float32, sum of the squared deviations from the mean
-    highest: jax.Array  # float32, anchor of "up"
-    highest_rest: jax.Array  # float32
-    lowest: jax.Array  # float32, anchor of "down"
-    lowest_rest: jax.Array  # float32
-    up: jax.Array  # float32, mean of exp(D (L - highest))
-    half_up: jax.Array  # float32, mean of exp(D (L - highest) / 2)
-    down: jax.Array  # float32, mean of exp(D (lowest - L))
-    half_down: jax.Array  # float32, mean of exp(D (lowest - L) / 2)
+    count: jax.Array  # finite losses, in whole numbers up to 2^24
+    mean: jax.Array
+    mean_rest: jax.Array  # what float32 cuts off `mean`
+    squares: jax.Array  # sum of the squared deviations from the mean
+    highest: jax.Array  # anchor of "up"
+    highest_rest: jax.Array
+    lowest: jax.Array  # anchor of "down"
+    lowest_rest: jax.Array
+    up: jax.Array  # mean of exp(D (L - highest))
+    half_up: jax.Array  # mean of exp(D (L - highest) / 2)
+    down: jax.Array  # mean of exp(D (lowest - L))
+    half_down: jax.Array  # mean of exp(D (lowest - L) / 2)
 
 
 class EnergiesByRung(NamedTuple):
@@ -38,20 +39,17 @@ class EnergiesByRung(NamedTuple):
     beta: jax.Array  # float32[num_rungs], C beta: what the swaps multiply losses by
     updates: jax.Array  # int32[], whose losses are in the blocks
     block_size: jax.Array  # int32[], updates of a full block; it doubles when all blocks are full
-    blocks: LossSums  # those that hold less than one update are left over from before
+    blocks: jax.Array  # float32[num_blocks, 12, num_rungs], a row for each field of `LossSums`
 
 
 def no_energies_by_rung(beta: jax.Array) -> EnergiesByRung:
     """The record before the first loss."""
-    fields = {
-        name: jnp.zeros((NUM_BLOCKS, len(beta)), jnp.int32 if name == "count" else jnp.float32)
-        for name in LossSums._fields
-    }
     return EnergiesByRung(
         beta=beta + 0,  # memory of its own, so that a state can be donated
         updates=jnp.zeros([], jnp.int32),
         block_size=jnp.ones([], jnp.int32),
-        blocks=LossSums(**fields),
+        # One array, not one for each field: XLA writes it in one operation.
+        blocks=jnp.zeros((NUM_BLOCKS, len(LossSums._fields), len(beta)), jnp.float32),
     )
 
 
@@ -63,7 +61,9 @@ def with_losses(
     Another C beta is another ladder: then the record begins anew.
     """
     beta = jnp.where(jnp.isfinite(beta), beta, 0)  # a scale of 0 has no finite one
-    other = jnp.any(beta != record.beta)
+    # Two programs may round the same C beta in two ways.
+    other = jnp.any(jnp.abs(beta - record.beta) > _SAME * jnp.abs(record.beta))
+    beta = jnp.where(other, beta, record.beta)
     updates = jnp.where(other, 0, record.updates)
     block_size = jnp.where(other, 1, record.block_size)
     full = updates == block_size * NUM_BLOCKS
@@ -71,13 +71,10 @@ def with_losses(
     blocks = jax.lax.cond(full, _halved, lambda blocks, _: blocks, record.blocks, gaps)
     block_size = jnp.where(full, 2 * block_size, block_size)
     place = updates // block_size
-    before = jax.tree.map(lambda field: field[place], blocks)
-    begun = updates % block_size != 0
-    before = before._replace(count=jnp.where(begun, before.count, 0))
-    after = _joined(before, _one(loss, rest), gaps)
-    blocks = jax.tree.map(
-        lambda field, new: field.at[place].set(jnp.where(seen, new, field[place])), blocks, after
-    )
+    begun = updates % block_size != 0  # otherwise the row may be left over from another ladder
+    before = LossSums(*jnp.where(begun, blocks[place], 0))
+    joined = _joined(before, _one(loss, rest), gaps)
+    blocks = blocks.at[place].set(jnp.where(seen, jnp.stack(joined), blocks[place]))
     updates = jnp.where(seen, next_count(updates), updates)
     return EnergiesByRung(beta, updates, block_size, blocks)
 
@@ -92,35 +89,23 @@ def _one(loss: jax.Array, rest: jax.Array) -> LossSums:
     """The sums over one update."""
     sound = jnp.abs(loss) < _LARGEST  # not so for NaN
     loss, rest = jnp.where(sound, loss, 0), jnp.where(sound, rest, 0)
-    ones = jnp.ones_like(loss)
-    return LossSums(
-        sound.astype(jnp.int32),
-        loss,
-        rest,
-        jnp.zeros_like(loss),
-        loss,
-        rest,
-        loss,
-        rest,
-        ones,
-        ones,
-        ones,
-        ones,
-    )
+    one, none = jnp.ones_like(loss), jnp.zeros_like(loss)
+    anchors = (loss, rest, loss, rest)
+    return LossSums(sound.astype(loss.dtype), loss, rest, none, *anchors, one, one, one, one)
 
 
-def _halved(blocks: LossSums, gaps: tuple[jax.Array, jax.Array]) -> LossSums:
+def _halved(blocks: jax.Array, gaps: tuple[jax.Array, jax.Array]) -> jax.Array:
     """Pairs of blocks become one, and leave the other half to come."""
-    first, second = (jax.tree.map(lambda field: field[i::2], blocks) for i in (0, 1))
-    joined = _joined(first, second, gaps)
-    return jax.tree.map(lambda field: jnp.concatenate([field, jnp.zeros_like(field)]), joined)
+    first, second = (LossSums(*jnp.moveaxis(blocks[i::2], 1, 0)) for i in (0, 1))
+    joined = jnp.stack(jax.vmap(_joined, (0, 0, None))(first, second, gaps), axis=1)
+    return jnp.concatenate([joined, jnp.zeros_like(joined)])
 
 
 def _joined(a: LossSums, b: LossSums, gaps: tuple[jax.Array, jax.Array]) -> LossSums:
     """The sums over two disjoint sets of updates, each of which may be empty."""
     hotter, colder = gaps
     count = a.count + b.count
-    share = b.count.astype(jnp.float32) / jnp.maximum(count, 1).astype(jnp.float32)
+    share = b.count / jnp.maximum(count, 1)
     both = (a.count > 0) & (b.count > 0)
 
     def beyond(name):
@@ -150,7 +135,7 @@ def _joined(a: LossSums, b: LossSums, gaps: tuple[jax.Array, jax.Array]) -> Loss
         count=count,
         mean=total,
         mean_rest=small - (total - mean["mean"]),
-        squares=a.squares + b.squares + difference**2 * share * a.count.astype(jnp.float32),
+        squares=a.squares + b.squares + difference**2 * share * a.count,
         **taken("highest", rise > 0),
         **taken("lowest", fall > 0),
         up=averaged("up", hotter * rise),

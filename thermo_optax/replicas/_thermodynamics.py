@@ -74,8 +74,9 @@ def ladder_thermodynamics(
 
     The losses are those that decide on swaps. On a ladder of temperatures with C = 1 the heat
     capacity is Var(L) / T^2, half the number of parameters in a harmonic well. On a ladder of
-    powers of a likelihood, with L = -ln likelihood, from 1 to the prior at 0, ``-log_partition[-1]``
-    is the log marginal likelihood. Losses of minibatches add the variance of their noise.
+    powers of a likelihood, with L = -ln likelihood, from 1 to the prior at 0,
+    ``-log_partition[-1]`` is the log marginal likelihood. Losses of minibatches add the variance of
+    their noise.
 
     Args:
         state: of `replica_exchange`, or of a chain with it, of one run or of several that were
@@ -134,7 +135,8 @@ def ladder_thermodynamics(
             "`state` must be concrete, but is traced: call `ladder_thermodynamics` on what the "
             "jitted run returns."
         )
-    beta, sums = np.asarray(record.beta, np.float64), jax.tree.map(np.asarray, record.blocks)
+    beta = np.asarray(record.beta, np.float64)
+    sums = LossSums(*np.moveaxis(np.asarray(record.blocks, np.float64), -2, 0))
     updates, size = np.asarray(record.updates)[..., None], np.asarray(record.block_size)[..., None]
     used = -(-updates // size)
     block = np.arange(sums.count.shape[-2])
@@ -143,8 +145,8 @@ def ladder_thermodynamics(
     if not np.all(whole["count"]):
         raise ValueError(
             f"`state` has {whole['count'].tolist()} finite losses by rung, and needs one at least: "
-            "run more updates with `value`, or leave out less by `burn_in`. `state.energies.faults` "
-            "counts losses that were not finite."
+            "run more updates with `value`, or leave out less by `burn_in`. "
+            "`state.energies.faults` counts losses that were not finite."
         )
     errors = _jackknife(sums, beta, kept, loss_at_minimum)
     return LadderThermodynamics(beta=beta, **whole, standard_error=errors)
@@ -174,30 +176,19 @@ def _estimates(
     count = np.where(kept[..., None], sums.count, 0).astype(np.int64)
     total = count.sum(-2)
     share = count / np.maximum(total, 1)[..., None, :]
-    means = sums.mean.astype(np.float64) + sums.mean_rest
+    means = sums.mean + sums.mean_rest
     energy = np.sum(share * means, -2)
     within = np.where(count > 0, sums.squares / np.maximum(sums.count, 1), 0.0)
     variance = np.sum(share * (within + (means - energy[..., None, :]) ** 2), -2)
     gap = beta[..., :-1] - beta[..., 1:]
-    highest = sums.highest.astype(np.float64) + sums.highest_rest
-    lowest = sums.lowest.astype(np.float64) + sums.lowest_rest
+    highest = sums.highest + sums.highest_rest
+    lowest = sums.lowest + sums.lowest_rest
     cold, hot = np.s_[..., :-1], np.s_[..., 1:]
-
-    def log_mean(part, exponent, mean):
-        """ln of the mean exponential over all blocks, each above its own anchor."""
-        with np.errstate(divide="ignore"):
-            terms = np.log(share[part]) + exponent[part] + np.log(mean[part].astype(np.float64))
-        top = np.max(terms, -2, keepdims=True)
-        top = np.where(np.isfinite(top), top, 0)
-        with np.errstate(divide="ignore"):
-            return (top + np.log(np.sum(np.exp(terms - top), -2, keepdims=True)))[..., 0, :]
-
-    wide = np.concatenate([gap, gap[..., :1]], -1)[..., None, :]  # by the colder rung
-    wide_hot = np.concatenate([gap[..., :1], gap], -1)[..., None, :]  # by the hotter rung
-    upwards = log_mean(cold, wide * highest, sums.up)
-    downwards = -log_mean(hot, -wide_hot * lowest, sums.down)
-    bridge = log_mean(cold, wide * highest / 2, sums.half_up)
-    bridge = bridge - log_mean(hot, -wide_hot * lowest / 2, sums.half_down)
+    step = gap[..., None, :]
+    upwards = _log_mean(share[cold], step * highest[cold], sums.up[cold])
+    downwards = -_log_mean(share[hot], -step * lowest[hot], sums.down[hot])
+    bridge = _log_mean(share[cold], step * highest[cold] / 2, sums.half_up[cold])
+    bridge = bridge - _log_mean(share[hot], -step * lowest[hot] / 2, sums.half_down[hot])
     trapezoid = gap * (energy[cold] + energy[hot]) / 2
     integral = trapezoid + gap**2 * (variance[cold] - variance[hot]) / 12
 
@@ -220,3 +211,12 @@ def _estimates(
         "bridge": from_first(bridge),
         "integral": from_first(integral),
     }
+
+
+def _log_mean(share: np.ndarray, anchor: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Logarithm of a mean exponential over all blocks, each of which has its own anchor."""
+    there = share > 0
+    exponent = np.where(there, anchor + np.log(np.where(there, share * mean, 1)), -np.inf)
+    top = np.max(exponent, -2, keepdims=True)
+    total = np.sum(np.exp(exponent - np.where(np.isfinite(top), top, 0)), -2)
+    return np.log(np.where(total > 0, total, np.nan)) + top[..., 0, :]
