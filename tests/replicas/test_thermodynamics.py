@@ -159,10 +159,18 @@ def test_losses_that_are_not_finite_do_not_enter():
     assert np.all(np.isfinite(found.log_partition))
 
 
+def test_a_rung_without_finite_losses():
+    losses = np.ones((40, 4), np.float32)
+    losses[:, 2] = np.nan
+    found = to.ladder_thermodynamics(recorded(losses, [1.0, 2.0, 3.0, 4.0]))
+    np.testing.assert_allclose(found.energy, [1, 1, np.nan, 1], rtol=1e-6)
+    np.testing.assert_allclose(found.log_partition, [0, 0.5, np.nan, np.nan], rtol=1e-6)
+
+
 def test_no_losses():
     tx = exchange()
     state = tx.init(jnp.zeros((SIZE, 2)))
-    with pytest.raises(ValueError, match="finite losses by rung"):
+    with pytest.raises(ValueError, match="no finite losses"):
         to.ladder_thermodynamics(state)
     with pytest.raises(TypeError, match="concrete"):
         jax.jit(lambda state: to.ladder_thermodynamics(state).energy)(state)
@@ -223,3 +231,50 @@ def test_energies_are_of_the_rung_that_drew_the_parameters():
     np.testing.assert_allclose(
         to.ladder_thermodynamics(state, burn_in=0.0).energy, expected, rtol=1e-6
     )
+
+
+def untempered(precision, temperature):
+    """Multiplies the law at every temperature by exp(-precision |x|^2 / 2)."""
+    return optax.stateless(
+        lambda updates, params: jax.tree.map(
+            lambda g, x: g + precision * temperature * x, updates, params
+        )
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("standard_promotion")  # `optax.inject_hyperparams` needs it
+def test_singular_loss_with_an_untempered_prior():
+    """exp(-(w1 w2)^2 / T - |w|^2 / 2) over four decades of T, exact by quadrature."""
+    ladder = to.geometric_ladder(1e-3, 10.0, 10)
+
+    def one(keys):
+        def inner(temperature, step_size):
+            sampler = to.langevin(step_size, temperature, friction=0.3, key=keys[0])
+            return optax.chain(untempered(1.0, temperature), sampler)
+
+        tx = to.replica_exchange(
+            optax.inject_hyperparams(inner)(temperature=1.0, step_size=0.1),
+            {"temperature": ladder, "step_size": to.geometric_ladder(0.08, 0.25, 10)[::-1]},
+            swap_period=5,
+            key=keys[1],
+        )
+        start = jax.random.normal(jax.random.fold_in(keys[0], 3), (10, 2))
+        return run(tx, lambda w: (w[0] * w[1]) ** 2, start, 60_000)[1]
+
+    state = jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(0), (8, 2)))
+    found = to.ladder_thermodynamics(state, loss_at_minimum=0.0)
+    w = np.linspace(-12, 12, 400_001)
+    temperatures = np.asarray(ladder, np.float64)
+    density = np.exp(-(w**2) / 2) / np.sqrt(1 + 2 * w**2 / temperatures[:, None])
+    exact = np.log(density.sum(1) / density[0].sum())
+    for name in ["log_partition", "bridge"]:
+        off = np.abs(getattr(found, name).mean(0) - exact)[1:]
+        error = np.sqrt(np.mean(found.standard_error[name] ** 2, axis=0) / 8)[1:]
+        assert np.all(off < Z * error) and np.all(off < 0.03), (name, off, error)
+    # E(L) / T of the same density, by quadrature: given w1, w2 is Gaussian.
+    share = w**2 / temperatures[:, None] / (1 + 2 * w**2 / temperatures[:, None])
+    coefficient = (density * share).sum(1) / density.sum(1)
+    off = np.abs(found.learning_coefficient.mean(0) - coefficient)
+    error = np.std(found.learning_coefficient, axis=0, ddof=1) / np.sqrt(8)
+    assert np.all(off < 5 * error), (off, error)

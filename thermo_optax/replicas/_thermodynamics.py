@@ -89,12 +89,12 @@ def ladder_thermodynamics(
             the distance near its minimum, or where both rungs are cold enough for that.
 
     Returns:
-        The :class:`LadderThermodynamics`, with standard errors by the jackknife over blocks. They
+        The :class:`LadderThermodynamics`, NaN at rungs without finite losses, with standard errors by the jackknife over blocks. They
         hold if a block is longer than the memory of the chain.
 
     Raises:
         ValueError: if there is no `replica_exchange` in the state, for a `burn_in` outside [0, 1),
-            or if a rung has no finite losses.
+            or if no rung has finite losses.
         TypeError: for a traced state.
 
     Examples:
@@ -142,10 +142,9 @@ def ladder_thermodynamics(
     block = np.arange(sums.count.shape[-2])
     kept = (block < used) & (block >= np.ceil(burn_in * used).astype(int).clip(0, used - 1))
     whole = _estimates(sums, beta, kept, loss_at_minimum)
-    if not np.all(whole["count"]):
+    if not np.any(whole["count"]):
         raise ValueError(
-            f"`state` has {whole['count'].tolist()} finite losses by rung, and needs one at least: "
-            "run more updates with `value`, or leave out less by `burn_in`. "
+            "`state` has no finite losses at any rung yet: run more updates with `value`. "
             "`state.energies.faults` counts losses that were not finite."
         )
     errors = _jackknife(sums, beta, kept, loss_at_minimum)
@@ -177,7 +176,7 @@ def _estimates(
     total = count.sum(-2)
     share = count / np.maximum(total, 1)[..., None, :]
     means = sums.mean + sums.mean_rest
-    energy = np.sum(share * means, -2)
+    energy = np.where(total > 0, np.sum(share * means, -2), np.nan)
     within = np.where(count > 0, sums.squares / np.maximum(sums.count, 1), 0.0)
     variance = np.sum(share * (within + (means - energy[..., None, :]) ** 2), -2)
     gap = beta[..., :-1] - beta[..., 1:]
