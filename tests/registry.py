@@ -319,7 +319,7 @@ METHODS: dict[str, Method] = {
     ),
     "replicate": Method(replicated, _INERTIA, _SLOW_INERTIA, replicas=2, needs_loss=True),
     "replica_exchange": Method(
-        exchanged, _INERTIA, _SLOW_INERTIA, replicas=2, extra=80, needs_loss=True
+        exchanged, _INERTIA, _SLOW_INERTIA, replicas=2, extra=860, needs_loss=True
     ),
     "ctld": Method(
         _with_loss(to.ctld),

@@ -89,8 +89,9 @@ def ladder_thermodynamics(
             the distance near its minimum, or where both rungs are cold enough for that.
 
     Returns:
-        The :class:`LadderThermodynamics`, NaN at rungs without finite losses, with standard errors by the jackknife over blocks. They
-        hold if a block is longer than the memory of the chain.
+        The :class:`LadderThermodynamics`, NaN at rungs without finite losses, with standard
+        errors by the jackknife over blocks. They hold if a block is longer than the memory of the
+        chain.
 
     Raises:
         ValueError: if there is no `replica_exchange` in the state, for a `burn_in` outside [0, 1),
@@ -191,10 +192,10 @@ def _estimates(
     trapezoid = gap * (energy[cold] + energy[hot]) / 2
     integral = trapezoid + gap**2 * (variance[cold] - variance[hot]) / 12
 
-    if minimum is None:
-        # A line in T = 1 / beta through the two coldest rungs, read at 0.
-        rise = (energy[..., 1] - energy[..., 0]) / np.where(gap[..., 0] == 0, np.nan, gap[..., 0])
-        minimum = (energy[..., 0] - beta[..., 1] * rise)[..., None]
+    # A line in T = 1 / beta through the two coldest rungs, read at 0.
+    rise = (energy[..., 1] - energy[..., 0]) / np.where(gap[..., 0] == 0, np.nan, gap[..., 0])
+    at_zero = (energy[..., 0] - beta[..., 1] * rise)[..., None]
+    lowest_energy = at_zero if minimum is None else minimum
 
     def from_first(ratios):
         return np.concatenate([np.zeros_like(ratios[..., :1]), np.cumsum(ratios, -1)], -1)
@@ -203,7 +204,7 @@ def _estimates(
         "count": total,
         "energy": energy,
         "heat_capacity": beta**2 * variance,
-        "learning_coefficient": beta * (energy - minimum),
+        "learning_coefficient": beta * (energy - lowest_energy),
         "log_partition": from_first((upwards + downwards) / 2),
         "upwards": from_first(upwards),
         "downwards": from_first(downwards),
