@@ -14,6 +14,7 @@ from tests.mutants import (
     samples,
     santa,
     tempering,
+    thermodynamics,
     thermostats,
     validation,
 )
@@ -25,6 +26,7 @@ MUTANTS = [
     *layers.MUTANTS,
     *linear.MUTANTS,
     *masses.MUTANTS,
+    *thermodynamics.MUTANTS,
     *thermostats.MUTANTS,
     *randomness.MUTANTS,
     *readings.MUTANTS,

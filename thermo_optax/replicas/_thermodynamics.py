@@ -213,7 +213,7 @@ def _estimates(
     }
 
 
-def _log_mean(share: np.ndarray, anchor: np.ndarray, mean: np.ndarray) -> np.ndarray:
+def _log_mean(share: np.ndarray, anchor: np.ndarray, mean: Any) -> np.ndarray:
     """Logarithm of a mean exponential over all blocks, each of which has its own anchor."""
     there = share > 0
     exponent = np.where(there, anchor + np.log(np.where(there, share * mean, 1)), -np.inf)

@@ -163,9 +163,9 @@ def loss_covariances(
             return number, mean_losses, mean_observables, products
 
         start = (state.num_collected, state.mean_losses, state.mean_observables, state.products)
-        number, *sums = keep(due, new, store, start)
+        number, losses, seen, products = keep(due, new, store, start)
         count = next_count(state.count)
-        return moved, LossCovariancesState(count, number, *sums, inner_state)
+        return moved, LossCovariancesState(count, number, losses, seen, products, inner_state)
 
     return optax.GradientTransformationExtraArgs(init, update)
 
@@ -205,7 +205,7 @@ def bayesian_influence(state: Any, *, temperature: jax.typing.ArrayLike) -> Baye
         >>> for _ in range(3):  # x = 1, 2, 3
         ...     updates, state = tx.update(-jnp.ones([]), state, x)
         ...     x = optax.apply_updates(x, updates)
-        >>> print(to.bayesian_influence(state, temperature=1.0).covariance)
+        >>> print(to.bayesian_influence(state, temperature=1.0).covariance.round(3))
         [[ 1. -2.]
          [-2.  4.]]
 
