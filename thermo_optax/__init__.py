@@ -9,10 +9,13 @@ from . import units as units
 from ._base import heated as heated
 from ._noise import noise_generators as noise_generators
 from .geometry import ElasticState as ElasticState
+from .geometry import EntropyMCMCState as EntropyMCMCState
 from .geometry import LocalEntropyState as LocalEntropyState
 from .geometry import elastic_coupling as elastic_coupling
 from .geometry import entropy_adam as entropy_adam
+from .geometry import entropy_mcmc as entropy_mcmc
 from .geometry import entropy_sgd as entropy_sgd
+from .geometry import guiding_params as guiding_params
 from .geometry import local_entropy as local_entropy
 from .geometry import local_entropy_params as local_entropy_params
 from .geometry import parle as parle
