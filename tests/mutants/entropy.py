@@ -12,10 +12,10 @@ QUADRATURE = (f"{TESTS}::test_gradient_of_a_quadratic_in_a_hundred_dimensions",)
 
 MUTANTS = [
     Mutant(
-        "entropy: the guide flees from the weights",
+        "entropy: the guide feels no pull",
         "geometry/_entropy_mcmc.py",
         "jax.tree.map(jnp.negative, ties)",
-        "ties",
+        "jax.tree.map(jnp.zeros_like, ties)",
         ("geometry/test_entropy_mcmc.py",),
     ),
     Mutant(
