@@ -344,7 +344,7 @@ METHODS: dict[str, Method] = {
     # The samples they keep are the copies.
     "collect_samples": Method(_collecting, _DESCENT, _SLOW_DESCENT),
     "running_moments": Method(_averaging, _DESCENT, _SLOW_DESCENT, copies=3),
-    "loss_covariances": Method(_influenced, _DESCENT, _SLOW_DESCENT),
+    "loss_covariances": Method(_influenced, _DESCENT, _SLOW_DESCENT, copies=0),
     "float32_masters": Method(_with_masters, _DESCENT, _SLOW_DESCENT),
     # Masses, here and in the state of the sampler, momenta, two gradients and two sums.
     "warm_up": Method(_warming, {"first_step": 0.2}, {"slowly": True}, copies=7, single=1, given=1),

@@ -22,7 +22,6 @@ from thermo_optax._base import (
 )
 
 from ._local_entropy import wide_copy
-from ._loop import check_params
 
 
 class EntropyMCMCState(NamedTuple):
@@ -88,7 +87,11 @@ def entropy_mcmc(
         return EntropyMCMCState(jnp.zeros([], jnp.int32), guide, inner.init((params, guide)))
 
     def update(updates, state, params=None, **extra_args):
-        check_params(params)
+        if params is None:
+            raise ValueError(
+                "`params` is required: the guide pulls at the weights by their distance. Pass them "
+                "as in `tx.update(grads, state, params)`."
+            )
         check_leaves("updates", updates)
         check_structure(updates, state.guide, "the parameters given to `init`")
         gamma = at(scope, state.count)

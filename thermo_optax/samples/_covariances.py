@@ -18,7 +18,7 @@ from thermo_optax._base import (
 )
 
 from ._rule import collection_rule, inner_step, keep
-from ._rungs import replica_choice
+from ._rungs import as_array, replica_choice
 
 
 class LossCovariancesState(NamedTuple):
@@ -126,6 +126,8 @@ def loss_covariances(
     inner = heating(inner, needs_bath=False)
 
     def measured(params):
+        if not jax.tree.leaves(params):  # of a group without parameters
+            return jnp.zeros(0), jnp.zeros(0)
         losses = _wide(per_example_loss(params))
         if losses.ndim != 1:
             raise ValueError(
@@ -138,7 +140,8 @@ def loss_covariances(
 
     def init(params):
         inner_state = inner.init(params)
-        shapes = jax.eval_shape(lambda: measured(choose(params, inner_state)))
+        kept = choose(params, inner_state)
+        shapes = jax.eval_shape(lambda: measured(jax.tree.map(as_array, kept)))
         losses, seen = (jnp.zeros(each.shape, each.dtype) for each in shapes)
         products = jnp.zeros((len(losses), len(seen)), jnp.result_type(losses, seen))
         zero = jnp.zeros([], jnp.int32)
