@@ -137,6 +137,44 @@ def test_sums_are_those_of_all_losses(steps, offset):
     assert found.count.tolist() == [steps] * 4
 
 
+def test_powers_of_a_likelihood_down_to_the_prior():
+    """Of several names only those that decide count, each with its C."""
+    powers = np.array([1.0, 0.3, 0.0], np.float32)
+    losses = np.random.default_rng(1).normal(3.0, 1.0, (100, 3)).astype(np.float32)
+    tx = to.replica_exchange(
+        to.sgld(0.1, 0.5, key=0),
+        {"power": powers, "depth": [1.0, 5.0, 2.0]},
+        betas={"power": lambda power: power},
+        normalization={"power": 2.0},
+        model_hyperparams=("power", "depth"),
+        swap_period=None,
+        key=1,
+    )
+    x = jnp.zeros((3, 1))
+    step = quick_jit(lambda state, value: tx.update(x, state, x, value=value)[1])
+    state = tx.init(x)
+    for value in losses:
+        state = step(state, value)
+    found = to.ladder_thermodynamics(state, burn_in=0.0)
+    for name, expected in direct(losses, 2 * powers).items():
+        np.testing.assert_allclose(getattr(found, name), expected, rtol=1e-5, err_msg=name)
+    assert found.learning_coefficient[-1] == 0 and np.all(np.isfinite(found.integral))
+
+
+def test_float64_losses_keep_their_digits():
+    """Of a loss summed over many examples, what counts is behind the digits of float32."""
+    ladder = [1.0, 2.0]
+    losses = 1e9 + np.random.default_rng(1).normal(0, ladder, (50, 2))
+    with jax.enable_x64():
+        found = to.ladder_thermodynamics(recorded(losses, ladder), burn_in=0.0)
+    expected = direct(losses - 1e9, 1 / np.array(ladder))
+    np.testing.assert_allclose(found.energy - 1e9, expected["energy"], atol=1e-4)
+    np.testing.assert_allclose(found.heat_capacity, expected["heat_capacity"], rtol=1e-4)
+    np.testing.assert_allclose(
+        found.upwards - 5e8 * np.array([0, 1]), expected["upwards"], atol=1e-4
+    )
+
+
 def test_burn_in_leaves_out_whole_blocks():
     losses = jnp.repeat(jnp.arange(64.0)[:, None], 2, axis=1)
     state = recorded(losses, [1.0, 2.0])
