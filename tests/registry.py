@@ -147,6 +147,19 @@ def _averaging(learning_rate, temperature, *, key):
     return to.running_moments(to.sgld(learning_rate, temperature, key=key), rank=1)
 
 
+def _influenced(learning_rate, temperature, *, key):
+    def losses(params):
+        leaves = [jnp.asarray(x, jnp.float32) for x in jax.tree.leaves(params)]
+        total = sum([jnp.sum(jnp.square(x)) for x in leaves], jnp.float32(0))
+        return jnp.stack([total, 2 * total])
+
+    return to.loss_covariances(to.sgld(learning_rate, temperature, key=key), losses)
+
+
+def _guided(learning_rate, temperature, *, scope, key):
+    return to.entropy_mcmc(to.sgld(learning_rate, temperature, key=key), scope=scope)
+
+
 def _warming(first_step, temperature, *, slowly=False, key):
     """In the middle of its warm-up, whose masses and step change from step to step."""
     make = functools.partial(to.langevin, temperature=temperature, key=key)
@@ -317,9 +330,10 @@ METHODS: dict[str, Method] = {
         {"inner_learning_rate": 1e-3},
         copies=3,
     ),
+    "entropy_mcmc": Method(_guided, {"learning_rate": 0.1, "scope": 1.0}, {"learning_rate": 2e-3}),
     "replicate": Method(replicated, _INERTIA, _SLOW_INERTIA, replicas=2, needs_loss=True),
     "replica_exchange": Method(
-        exchanged, _INERTIA, _SLOW_INERTIA, replicas=2, extra=80, needs_loss=True
+        exchanged, _INERTIA, _SLOW_INERTIA, replicas=2, extra=860, needs_loss=True
     ),
     "ctld": Method(
         _with_loss(to.ctld),
@@ -330,6 +344,7 @@ METHODS: dict[str, Method] = {
     # The samples they keep are the copies.
     "collect_samples": Method(_collecting, _DESCENT, _SLOW_DESCENT),
     "running_moments": Method(_averaging, _DESCENT, _SLOW_DESCENT, copies=3),
+    "loss_covariances": Method(_influenced, _DESCENT, _SLOW_DESCENT, copies=0),
     "float32_masters": Method(_with_masters, _DESCENT, _SLOW_DESCENT),
     # Masses, here and in the state of the sampler, momenta, two gradients and two sums.
     "warm_up": Method(_warming, {"first_step": 0.2}, {"slowly": True}, copies=7, single=1, given=1),

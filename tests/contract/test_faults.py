@@ -145,8 +145,10 @@ def test_no_parameters(name, empty):
     """As in optax: a partition gives such a tree to a group that has nothing to move."""
     if empty is None and name.split("-")[0] in (
         "local_entropy",
+        "entropy_mcmc",
         "collect_samples",
         "running_moments",
+        "loss_covariances",
         "float32_masters",
     ):
         pytest.skip("None is a forgotten `params` there")

@@ -42,6 +42,8 @@ WRAPPERS = {
     "`float32_masters`": to.float32_masters,
     "`collect_samples`": lambda tx: to.collect_samples(tx, 2),
     "`running_moments`": to.running_moments,
+    "`loss_covariances`": lambda tx: to.loss_covariances(tx, jnp.square),
+    "`entropy_mcmc`": lambda tx: to.entropy_mcmc(tx, scope=1.0),
     "`explore_then_refine`": lambda tx: to.explore_then_refine(tx, 100),
     "`continuous_tempering`": lambda tx: to.continuous_tempering(tx, 1.0, mode="exact", key=1),
     "`local_entropy` (to `inner`)": lambda tx: to.local_entropy(

@@ -16,6 +16,7 @@ from tests.mutants import (
     samples,
     santa,
     tempering,
+    thermodynamics,
     thermostats,
     validation,
 )
@@ -28,6 +29,7 @@ MUTANTS = [
     *layers.MUTANTS,
     *linear.MUTANTS,
     *masses.MUTANTS,
+    *thermodynamics.MUTANTS,
     *thermostats.MUTANTS,
     *randomness.MUTANTS,
     *prediction.MUTANTS,

@@ -12,6 +12,27 @@ QUADRATURE = (f"{TESTS}::test_gradient_of_a_quadratic_in_a_hundred_dimensions",)
 
 MUTANTS = [
     Mutant(
+        "entropy: the guide feels no pull",
+        "geometry/_entropy_mcmc.py",
+        "jax.tree.map(jnp.negative, ties)",
+        "jax.tree.map(jnp.zeros_like, ties)",
+        ("geometry/test_entropy_mcmc.py",),
+    ),
+    Mutant(
+        "entropy: weights that are not finite reach the guide",
+        "geometry/_entropy_mcmc.py",
+        "finite_or_zero(param.astype(guide.dtype) - guide)",
+        "param.astype(guide.dtype) - guide",
+        ("geometry/test_entropy_mcmc.py",),
+    ),
+    Mutant(
+        "entropy: half the pull at the guide",
+        "geometry/_entropy_mcmc.py",
+        "return like(gamma, guide.dtype) * tie",
+        "return like(gamma, guide.dtype) * tie / 2",
+        ("geometry/test_entropy_mcmc.py::test_harmonic_well",),
+    ),
+    Mutant(
         "entropy: the tie pushes away from the outer point",
         LOOP,
         "return gradient + tie.astype(gradient.dtype)",

@@ -18,6 +18,7 @@ from thermo_optax._base import (
 )
 from thermo_optax._noise import KeyLike, check_key, stream_key
 
+from ._energies_by_rung import no_energies_by_rung, with_losses
 from ._hyperparams import with_hyperparams
 from ._momenta import rescaled, to_be_rescaled
 from ._records import (
@@ -134,7 +135,8 @@ def replica_exchange(
     Returns:
         A transformation over parameters with a leading axis of replicas, with state
         :class:`ReplicaExchangeState`. It remembers attempts, acceptances, round trips and paths;
-        see `best_replica`, `by_rung`, `swap_acceptance`. With swaps off it is `replicate`. A loss
+        see `best_replica`, `by_rung`, `swap_acceptance`; and means of the losses at each
+        rung, for `ladder_thermodynamics`. With swaps off it is `replicate`. A loss
         that is not finite is not swapped, and ``state.energies.faults`` counts it by replica. In a
         run that goes on with another `ladder` or `reference_temperature` these settings win over
         the state: momenta are rescaled, and rungs that adaptation had moved begin anew.
@@ -220,6 +222,7 @@ def replica_exchange(
             reference_temperature=reference,
             swaps=no_swaps(size, path_length),
             energies=no_energies(size),
+            energies_by_rung=no_energies_by_rung(ladders.beta(values, 1.0)),
             inner_state=rescaled(placed, factors),
         )
 
@@ -255,6 +258,7 @@ def replica_exchange(
             return rung, values, swaps, energies, ladders.placed(injected, values, rung)
 
         energies = state.energies
+        order, beta = replica_at(state.rung), ladders.beta(values, temperature_scale)
         if value is not None and energy == "value":
             energies = with_energies(energies, value, state.count, noise_decay if noisy else None)
         # Without the path: all that goes through `cond` is copied in every step.
@@ -267,6 +271,9 @@ def replica_exchange(
             parts = jax.lax.cond(due, swap, lambda *same: same, *parts)
             path = with_path(path, parts[0], state.swaps.rounds, due)
         rung, values, swaps, energies, injected = parts
+        seen = due if energy == "value_fn" else value is not None
+        latest, rest = energies.latest[order], energies.latest_rest[order]
+        record = with_losses(state.energies_by_rung, latest, rest, beta, seen)
         placed = with_hyperparams(state.inner_state, injected)
         old = ladders.heat(state.ladder, state.rung, state.reference_temperature)
         new = ladders.heat(values, rung, reference)
@@ -289,6 +296,7 @@ def replica_exchange(
             reference_temperature=reference,
             swaps=swaps._replace(path=path),
             energies=energies,
+            energies_by_rung=record,
             inner_state=inner_state,
         )
 

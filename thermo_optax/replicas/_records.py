@@ -9,6 +9,8 @@ import optax
 
 from thermo_optax._base import check_fraction, check_nonnegative, check_share, check_weight, known
 
+from ._energies_by_rung import EnergiesByRung
+
 _MOST = float(np.finfo(np.float32).max)
 COLD, HOT = 1, 2  # has visited the first rung last, or since then the last one; 0: neither yet
 
@@ -29,6 +31,7 @@ class EnergyRecord(NamedTuple):
     """The losses that the exchange has seen."""
 
     latest: jax.Array  # float32[num_replicas]; inf before the first
+    latest_rest: jax.Array  # float32[num_replicas], what float32 cuts off `latest`; 0 if nothing
     excess: jax.Array  # float32[num_replicas], above the lowest of `latest`: what decides on swaps
     lowest: jax.Array  # float32[num_replicas], of each replica so far; inf before the first
     lowest_rest: jax.Array  # float32[num_replicas], what float32 cuts off `lowest`; 0 if nothing
@@ -51,6 +54,7 @@ class ReplicaExchangeState(NamedTuple):
     reference_temperature: jax.Array  # float32[], that of `inner`; 1 where rungs do not scale it
     swaps: SwapRecord
     energies: EnergyRecord
+    energies_by_rung: EnergiesByRung
     inner_state: optax.OptState  # of `replicate`: a leading axis of replicas everywhere
 
 
@@ -83,6 +87,7 @@ def no_energies(num_replicas: int) -> EnergyRecord:
     """The record before the first loss."""
     return EnergyRecord(
         latest=jnp.full(num_replicas, jnp.inf, jnp.float32),
+        latest_rest=jnp.zeros(num_replicas, jnp.float32),
         excess=jnp.full(num_replicas, jnp.inf, jnp.float32),
         lowest=jnp.full(num_replicas, jnp.inf, jnp.float32),
         lowest_rest=jnp.zeros(num_replicas, jnp.float32),
@@ -116,6 +121,7 @@ def with_energies(
     better = finite & lower
     return record._replace(
         latest=latest,
+        latest_rest=rest,
         excess=excess,
         lowest=jnp.where(better, latest, record.lowest),
         lowest_rest=jnp.where(better, rest, record.lowest_rest),

@@ -5,6 +5,10 @@ from ._batches import BatchOrder as BatchOrder
 from ._batches import batch_order as batch_order
 from ._collect import CollectedSamplesState as CollectedSamplesState
 from ._collect import collect_samples as collect_samples
+from ._covariances import BayesianInfluence as BayesianInfluence
+from ._covariances import LossCovariancesState as LossCovariancesState
+from ._covariances import bayesian_influence as bayesian_influence
+from ._covariances import loss_covariances as loss_covariances
 from ._ensemble import EnsemblePrediction as EnsemblePrediction
 from ._ensemble import ensemble_predict as ensemble_predict
 from ._moments import RunningMomentsState as RunningMomentsState

@@ -26,12 +26,12 @@ def replica_choice(rung: Any) -> Choice:
             raise ValueError(f"`rung` must be below {size}, the number of rungs, got {rung}.")
         order = jnp.argsort(rungs)  # the replica that stands on each rung
         place = order if rung == "all" else order[rung]
-        return jax.tree.map(lambda leaf: _array(leaf)[place], params)
+        return jax.tree.map(lambda leaf: as_array(leaf)[place], params)
 
     return choose
 
 
-def _array(leaf: Any) -> jax.Array:
+def as_array(leaf: Any) -> jax.Array:
     """`init` is given mere shapes, too."""
     return jnp.zeros_like(leaf) if isinstance(leaf, jax.ShapeDtypeStruct) else leaf
 
