@@ -10,6 +10,7 @@ from ._base import heated as heated
 from ._noise import noise_generators as noise_generators
 from .geometry import ElasticState as ElasticState
 from .geometry import LocalEntropyState as LocalEntropyState
+from .geometry import TetherState as TetherState
 from .geometry import elastic_coupling as elastic_coupling
 from .geometry import entropy_adam as entropy_adam
 from .geometry import entropy_sgd as entropy_sgd
@@ -17,6 +18,7 @@ from .geometry import local_entropy as local_entropy
 from .geometry import local_entropy_params as local_entropy_params
 from .geometry import parle as parle
 from .geometry import scoping as scoping
+from .geometry import tether as tether
 from .integrators import AdaptiveLangevinState as AdaptiveLangevinState
 from .integrators import CovarianceControlledState as CovarianceControlledState
 from .integrators import MastersState as MastersState

@@ -14,6 +14,7 @@ from tests.mutants import (
     samples,
     santa,
     tempering,
+    tethers,
     thermostats,
     validation,
 )
@@ -33,5 +34,6 @@ MUTANTS = [
     *samples.MUTANTS,
     *santa.MUTANTS,
     *tempering.MUTANTS,
+    *tethers.MUTANTS,
     *validation.MUTANTS,
 ]

@@ -9,3 +9,5 @@ from ._elastic import parle as parle
 from ._local_entropy import LocalEntropyState as LocalEntropyState
 from ._local_entropy import local_entropy as local_entropy
 from ._local_entropy import local_entropy_params as local_entropy_params
+from ._tether import TetherState as TetherState
+from ._tether import tether as tether
