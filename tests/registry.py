@@ -322,7 +322,7 @@ METHODS: dict[str, Method] = {
         {"inner_learning_rate": 1e-3},
         copies=3,
     ),
-    "tether": Method(_tethered, {**_DESCENT, "precision": 1.0}, _SLOW_DESCENT, single=1),
+    "tether": Method(_tethered, {**_DESCENT, "precision": 1.0}, _SLOW_DESCENT),
     "replicate": Method(replicated, _INERTIA, _SLOW_INERTIA, replicas=2, needs_loss=True),
     "replica_exchange": Method(
         exchanged, _INERTIA, _SLOW_INERTIA, replicas=2, extra=80, needs_loss=True

@@ -191,6 +191,6 @@ def test_bad_input():
     with pytest.raises(ValueError, match="`params` is required: a tether pulls"):
         tx.update(PARAMS, tx.init(PARAMS))
     with pytest.raises(ValueError, match="`updates` must have the tree structure of `params`"):
-        tx.update({"a": 1.0}, tx.init(PARAMS), PARAMS)
+        tx.update({"a": jnp.ones(2)}, tx.init(PARAMS), PARAMS)
     with pytest.raises(TypeError, match="heat moves only real floating-point"):
         tx.init({"a": jnp.ones(2, jnp.int32)})

@@ -122,7 +122,8 @@ def tether(
 
     def update(updates, state, params=None, *, temperature_scale=1.0, **extra_args):
         del extra_args
-        if params is None:
+        check_leaves("updates", updates)
+        if params is None and jax.tree.leaves(updates):
             raise ValueError(
                 "`params` is required: a tether pulls by how far they are from its centre. Pass "
                 "them as in `tx.update(grads, state, params)`."
@@ -188,7 +189,7 @@ class _Entries:
                 f"`{self._name}` must have a number or an array of shape {array.shape} for the "
                 f"parameter{_where(place)}, got {found}. {_REMEDY}"
             )
-        return at(entry, count) if callable(entry) else jnp.asarray(entry)
+        return at(entry, count)
 
 
 _REMEDY = "Pass one number for all parameters, or a tree that is like them or a prefix of them."
