@@ -29,7 +29,7 @@ FLOORS = [
     {"_base", "units"},
     {"integrators", "diagnostics"},
     {"partitions", "temperature", "geometry", "samples", "tuning"},
-    {"replicas", "validation", "plot"},
+    {"replicas", "validation", "plot", "thermodynamics"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 

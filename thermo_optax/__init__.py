@@ -94,6 +94,8 @@ from .temperature import temperature_scaling_slope as temperature_scaling_slope
 from .temperature import tempering_profile as tempering_profile
 from .temperature import tempering_state as tempering_state
 from .temperature import unbiasing_log_weights as unbiasing_log_weights
+from .thermodynamics import LearningCoefficient as LearningCoefficient
+from .thermodynamics import learning_coefficient as learning_coefficient
 from .tuning import WarmUpReport as WarmUpReport
 from .tuning import WarmUpState as WarmUpState
 from .tuning import warm_up as warm_up
