@@ -181,7 +181,7 @@ class _Entries:
 
     def _of_array(self, place: Path, array: Any, count: jax.typing.ArrayLike) -> jax.Array:
         entry = mass_at(self._entries, place)
-        shape = () if entry is None or callable(entry) else jnp.shape(entry)
+        shape = getattr(entry, "shape", ())
         fits = shape == () or (place in self._entries and _broadcasts(shape, array.shape))
         if entry is None or not fits:
             found = "none" if entry is None else f"an array of shape {shape}"

@@ -58,7 +58,7 @@ def learning_coefficient(
     Without `batches` the chains are `langevin` with little friction. With them they are
     `leimkuhler_matthews`, and the gradient is that of a batch at w, minus that of the same batch at
     w*, plus the full one at w*. Without this difference the noise of minibatches heats the chains.
-    The rise of the loss, too, is that between w and w* on the same batch.
+    The rise of the loss, too, is that between w and w* on the same batch, without its slope at w*.
 
     The step size follows from the largest curvature that the chains meet, because curvature grows
     away from w*. It is measured in every step of the burn-in, and in every eighth step after it.
@@ -98,7 +98,7 @@ def learning_coefficient(
     Examples:
         >>> import jax.numpy as jnp
         >>> import thermo_optax as to
-        >>> loss = lambda w: jnp.sum(w[:10] ** 2) / 2  # of 10 weights that matter, and 10 that do not
+        >>> loss = lambda w: jnp.sum(w[:10] ** 2) / 2  # of 20 weights, of which 10 matter
         >>> found = to.learning_coefficient(loss, jnp.zeros(20), num_examples=1_000, key=0)
         >>> print(round(found.value), found.warnings)
         5 ()
@@ -215,8 +215,13 @@ def _split(params: Any, free: Any) -> tuple[list[Any], list[Any], _Together]:
     leaves, structure = jax.tree.flatten(params)
     leaves = [jnp.asarray(leaf, compute_dtype(leaf.dtype)) for leaf in leaves]
     free = True if free is None else free
-    mask = jax.tree.map(lambda flag, part: jax.tree.map(lambda _: bool(flag), part), free, params)
-    flags = tuple(jax.tree.leaves(mask))
+    try:
+        flags = tuple(bool(flag) for flag in jax.tree.leaves(jax.tree.broadcast(free, params)))
+    except ValueError as error:
+        raise ValueError(
+            f"`free` must be a tree of bools like `params` or a prefix of it, got {free!r}: "
+            "write True for the arrays that may move."
+        ) from error
     if not any(flags):
         raise ValueError("`free` must leave some array of `params` free, got False for all.")
     pairs = list(zip(leaves, flags, strict=True))
