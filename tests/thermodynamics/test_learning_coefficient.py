@@ -36,7 +36,7 @@ def test_quadratic(precision):
     assert abs(found.value - value) < 4 * found.standard_error < 0.02 * value
     assert abs(found.from_variance - second) < 4 * found.from_variance_error < 0.1 * 4 * second
     assert abs(found.temperature - 1) < 0.03
-    assert found.warnings == ()
+    assert len(found.warnings) == (precision > 1)  # most of the force is the tether's there
 
 
 def test_the_error_covers_in_ninety_of_a_hundred_seeds():
@@ -157,7 +157,7 @@ def poisoned(chance, spoil):
 
 SPOILT = {
     "not finite": lambda bad, updates: [jnp.where(bad, jnp.nan, u) for u in updates],
-    "far": lambda bad, updates: [jnp.where(bad, u + 1, u) for u in updates],
+    "far": lambda bad, updates: [jnp.where(bad, u + 30, u) for u in updates],
 }
 
 

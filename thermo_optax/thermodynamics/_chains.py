@@ -132,7 +132,7 @@ def _chain(plan, center, frozen, temperature, precision, step_size, key):
         due = (count < plan.num_burn_in) | (count % LOOK == 0)
         gauge = jax.lax.cond(due & (step_size == 0), look, lambda gauge: gauge, gauge)
         # A chain that left must not slow the others.
-        sane = jnp.abs(rise) < FAR * degrees * temperature
+        sane = rise < FAR * degrees * temperature
         met = jax.lax.pmax(jnp.where(sane, gauge.largest, 0), AXIS)
         gauge = Gauge(gauge.vector, jnp.maximum(gauge.largest, met))
         chosen = TURN / jnp.sqrt(gauge.largest + precision * temperature)

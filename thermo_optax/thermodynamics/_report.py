@@ -54,7 +54,7 @@ def summary(
     high = FAR * settings["num_weights"] * temperature
     good = np.all(np.isfinite(rises), axis=1) & np.all(np.isfinite(heats), axis=1)
     means = np.mean(np.where(good[:, None], rises, 0), axis=1, dtype=np.float64)
-    good &= np.abs(means) < high
+    good &= means < high
     chains = np.where(good, means / temperature, np.nan)
     if not good.any():
         text = "all chains left the neighbourhood or are not finite: there is no value."
@@ -101,7 +101,8 @@ def _texts(found: LearningCoefficient, left_out: int) -> list[str]:
     elif not low <= ratio <= high and settings["paired_batches"] is False:
         texts.append(
             f"the variance of the loss gives {ratio:.2f} times the value, where 1 is right for a "
-            "regular model and nearly so for others: the chains may have left their distribution."
+            "regular model and nearly so for others: the chains may have left their distribution, or "
+            "the tether holds the weights as much as the loss does."
         )
     if found.temperature > high:
         texts.append(

@@ -6,6 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 
+WINDOW = 6  # correlation times over which correlations are summed
+
+
 class Mean(NamedTuple):
     """The mean of several chains of one quantity."""
 
@@ -19,7 +22,9 @@ def mean_of(series: np.ndarray) -> Mean:
     """From an array [chain, step].
 
     The variance contains that between chains, so that chains that disagree have a large error. The
-    sum of correlations ends where pairs of them are no longer positive, as Geyer proposes.
+    sum of correlations ends at six times the correlation time that it gives, as Sokal proposes. A
+    sum that ends where correlations vanish would not do, because those of a chain with inertia
+    swing.
     """
     series = np.asarray(series, np.float64)
     chains, steps = series.shape
@@ -31,9 +36,10 @@ def mean_of(series: np.ndarray) -> Mean:
     if not pooled > 0:
         return Mean(float(series.mean()), 0.0, float(series.size), 1.0)
     correlation = 1 - (within - covariance) / pooled
-    pairs = correlation[: steps // 2 * 2].reshape(-1, 2).sum(axis=1)
-    end = int(np.argmax(pairs <= 0)) if np.any(pairs <= 0) else len(pairs)
-    time = max(2 * float(np.minimum.accumulate(pairs[:end]).sum()) - 1, 1 / math.log10(series.size))
+    times = 2 * np.cumsum(correlation) - correlation[0]
+    enough = np.arange(steps) >= WINDOW * times
+    time = float(times[int(np.argmax(enough)) if np.any(enough) else -1])
+    time = max(time, 1 / math.log10(series.size))
     size = series.size / time
     return Mean(float(series.mean()), math.sqrt(pooled / size), size, _rhat(series))
 
