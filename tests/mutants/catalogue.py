@@ -15,6 +15,7 @@ from tests.mutants import (
     santa,
     tempering,
     tethers,
+    thermodynamics,
     thermostats,
     validation,
 )
@@ -26,6 +27,7 @@ MUTANTS = [
     *layers.MUTANTS,
     *linear.MUTANTS,
     *masses.MUTANTS,
+    *thermodynamics.MUTANTS,
     *thermostats.MUTANTS,
     *randomness.MUTANTS,
     *readings.MUTANTS,

@@ -41,9 +41,7 @@ def test_quadratic(precision):
 
 def test_the_error_covers_in_ninety_of_a_hundred_seeds():
     size = 50
-    found = measure(
-        *(quadratic, jnp.zeros(size)), temperature=HEAT, num_chains=400, num_steps=2_000
-    )
+    found = measure(*(quadratic, jnp.zeros(size)), temperature=HEAT, num_chains=400)
     traces = found.losses.reshape(100, 4, -1)
     one = [summary(trace, np.ones_like(trace), HEAT, found.settings) for trace in traces]
     off = [abs(one.value - exact(size)) / one.standard_error for one in one]

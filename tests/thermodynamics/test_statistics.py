@@ -22,8 +22,8 @@ def test_error_of_correlated_chains():
         series = walks(decay)
         found = mean_of(series + 3)
         size = series.size * (1 - decay) / (1 + decay)
-        assert abs(found.effective_sample_size / size - 1) < 0.25
-        assert abs(found.standard_error * np.sqrt(size) - 1) < 0.15
+        assert abs(found.effective_sample_size / size - 1) < 0.35
+        assert abs(found.standard_error * np.sqrt(size) - 1) < 0.2
         assert abs(found.value - 3) < 4 * found.standard_error
         assert found.rhat < 1.05
 

@@ -101,7 +101,7 @@ def _texts(found: LearningCoefficient, left_out: int) -> list[str]:
     elif not low <= ratio <= high and settings["paired_batches"] is False:
         texts.append(
             f"the variance of the loss gives {ratio:.2f} times the value, where 1 is right for a "
-            "regular model and nearly so for others: the chains may have left their distribution, or "
+            "regular model and nearly so for others: the chains may have left their law, or "
             "the tether holds the weights as much as the loss does."
         )
     if found.temperature > high:

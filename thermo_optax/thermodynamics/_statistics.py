@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-
-WINDOW = 6  # correlation times over which correlations are summed
+WINDOW, SHORTEST = 6, 10  # correlation times, and steps, over which correlations are summed
+BATCHES = 20
 
 
 class Mean(NamedTuple):
@@ -24,7 +24,8 @@ def mean_of(series: np.ndarray) -> Mean:
     The variance contains that between chains, so that chains that disagree have a large error. The
     sum of correlations ends at six times the correlation time that it gives, as Sokal proposes. A
     sum that ends where correlations vanish would not do, because those of a chain with inertia
-    swing.
+    swing. The spread of the means of twenty batches of each chain sees what is slower than the
+    window; the larger error counts.
     """
     series = np.asarray(series, np.float64)
     chains, steps = series.shape
@@ -37,10 +38,12 @@ def mean_of(series: np.ndarray) -> Mean:
         return Mean(float(series.mean()), 0.0, float(series.size), 1.0)
     correlation = 1 - (within - covariance) / pooled
     times = 2 * np.cumsum(correlation) - correlation[0]
-    enough = np.arange(steps) >= WINDOW * times
+    enough = np.arange(steps) >= np.maximum(WINDOW * times, SHORTEST)
     time = float(times[int(np.argmax(enough)) if np.any(enough) else -1])
     time = max(time, 1 / math.log10(series.size))
     size = series.size / time
+    batches = series[:, : steps // BATCHES * BATCHES].reshape(chains * BATCHES, -1).mean(axis=1)
+    size = min(size, pooled / float(np.var(batches, ddof=1)) * len(batches))
     return Mean(float(series.mean()), math.sqrt(pooled / size), size, _rhat(series))
 
 
