@@ -27,9 +27,8 @@ def limit(widths, rank):
 
 def weights(widths, rank):
     """A network that is the identity on `rank` coordinates, and 0 elsewhere."""
-    return [
-        jnp.eye(m, n) * (jnp.arange(n) < rank) for n, m in zip(widths, widths[1:], strict=False)
-    ]
+    sizes = zip(widths[1:], widths, strict=False)
+    return [jnp.zeros(size).at[:rank, :rank].set(jnp.eye(rank)) for size in sizes]
 
 
 def product(layers):
@@ -57,7 +56,7 @@ def gibbs(layers, temperature, precision, sweeps, seed=0):
     now, target, seen = list(center), product(center), []
     for _ in range(sweeps):
         for place, middle in enumerate(center):
-            before = product([np.eye(middle.shape[1]), *now[:place]])
+            before = product([np.eye(center[0].shape[1]), *now[:place]])
             after = product([np.eye(middle.shape[0]), *now[place + 1 :]])
             left, u = np.linalg.eigh(after.T @ after)
             right, v = np.linalg.eigh(before @ before.T)
