@@ -135,6 +135,11 @@ def _entropic(inner_learning_rate, temperature, *, scope, key):
     return to.local_entropy(inner, optax.sgd(1.0), num_inner_steps=20, scope=scope)
 
 
+def _tethered(learning_rate, temperature, *, precision, key):
+    sampler = to.sgld(learning_rate, temperature, key=key)
+    return optax.chain(to.tether(precision, temperature), sampler)
+
+
 def _collecting(learning_rate, temperature, *, key):
     return to.collect_samples(to.sgld(learning_rate, temperature, key=key), num_samples=1)
 
@@ -331,6 +336,7 @@ METHODS: dict[str, Method] = {
         copies=3,
     ),
     "entropy_mcmc": Method(_guided, {"learning_rate": 0.1, "scope": 1.0}, {"learning_rate": 2e-3}),
+    "tether": Method(_tethered, {**_DESCENT, "precision": 1.0}, _SLOW_DESCENT),
     "replicate": Method(replicated, _INERTIA, _SLOW_INERTIA, replicas=2, needs_loss=True),
     "replica_exchange": Method(
         exchanged, _INERTIA, _SLOW_INERTIA, replicas=2, extra=860, needs_loss=True

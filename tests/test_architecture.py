@@ -30,7 +30,7 @@ FLOORS = [
     {"integrators"},
     {"diagnostics"},
     {"partitions", "temperature", "geometry", "samples", "tuning"},
-    {"replicas", "validation", "plot"},
+    {"replicas", "validation", "plot", "thermodynamics"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -11,6 +11,7 @@ from ._noise import noise_generators as noise_generators
 from .geometry import ElasticState as ElasticState
 from .geometry import EntropyMCMCState as EntropyMCMCState
 from .geometry import LocalEntropyState as LocalEntropyState
+from .geometry import TetherState as TetherState
 from .geometry import elastic_coupling as elastic_coupling
 from .geometry import entropy_adam as entropy_adam
 from .geometry import entropy_mcmc as entropy_mcmc
@@ -20,6 +21,7 @@ from .geometry import local_entropy as local_entropy
 from .geometry import local_entropy_params as local_entropy_params
 from .geometry import parle as parle
 from .geometry import scoping as scoping
+from .geometry import tether as tether
 from .integrators import AdaptiveLangevinState as AdaptiveLangevinState
 from .integrators import CovarianceControlledState as CovarianceControlledState
 from .integrators import MastersState as MastersState
@@ -105,6 +107,8 @@ from .temperature import temperature_scaling_slope as temperature_scaling_slope
 from .temperature import tempering_profile as tempering_profile
 from .temperature import tempering_state as tempering_state
 from .temperature import unbiasing_log_weights as unbiasing_log_weights
+from .thermodynamics import LearningCoefficient as LearningCoefficient
+from .thermodynamics import learning_coefficient as learning_coefficient
 from .tuning import WarmUpReport as WarmUpReport
 from .tuning import WarmUpState as WarmUpState
 from .tuning import warm_up as warm_up

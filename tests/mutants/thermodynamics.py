@@ -1,126 +1,72 @@
-"""Defects of energies by rung, of what is read off them, and of covariances of losses."""
+"""Defects of learning coefficients."""
 
 from tests.mutants.mutant import Mutant
 
-RECORD = "replicas/_energies_by_rung.py"
-READER = "replicas/_thermodynamics.py"
-COVARIANCES = "samples/_covariances.py"
+CHAINS = "thermodynamics/_chains.py"
+CURVATURE = "thermodynamics/_curvature.py"
+STATISTICS = "thermodynamics/_statistics.py"
+REPORT = "thermodynamics/_report.py"
 
-LADDER = "replicas/test_thermodynamics.py"
-SUMS = f"{LADDER}::test_sums_are_those_of_all_losses"
-EXAMPLES = "samples/test_covariances.py"
+TESTS = "thermodynamics/test_learning_coefficient.py"
+QUADRATIC = (f"{TESTS}::test_quadratic",)
+MINIBATCHES = (f"{TESTS}::test_minibatches",)
+BAD_CHAIN = (f"{TESTS}::test_one_bad_chain_does_not_poison_the_others",)
 
 MUTANTS = [
     Mutant(
-        "energies by rung: those of the rung after the swap",
-        "replicas/_exchange.py",
-        "latest, rest = energies.latest[order], energies.latest_rest[order]",
-        "latest, rest = (x[replica_at(rung)] for x in (energies.latest, energies.latest_rest))",
-        (f"{LADDER}::test_energies_are_of_the_rung_that_drew_the_parameters",),
+        "coefficient: no tether",
+        CHAINS,
+        "tied = tether(precision, temperature, center=center.params)",
+        "tied = tether(0.0, temperature, center=center.params)",
+        QUADRATIC,
     ),
     Mutant(
-        "energies by rung: losses of a value_fn enter in every update",
-        "replicas/_exchange.py",
-        'seen = due if energy == "value_fn" else value is not None',
-        "seen = True",
-        (f"{LADDER}::test_losses_of_value_fn_are_those_of_rounds",),
+        "coefficient: the temperature without the pull of the tether",
+        CHAINS,
+        "like(precision * temperature, x.dtype) * x",
+        "like(0 * temperature, x.dtype) * x",
+        QUADRATIC,
     ),
     Mutant(
-        "energies by rung: another ladder goes on with the record",
-        RECORD,
-        "other = jnp.any(jnp.abs(beta - record.beta) > _SAME * jnp.abs(record.beta))",
-        "other = jnp.zeros([], bool)",
-        (f"{LADDER}::test_another_ladder_begins_a_new_record",),
+        "coefficient: the noise of minibatches stays in the gradient",
+        CHAINS,
+        "return value - base - slope, jax.tree.map(jnp.subtract, gradient, excess)",
+        "return value - base - slope, gradient",
+        MINIBATCHES,
     ),
     Mutant(
-        "energies by rung: a block begins with what another ladder left",
-        RECORD,
-        "before = LossSums(*jnp.where(begun, blocks[place], 0))",
-        "before = LossSums(*blocks[place])",
-        (f"{LADDER}::test_another_ladder_begins_a_new_record",),
+        "coefficient: the noise of the mean gradient is not shrunk",
+        CHAINS,
+        "share = jnp.where(own > SIGNIFICANT * noise, 1 - noise / own, 0)",
+        "share = jnp.ones_like(own)",
+        (f"{TESTS}::test_minibatches",),
     ),
     Mutant(
-        "energies by rung: losses that are not finite enter",
-        RECORD,
-        "sound = jnp.abs(loss) < _LARGEST",
-        "sound = jnp.ones_like(loss, bool)",
-        (f"{LADDER}::test_losses_that_are_not_finite_do_not_enter",),
+        "coefficient: a chain that left slows the others",
+        CHAINS,
+        "met = jax.lax.pmax(jnp.where(sane, gauge.largest, 0), AXIS)",
+        "met = jax.lax.pmax(gauge.largest * jnp.where(sane, 1, 1e9), AXIS)",
+        BAD_CHAIN,
     ),
     Mutant(
-        "energies by rung: joined blocks have the variance within only",
-        RECORD,
-        "+ difference**2 * share * a.count",
-        "+ 0 * difference",
-        (SUMS,),
+        "coefficient: chains that left count",
+        REPORT,
+        "good &= means < high",
+        "good &= means < np.inf",
+        BAD_CHAIN,
     ),
     Mutant(
-        "energies by rung: exponentials keep an anchor that moved",
-        RECORD,
-        "jnp.exp(jnp.minimum(-exponent, 0))",
-        "1.0",
-        (SUMS,),
+        "coefficient: the curvature at the centre only",
+        CURVATURE,
+        "return Gauge(vector, jnp.maximum(gauge.largest, jnp.where(good, size, 0)))",
+        "return Gauge(vector, gauge.largest)",
+        (f"{TESTS}::test_a_singularity_without_curvature",),
     ),
     Mutant(
-        "energies by rung: the hotter neighbour's step for the colder one's",
-        RECORD,
-        "jnp.concatenate([gap, none]), jnp.concatenate([none, gap])",
-        "jnp.concatenate([gap, none]), jnp.concatenate([gap, none])",
-        (SUMS,),
-    ),
-    Mutant(
-        "thermodynamics: the variance is that within blocks",
-        READER,
-        "share * (within + (means - energy[..., None, :]) ** 2)",
-        "share * within",
-        (SUMS,),
-    ),
-    Mutant(
-        "thermodynamics: only one way of the stepping stones",
-        READER,
-        '"log_partition": from_first((upwards + downwards) / 2)',
-        '"log_partition": from_first((upwards - downwards) / 2)',
-        (f"{LADDER}::test_harmonic_well",),
-    ),
-    Mutant(
-        "thermodynamics: integration corrects the wrong way",
-        READER,
-        "gap**2 * (variance[cold] - variance[hot]) / 12",
-        "gap**2 * (variance[hot] - variance[cold]) / 12",
-        (f"{LADDER}::test_harmonic_well",),
-    ),
-    Mutant(
-        "thermodynamics: errors as of independent halves",
-        READER,
-        "np.sqrt(squares * (number - 1) / number)",
-        "np.sqrt(squares / number)",
-        (f"{LADDER}::test_harmonic_well",),
-    ),
-    Mutant(
-        "thermodynamics: the burn-in is rounded to nothing",
-        READER,
-        "np.ceil(burn_in * used)",
-        "np.floor(burn_in * used)",
-        (f"{LADDER}::test_burn_in_leaves_out_whole_blocks",),
-    ),
-    Mutant(
-        "loss covariances: about the means after the draw on both sides",
-        COVARIANCES,
-        "products + (1 - share) * jnp.outer",
-        "products + (1 - share) ** 2 * jnp.outer",
-        (f"{EXAMPLES}::test_covariance_is_that_of_the_draws",),
-    ),
-    Mutant(
-        "loss covariances: losses that are not finite enter",
-        COVARIANCES,
-        "due &= jnp.all(jnp.isfinite(losses)) & jnp.all(jnp.isfinite(seen))",
-        "due &= True",
-        (f"{EXAMPLES}::test_what_is_not_finite_does_not_enter",),
-    ),
-    Mutant(
-        "loss covariances: influence without its temperature",
-        COVARIANCES,
-        "influence = -covariance / jnp.asarray(temperature, covariance.dtype)",
-        "influence = -covariance",
-        (f"{EXAMPLES}::test_linear_regression",),
+        "coefficient: errors as of independent draws",
+        STATISTICS,
+        "size = series.size / time",
+        "return Mean(float(series.mean()), math.sqrt(pooled / series.size), series.size, 1.0)",
+        (f"{TESTS}::test_the_error_covers_in_ninety_of_a_hundred_seeds",),
     ),
 ]

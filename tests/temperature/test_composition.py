@@ -16,6 +16,7 @@ from thermo_optax.temperature._coupling import to_be_rescaled
 WITHOUT_MOMENTA = (
     "sgld",
     "psgld",
+    "tether",
     "local_entropy",
     "collect_samples",
     "running_moments",

@@ -36,6 +36,7 @@ from ._momenta import is_sound as is_sound
 from ._momenta import map_samplers as map_samplers
 from ._momenta import momenta as momenta
 from ._momenta import samplers as samplers
+from ._momenta import wide_copy as wide_copy
 from ._momenta import wide_zeros as wide_zeros
 from ._scalars import ScalarOrSchedule as ScalarOrSchedule
 from ._scalars import at as at

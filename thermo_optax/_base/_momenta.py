@@ -44,6 +44,12 @@ def wide_zeros(param: Any) -> jax.Array:
     return jnp.zeros_like(param, compute_dtype(param.dtype))
 
 
+def wide_copy(param: Any) -> jax.Array:
+    """The array in memory of its own, in half precision as float32; zeros for a mere shape."""
+    rest = wide_zeros(param)
+    return rest if isinstance(param, jax.ShapeDtypeStruct) else rest + param.astype(rest.dtype)
+
+
 def initial_momenta(
     params: Any,
     key: jax.Array,

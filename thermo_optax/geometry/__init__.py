@@ -12,3 +12,5 @@ from ._entropy_mcmc import guiding_params as guiding_params
 from ._local_entropy import LocalEntropyState as LocalEntropyState
 from ._local_entropy import local_entropy as local_entropy
 from ._local_entropy import local_entropy_params as local_entropy_params
+from ._tether import TetherState as TetherState
+from ._tether import tether as tether

@@ -19,9 +19,8 @@ from thermo_optax._base import (
     merged,
     next_count,
     states_of,
+    wide_copy,
 )
-
-from ._local_entropy import wide_copy
 
 
 class EntropyMCMCState(NamedTuple):

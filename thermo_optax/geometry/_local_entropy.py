@@ -20,13 +20,13 @@ from thermo_optax._base import (
     check_nonnegative,
     check_structure,
     check_weight,
-    compute_dtype,
     finite_or_zero,
     heating,
     is_sound,
     like,
     merged,
     states_of,
+    wide_copy,
     with_extra_args,
 )
 from thermo_optax._noise import with_own_stream
@@ -212,12 +212,6 @@ def local_entropy(
         return inner_loop(step, num_inner_steps, updates, state, params, *fns, **extra_args)
 
     return optax.GradientTransformationExtraArgs(init, update)
-
-
-def wide_copy(param: Any) -> jax.Array:
-    """The array in memory of its own, in half precision as float32; zeros for a mere shape."""
-    rest = jnp.zeros_like(param, compute_dtype(param.dtype))
-    return rest if isinstance(param, jax.ShapeDtypeStruct) else rest + param.astype(rest.dtype)
 
 
 def _begun(mix, state, params):

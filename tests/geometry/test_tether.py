@@ -1,0 +1,196 @@
+"""A tether multiplies the density by exp(-rho |x - c|^2 / 2), whatever the temperature."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import thermo_optax as to
+from tests.statistics import assert_mean
+
+PRECISION, CHAINS, SIZE = 1.0, 64, 32
+TEMPERATURES = np.array([1.0, 2.0, 4.0], np.float32)
+LAW = TEMPERATURES / (1 + PRECISION * TEMPERATURES)  # of x^2, in the well x^2 / 2
+PARAMS = {"a": {"w": jnp.ones((2, 3)), "b": jnp.ones(3)}, "c": jnp.ones(2)}
+
+
+def force(tx, x, state=None, **extra_args):
+    """What is added to a gradient of zero."""
+    zeros = jax.tree.map(jnp.zeros_like, x)
+    return tx.update(zeros, tx.init(x) if state is None else state, x, **extra_args)[0]
+
+
+def test_the_force_by_hand():
+    x = jnp.array([1.0, -2.0])
+    tx = to.tether(3.0, 0.5, center=2.0)
+    np.testing.assert_allclose(force(tx, x), 0.5 * 3 * (x - 2), rtol=1e-6)
+    np.testing.assert_allclose(force(tx, x, temperature_scale=4.0), 6 * (x - 2), rtol=1e-6)
+    np.testing.assert_array_equal(force(to.tether(3.0, 0.0, center=2.0), x), 0)
+    np.testing.assert_array_equal(force(tx, x, temperature_scale=0.0), 0)
+    own = to.tether(3.0, 0.5)
+    np.testing.assert_array_equal(force(own, x), 0)
+    np.testing.assert_allclose(force(own, x + 1, own.init(x)), [1.5, 1.5], rtol=1e-6)
+    updates, _ = tx.update(jnp.ones(2), tx.init(x), x)
+    np.testing.assert_allclose(updates, 1 + 1.5 * (x - 2), rtol=1e-6)
+
+
+def test_schedules_and_the_step_in_which_the_temperature_changes():
+    x = jnp.ones(1)
+    tx = to.tether(
+        optax.linear_schedule(2.0, 3.0, 1), optax.linear_schedule(4.0, 16.0, 1), center=0.0
+    )
+    state, seen = tx.init(x), []
+    for _ in range(2):
+        updates, state = jax.jit(tx.update)(jnp.zeros(1), state, x)
+        seen.append(float(updates[0]))
+    np.testing.assert_allclose(seen, [2 * 4, 3 * 8], rtol=1e-6)  # 8: between 4 and 16
+    assert int(state.count) == 2
+
+
+def test_trees_of_precisions_and_centers():
+    tx = to.tether(
+        {"a": {"w": jnp.full((2, 3), 2.0), "b": 3.0}, "c": 0.0}, 1.0, center={"a": 0.0, "c": 5.0}
+    )
+    found = force(tx, PARAMS)
+    np.testing.assert_allclose(found["a"]["w"], 2.0)
+    np.testing.assert_allclose(found["a"]["b"], 3.0)
+    np.testing.assert_allclose(found["c"], 0.0)
+
+
+def test_the_center_is_wider_than_half_precision():
+    x = jnp.ones(3, jnp.bfloat16)
+    tx = to.tether(1.0, 1.0)
+    state = tx.init(x)
+    assert state.center.dtype == jnp.float32
+    assert to.tether(1.0, 1.0, center=0.0).init(x).center is None
+    updates, _ = tx.update(x, state, x)
+    assert updates.dtype == jnp.bfloat16
+
+
+def harmonic(make, temperatures, steps, observe):
+    """Chains in the well x^2 / 2, from exact draws of their own law with the tether."""
+
+    def chain(key):
+        tx = make(key)
+        law = jnp.asarray(temperatures / (1 + PRECISION * temperatures))[..., None]
+        start = jnp.zeros((*np.shape(temperatures), SIZE))
+        x = jnp.sqrt(law) * jax.random.normal(jax.random.fold_in(key, 2), start.shape)
+
+        def step(carry, _):
+            x, state = carry
+            updates, state = tx.update(x, state, x, value=jnp.sum(x**2, axis=-1) / 2)
+            x = optax.apply_updates(x, updates)
+            return (x, state), observe(state, x)
+
+        return jax.lax.scan(step, (x, tx.init(start)), length=steps)[1]
+
+    keys = jax.random.split(jax.random.key(0), CHAINS)
+    return jax.tree.map(np.asarray, jax.jit(jax.vmap(chain))(keys))
+
+
+def langevin(temperature, key, step_size=0.1):
+    return optax.chain(
+        to.tether(PRECISION, temperature),
+        to.langevin(step_size, temperature, friction=1.0, key=key),
+    )
+
+
+INSIDE = {
+    "heated": lambda key: langevin(1.0, key),
+    "injected": lambda key: optax.inject_hyperparams(
+        lambda temperature: langevin(temperature, key)
+    )(temperature=1.0),
+}
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_every_rung_keeps_its_law(name):
+    """With a swap in every second step."""
+
+    def make(key):
+        ladder = {"temperature": TEMPERATURES}
+        swaps = jax.random.fold_in(key, 1)
+        return to.replica_exchange(INSIDE[name](key), ladder, swap_period=2, key=swaps)
+
+    def squares(state, x):
+        return jnp.mean(to.by_rung(state, x) ** 2, axis=1)
+
+    seen = harmonic(make, TEMPERATURES, 3_000, squares).mean(axis=1)
+    for rung, law in enumerate(LAW):
+        assert_mean(seen[:, rung], law, z=3, name=f"<x^2> on rung {rung}")
+
+
+def test_tempering_keeps_the_law_at_every_temperature():
+    """The tempering variable sees the loss, and the tether the temperature of every step."""
+
+    def make(key):
+        sampler = langevin(1.0, key, step_size=0.2)
+        tempered = jax.random.fold_in(key, 1)
+        return to.continuous_tempering(sampler, 1.0, mode="exact", key=tempered)
+
+    def squares(state, x):
+        temperature = state.inner_state[1].bath_temperature
+        law = temperature / (1 + PRECISION * temperature)
+        return jnp.mean(x**2) / law
+
+    seen = harmonic(make, np.float32(1.0), 4_000, squares)
+    assert_mean(seen[:, 200:].mean(axis=1), 1.0, name="<x^2> / law")
+
+
+def test_layers_that_are_frozen_rest():
+    """A group has its own tether; the other one does not move, and is not tethered."""
+    labels = {"a": "free", "c": "frozen"}
+    tx = optax.partition(
+        {"free": langevin(0.5, 0, step_size=0.5), "frozen": optax.set_to_zero()}, labels
+    )
+    x = {"a": jnp.full(20_000, 3.0), "c": jnp.ones(2)}
+
+    def step(carry, _):
+        params, state = carry
+        grads = jax.tree.map(lambda p, start: p - start, params, x)
+        updates, state = tx.update(grads, state, params)
+        return (optax.apply_updates(params, updates), state), None
+
+    (params, _), _ = jax.jit(lambda: jax.lax.scan(step, (x, tx.init(x)), length=60))()
+    np.testing.assert_array_equal(params["c"], 1)
+    assert_mean((params["a"] - 3) ** 2, 0.5 / (1 + 0.5 * PRECISION), name="<(x - c)^2>")
+
+
+def test_a_tree_serves_the_groups_of_a_partition():
+    groups = {
+        name: to.tether({"a": 2.0, "c": 7.0}, 1.0, center={"a": 0.0, "c": 0.0})
+        for name in ("first", "last")
+    }
+    tx = optax.partition(groups, {"a": "first", "c": "last"})
+    found = force(tx, PARAMS)
+    np.testing.assert_allclose(found["a"]["b"], 2.0)
+    np.testing.assert_allclose(found["c"], 7.0)
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match="`precision` must be finite and not negative, got -1.0. "):
+        to.tether(-1.0, 1.0)
+    with pytest.raises(ValueError, match="`precision` at 'a' must be finite and not neg.*got nan"):
+        to.tether({"a": np.array([1.0, np.nan])}, 1.0)
+    with pytest.raises(TypeError, match="`precision` must be a real number or an array.*'1'"):
+        to.tether("1", 1.0)
+    with pytest.raises(ValueError, match="`temperature` must be finite and not negative, got -1"):
+        to.tether(1.0, -1.0)
+    with pytest.raises(ValueError, match="`center` must be finite, got inf"):
+        to.tether(1.0, 1.0, center=np.inf)
+    with pytest.raises(TypeError, match="`center` at 'a' must be a real number.*True"):
+        to.tether(1.0, 1.0, center={"a": True})
+    with pytest.raises(ValueError, match=r"`precision` must have a number or.*at 'c', got none"):
+        to.tether({"a": 1.0}, 1.0).init(PARAMS)
+    with pytest.raises(
+        ValueError, match=r"`center` must have .*shape \(3,\) .*'a/b', got .*\(2,\)"
+    ):
+        to.tether(1.0, 1.0, center={"a": {"w": 0.0, "b": jnp.zeros(2)}, "c": 0.0}).init(PARAMS)
+    tx = to.tether(1.0, 1.0)
+    with pytest.raises(ValueError, match="`params` is required: a tether pulls"):
+        tx.update(PARAMS, tx.init(PARAMS))
+    with pytest.raises(ValueError, match="`updates` must have the tree structure of `params`"):
+        tx.update({"a": jnp.ones(2)}, tx.init(PARAMS), PARAMS)
+    with pytest.raises(TypeError, match="heat moves only real floating-point"):
+        tx.init({"a": jnp.ones(2, jnp.int32)})

@@ -1,0 +1,76 @@
+"""The largest curvature that chains have met, from which the step size follows.
+
+The curvature at the centre would not do, because it grows away from the centre: in a deep linear
+network it is thirty times as large where the chain goes, and in a flat singularity it is 0 there.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from thermo_optax._base import like
+
+Loss = Callable[[Any], jax.Array]
+
+FIRST_PRODUCTS = 30  # of the power iteration at the centre
+
+
+class Gauge(NamedTuple):
+    """A power iteration that goes along with a chain."""
+
+    vector: Any  # tree like params, of norm 1: nearly the stiffest direction
+    largest: jax.Array  # float[], the largest curvature so far
+
+
+def first_gauge(loss: Loss, params: Any, temperature: jax.Array, key: jax.Array) -> Gauge:
+    """The gauge at the centre, where the curvature is at least that to the thermal distance."""
+    leaves, structure = jax.tree.flatten(params)
+    keys = jax.random.split(key, len(leaves))
+    normal = [jax.random.normal(k, x.shape, x.dtype) for k, x in zip(keys, leaves, strict=True)]
+    direction = _unit(structure.unflatten(normal), norm(normal))
+    secant = _thermal_curvature(loss, params, direction, temperature)
+    start = Gauge(direction, secant)
+    look = lambda gauge, _: (looked(jax.grad(loss), params, gauge), None)  # noqa: E731
+    return jax.lax.scan(look, start, length=FIRST_PRODUCTS)[0]
+
+
+def looked(gradient: Callable[[Any], Any], params: Any, gauge: Gauge) -> Gauge:
+    """One product with the Hessian at these parameters."""
+    image = jax.jvp(gradient, (params,), (gauge.vector,))[1]
+    size = norm(image)
+    good = jnp.isfinite(size) & (size > 0)
+    vector = jax.tree.map(
+        lambda new, old: jnp.where(good, new, old), _unit(image, size), gauge.vector
+    )
+    return Gauge(vector, jnp.maximum(gauge.largest, jnp.where(good, size, 0)))
+
+
+def norm(tree: Any) -> jax.Array:
+    """The Euclidean norm over all arrays."""
+    return jnp.sqrt(sum((jnp.sum(jnp.square(x)) for x in jax.tree.leaves(tree)), jnp.zeros([])))
+
+
+def _thermal_curvature(loss: Loss, params: Any, direction: Any, temperature: jax.Array):
+    """2 (L(w + r u) - L(w)) / r^2 at the distance r at which the loss has risen by its heat."""
+    degrees = sum(x.size for x in jax.tree.leaves(params))
+    base = loss(params)
+
+    def rise(distance):
+        there = jax.tree.map(lambda x, u: x + like(distance, x.dtype) * u, params, direction)
+        return loss(there) - base
+
+    def below(distance):
+        return (rise(distance) < degrees * temperature / 2) & (distance < _FARTHEST)
+
+    distance = jax.lax.while_loop(below, lambda r: 2 * r, jnp.asarray(_NEAREST, base.dtype))
+    return jnp.maximum(2 * rise(distance) / jnp.square(distance), jnp.finfo(base.dtype).tiny)
+
+
+_NEAREST, _FARTHEST = 1e-4, 1e4
+
+
+def _unit(tree: Any, size: jax.Array) -> Any:
+    size = jnp.maximum(size, jnp.finfo(size.dtype).tiny)
+    return jax.tree.map(lambda x: x / like(size, x.dtype), tree)
