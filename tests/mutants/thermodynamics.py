@@ -37,8 +37,8 @@ MUTANTS = [
     Mutant(
         "coefficient: the noise of the mean gradient is not shrunk",
         CHAINS,
-        "share = jnp.clip(1 - noise /",
-        "share = jnp.clip(1 - 0 * noise /",
+        "share = jnp.where(own > SIGNIFICANT * noise, 1 - noise / own, 0)",
+        "share = jnp.ones_like(own)",
         (f"{TESTS}::test_minibatches",),
     ),
     Mutant(
