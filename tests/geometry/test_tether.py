@@ -121,6 +121,24 @@ def test_every_rung_keeps_its_law(name):
         assert_mean(seen[:, rung], law, z=3, name=f"<x^2> on rung {rung}")
 
 
+def test_without_momenta_rungs_are_off_by_a_percent():
+    """The force of a step in which the temperature changes is made for samplers with momenta."""
+    rate = 0.01
+
+    def make(key):
+        sampler = optax.chain(to.tether(PRECISION, 1.0), to.sgld(rate, 1.0, key=key))
+        ladder = {"temperature": TEMPERATURES}
+        return to.replica_exchange(sampler, ladder, swap_period=2, key=jax.random.fold_in(key, 1))
+
+    def squares(state, x):
+        return jnp.mean(to.by_rung(state, x) ** 2, axis=1)
+
+    seen = harmonic(make, TEMPERATURES, 4_000, squares).mean(axis=1)
+    stiffness = 1 + PRECISION * TEMPERATURES
+    for rung, law in enumerate(LAW / (1 - rate * stiffness / 2)):
+        assert_mean(seen[:, rung] / law, 1.0, slack=0.01, name=f"<x^2> / law on rung {rung}")
+
+
 def test_tempering_keeps_the_law_at_every_temperature():
     """The tempering variable sees the loss, and the tether the temperature of every step."""
 

@@ -161,12 +161,12 @@ SPOILT = {
 
 @pytest.mark.parametrize("kind", SPOILT)
 def test_one_bad_chain_does_not_poison_the_others(kind):
-    sampler = poisoned(0.25, SPOILT[kind])
-    found = measure(quadratic, jnp.zeros(50), temperature=HEAT, sampler=sampler)
+    sampler = poisoned(0.6, SPOILT[kind])
+    found = measure(*(quadratic, jnp.zeros(50)), temperature=HEAT, sampler=sampler, num_chains=8)
     left = int(np.sum(np.isnan(found.chains)))
-    assert 1 <= left <= 2  # of four, by their keys
+    assert 1 <= left <= 7  # by their keys
     assert abs(found.value - exact(50)) < 4 * found.standard_error < 0.05 * exact(50)
-    assert f"{left} of 4 chains left the neighbourhood or are not finite" in found.warnings[0]
+    assert f"{left} of 8 chains left the neighbourhood or are not finite" in found.warnings[0]
     lost = measure(
         *(quadratic, jnp.zeros(50)), temperature=HEAT, sampler=poisoned(2.0, SPOILT[kind])
     )

@@ -16,6 +16,7 @@ from ._curvature import Gauge, first_gauge, looked, norm
 TURN = 0.8  # h sqrt(k) at the largest curvature; a sampler is stable below 2
 LOOK = 8  # steps from one look at the curvature to the next, after the burn-in
 FAR = 50.0  # times N T: a loss so high above the centre's is that of a chain that left
+SIGNIFICANT = 4.0  # square of a mean gradient over its variance, from which it is more than noise
 AXIS = "chains"
 
 
@@ -51,8 +52,9 @@ class Traces(NamedTuple):
 def center_of(plan: Plan, params: Any, frozen: Any) -> Center:
     """Loss and gradient at the centre, over all data.
 
-    The mean gradient of some batches is mostly noise where params are a minimum. It is shrunk by
-    the part of its square that the spread between batches explains, as James and Stein propose.
+    The mean gradient of some batches is mostly noise where params are a minimum, and would tilt the
+    density. It counts as 0 unless its square is several times what the spread between batches
+    explains, and is shrunk by this part, as James and Stein propose.
     """
 
     def on_batch(step):
@@ -72,7 +74,7 @@ def center_of(plan: Plan, params: Any, frozen: Any) -> Center:
     if number > 1:
         own = jnp.square(norm(gradient))
         noise = (square - own) / (number - 1)
-        share = jnp.clip(1 - noise / jnp.maximum(own, jnp.finfo(own.dtype).tiny), 0, 1)
+        share = jnp.where(own > SIGNIFICANT * noise, 1 - noise / own, 0)
         gradient = jax.tree.map(lambda g: like(share, g.dtype) * g, gradient)
     return Center(params, value, gradient, norm(gradient))
 

@@ -53,13 +53,19 @@ def norm(tree: Any) -> jax.Array:
 
 
 def _thermal_curvature(loss: Loss, params: Any, direction: Any, temperature: jax.Array):
-    """2 (L(w + r u) - L(w)) / r^2 at the distance r at which the loss has risen by its heat."""
+    """The second difference of the loss at the distance at which it has risen by its heat.
+
+    Both ways, because the slope of a batch would look like a curvature at a small distance.
+    """
     degrees = sum(x.size for x in jax.tree.leaves(params))
     base = loss(params)
 
     def rise(distance):
-        there = jax.tree.map(lambda x, u: x + like(distance, x.dtype) * u, params, direction)
-        return loss(there) - base
+        def there(sign):
+            moved = lambda x, u: x + sign * like(distance, x.dtype) * u  # noqa: E731
+            return loss(jax.tree.map(moved, params, direction))
+
+        return (there(1) + there(-1)) / 2 - base
 
     def below(distance):
         return (rise(distance) < degrees * temperature / 2) & (distance < _FARTHEST)

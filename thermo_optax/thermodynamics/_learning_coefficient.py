@@ -18,7 +18,7 @@ from thermo_optax._base import (
     compute_dtype,
     tree_size,
 )
-from thermo_optax._noise import KeyLike, single_key
+from thermo_optax._noise import KeyLike, stream_key
 from thermo_optax.integrators import langevin, leimkuhler_matthews
 
 from ._chains import Plan, center_of, run_chains
@@ -137,7 +137,8 @@ def learning_coefficient(
             f"`loss` must be finite at `params`, got {base}. Pass trained parameters, and check "
             "the loss there."
         )
-    keys = jax.random.split(single_key(key), num_chains)
+    words = stream_key(key, "learning_coefficient", ())
+    keys = jax.random.split(jax.random.wrap_key_data(words, impl="threefry2x32"), num_chains)
     numbers = [at(number, 0) for number in (heat, precision, step_size or 0.0)]
     traces = run_chains(plan, center, frozen, *numbers, keys)
     settings = {
