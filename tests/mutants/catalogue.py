@@ -20,6 +20,7 @@ from tests.mutants import (
     tethers,
     thermodynamics,
     thermostats,
+    tuning,
     validation,
 )
 
@@ -34,6 +35,7 @@ MUTANTS = [
     *masses.MUTANTS,
     *thermodynamics.MUTANTS,
     *thermostats.MUTANTS,
+    *tuning.MUTANTS,
     *randomness.MUTANTS,
     *prediction.MUTANTS,
     *readings.MUTANTS,

@@ -47,8 +47,8 @@ MUTANTS = [
     Mutant(
         "samples: asks the state before the step",
         RULE,
-        "return moved, inner_state, new, due(state.count, inner_state)",
-        "return moved, inner_state, new, due(state.count, state.inner_state)",
+        "wanted = due(state.count, inner_state)",
+        "wanted = due(state.count, state.inner_state)",
         ("samples/test_collect.py::test_only_on_the_cold_plateau",),
     ),
     Mutant(
