@@ -90,10 +90,9 @@ def masses(squares: Any, number: jax.Array, temperature: jax.Array, early: jax.A
     Without the pull a coordinate that has not been pushed yet would have no mass at all. The
     typical mass is the geometric mean, so that a few stiff coordinates do not slow all others.
     """
-    tops = [jnp.max(x, initial=0).astype(jnp.float32) for x in jax.tree.leaves(squares)]
     tiny = jnp.finfo(jnp.float32).tiny
-    top = functools.reduce(jnp.maximum, tops, jnp.zeros([], jnp.float32))
-    least = jnp.maximum(1e-12 * top, tiny)
+    sums = jax.tree.map(lambda x: gauges_of.over_shards(jnp.sum(x).astype(jnp.float32)), squares)
+    least = jnp.maximum(1e-12 * gauges_of.total(sums), tiny)
 
     def logs(x):
         lifted = jnp.maximum(x.astype(jnp.float32), least)

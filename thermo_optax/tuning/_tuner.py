@@ -18,7 +18,7 @@ from thermo_optax._base import (
     samplers,
     sum_of_squares_over,
 )
-from thermo_optax._noise import over_shards
+from thermo_optax._noise import on_all_shards, over_shards
 
 from . import _gauges as gauges_of
 from . import _settings as rules
@@ -102,8 +102,8 @@ def tuned(plan, names, count, updates, params, inner_state, temperature, *parts)
 
 def _is_at_fault(updates):
     """1 if a coordinate of the gradient is not sound, else 0."""
-    marks = [jnp.any(~is_sound(g)) for g in jax.tree.leaves(updates)]
-    return functools.reduce(jnp.logical_or, marks, jnp.zeros([], jnp.bool_)).astype(jnp.float32)
+    sound = [on_all_shards(jnp.all(is_sound(g))) for g in jax.tree.leaves(updates)]
+    return 1 - functools.reduce(jnp.logical_and, sound, jnp.ones([], jnp.bool_)).astype(jnp.float32)
 
 
 def _learnt(plan, count, squares, old, temperature, renew):
