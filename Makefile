@@ -56,7 +56,7 @@ lint: $(addprefix $(VENV)/.installed-,test bench docs lint)  ## check style, typ
 	$(PY) -m ruff format --check
 	$(PY) -m pyright --pythonpath $(PY)
 	$(PY) -m pytest -q tests/test_architecture.py
-	$(PY) -m sphinx -W --keep-going -q -b dummy docs build/docs-markup
+	$(PY) -m sphinx -W --keep-going -q -b html docs build/docs
 
 format: $(VENV)/.installed-lint  ## sort the imports and lay out the code
 	$(PY) -m ruff check --select I --fix
