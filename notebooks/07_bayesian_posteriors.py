@@ -76,7 +76,7 @@ def loss(params):
 # $1 / \sqrt{N} = 0.13$.
 
 # %%
-SAMPLES, THINNING = (100, 5) if FAST else (400, 50)
+SAMPLES, THINNING = (100, 40) if FAST else (400, 50)
 BURN_IN = SAMPLES * THINNING // 2
 
 
