@@ -21,6 +21,8 @@ WITHOUT_MOMENTA = (
     "collect_samples",
     "running_moments",
     "float32_masters",
+    "entropy_mcmc",
+    "loss_covariances",
 )  # of these settings
 SAMPLERS = [name for name in PRIMARY if not METHODS[name].needs_loss]
 
