@@ -103,8 +103,8 @@ MUTANTS = [
     Mutant(
         "moments: the mean of half precision in half precision",
         MOMENTS,
-        "return jnp.zeros_like(param, compute_dtype(param.dtype))",
-        "return jnp.zeros_like(param)",
+        "mean, squares = jax.tree.map(wide_zeros, kept), ",
+        "mean, squares = jax.tree.map(jnp.zeros_like, kept), ",
         ("samples/test_moments.py::test_half_precision_is_averaged_in_float32",),
     ),
     Mutant(

@@ -39,6 +39,13 @@ MUTANTS = [
         (f"{WARM_UPS}::test_samples_of_the_warm_up_are_left_out",),
     ),
     Mutant(
+        "warm-up: begins again where num_steps is longer",
+        "tuning/_warm_up.py",
+        "warming = state.warming & (count < plan.end)",
+        "warming = count < plan.end",
+        (f"{WARM_UPS}::test_a_warm_up_that_is_over_stays_over",),
+    ),
+    Mutant(
         "warm-up: settings of other names are chosen too",
         TUNER,
         'if "friction" not in names:',

@@ -267,6 +267,33 @@ def test_a_sampler_without_momenta():
         tx.init(jnp.ones(3))
 
 
+def test_samplers_of_several_temperatures():
+    def make(step_size):
+        groups = {
+            name: to.langevin(step_size, temperature, friction=1.0, key=0)
+            for name, temperature in [("a", 1.0), ("b", 2.0)]
+        }
+        return optax.partition(groups, {"a": "a", "b": "b"})
+
+    with pytest.raises(ValueError, match=r"of one temperature.*got \[1.0, 2.0\]"):
+        to.warm_up(make).init({"a": jnp.ones(2), "b": jnp.ones(2)})
+
+
+def test_a_warm_up_that_is_over_stays_over():
+    """Also where a run goes on with a longer one, which would mix two plans."""
+    x, short = jnp.ones(4), to.warm_up(make_langevin(0), 40)
+    state, _ = quick_jit(functools.partial(run, short, jnp.sin, steps=45))(x)
+    _, after = to.warm_up(make_langevin(0), 400).update(x, state, x)
+    assert not after.warming
+    np.testing.assert_array_equal(after.settings.step_size, state.settings.step_size)
+
+
+def test_a_traced_number_of_steps():
+    make = optax.inject_hyperparams(lambda num_steps: to.warm_up(make_langevin(0), num_steps))
+    with pytest.raises(TypeError, match=r'static_args=\("num_steps",\)'):
+        jax.jit(make(num_steps=50).init)(jnp.ones(3))
+
+
 def test_parameters_are_required():
     tx, x = to.warm_up(make_langevin(0)), jnp.ones(3)
     with pytest.raises(ValueError, match="`params` is required"):

@@ -27,6 +27,7 @@ from ._checks import tree_size as tree_size
 from ._masses import Masses as Masses
 from ._masses import mass_at as mass_at
 from ._masses import masses_of as masses_of
+from ._masses import real_numbers as real_numbers
 from ._masses import sum_of_squares_over as sum_of_squares_over
 from ._momenta import check_momentum_options as check_momentum_options
 from ._momenta import compute_dtype as compute_dtype

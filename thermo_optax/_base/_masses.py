@@ -155,28 +155,33 @@ def _recorded(entry: Any, param: Any) -> jax.Array:
     return jnp.zeros_like(param, jnp.float32) + jnp.asarray(entry, jnp.float32)
 
 
-def _check_entry(place: Path, entry: Any) -> None:
-    name = f"`mass` at {layer_name(place)!r}"
+def real_numbers(name: str, entry: Any, remedy: str) -> np.ndarray | None:
+    """The numbers of an entry of such a tree, where they are known; raises for what is none."""
     kind = getattr(entry, "dtype", None)
     real = kind is not None and (
         jnp.issubdtype(kind, jnp.floating) or jnp.issubdtype(kind, jnp.integer)
     )
-    if not real and not (is_number(entry) and not isinstance(entry, complex)):
+    if not real and (not is_number(entry) or isinstance(entry, complex)):
         raise TypeError(
             f"{name} must be a real number or an array of such, got {entry!r} of type "
-            f"{type(entry).__name__}. {_REMEDY}"
+            f"{type(entry).__name__}. {remedy}"
         )
+    if isinstance(entry, Tracer) or not getattr(entry, "is_fully_addressable", True):
+        return None
+    return np.asarray(entry, float).ravel()
+
+
+def _check_entry(place: Path, entry: Any) -> None:
+    name = f"`mass` at {layer_name(place)!r}"
+    numbers = real_numbers(name, entry, _REMEDY)
     if 0 in jnp.shape(entry):
         raise ValueError(
             f"{name} is an array without elements, of shape {jnp.shape(entry)}: write a number "
             "there, such as 1.0, also for a parameter without elements."
         )
-    if isinstance(entry, Tracer) or not getattr(entry, "is_fully_addressable", True):
-        return
-    numbers = np.asarray(entry, float)
-    bad = numbers[~(np.isfinite(numbers) & (numbers > 0))]
-    if bad.size:
+    bad = [] if numbers is None else numbers[~(np.isfinite(numbers) & (numbers > 0))]
+    if len(bad):
         raise ValueError(
-            f"{name} must be finite and positive, got {bad.flat[0]}. Pass numbers above 0: a mass "
+            f"{name} must be finite and positive, got {bad[0]}. Pass numbers above 0: a mass "
             "sets the time scale of a parameter, and leaves the sampled density alone."
         )

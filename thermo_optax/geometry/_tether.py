@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.core import Tracer
 
 from thermo_optax._base import (
     Path,
@@ -18,12 +17,12 @@ from thermo_optax._base import (
     check_nonnegative,
     check_structure,
     compute_dtype,
-    is_number,
     layer_name,
     like,
     mass_at,
     next_count,
     plain_paths,
+    real_numbers,
     wide_copy,
 )
 
@@ -205,21 +204,8 @@ def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
 
 
 def _check_entry(name: str, entry: Any, least: float) -> None:
-    if callable(entry) or isinstance(entry, Tracer):
-        return
-    kind = getattr(entry, "dtype", None)
-    real = kind is not None and (
-        jnp.issubdtype(kind, jnp.floating) or jnp.issubdtype(kind, jnp.integer)
-    )
-    if not real and (not is_number(entry) or isinstance(entry, complex)):
-        raise TypeError(
-            f"{name} must be a real number or an array of such, got {entry!r} of type "
-            f"{type(entry).__name__}. {_REMEDY}"
-        )
-    if not getattr(entry, "is_fully_addressable", True):
-        return
-    numbers = np.asarray(entry, float)
-    bad = numbers[~(np.isfinite(numbers) & (numbers >= least))]
-    if bad.size:
+    numbers = None if callable(entry) else real_numbers(name, entry, _REMEDY)
+    bad = [] if numbers is None else numbers[~(np.isfinite(numbers) & (numbers >= least))]
+    if len(bad):
         condition = "finite and not negative" if least == 0 else "finite"
-        raise ValueError(f"{name} must be {condition}, got {bad.flat[0]}. {_REMEDY}")
+        raise ValueError(f"{name} must be {condition}, got {bad[0]}. {_REMEDY}")

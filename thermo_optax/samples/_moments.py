@@ -10,10 +10,10 @@ import optax
 from thermo_optax._base import (
     ScalarOrSchedule,
     check_leaves,
-    compute_dtype,
     heating,
     like,
     next_count,
+    wide_zeros,
 )
 
 from ._rule import check_kept, check_rows, collection_rule, empty_rows, inner_step, keep, write_row
@@ -107,7 +107,7 @@ def running_moments(
         count, num_collected = jnp.zeros([], jnp.int32), jnp.zeros([], jnp.int32)
         inner_state = inner.init(params)
         kept = choose(params, inner_state)
-        mean, squares = jax.tree.map(_wide_zeros, kept), jax.tree.map(_wide_zeros, kept)
+        mean, squares = jax.tree.map(wide_zeros, kept), jax.tree.map(wide_zeros, kept)
         recent = empty_rows(kept, rank) if rank else None
         return RunningMomentsState(count, num_collected, mean, squares, recent, inner_state)
 
@@ -152,7 +152,3 @@ def running_moments(
         return moved, RunningMomentsState(count, number, mean, squares, recent, inner_state)
 
     return optax.GradientTransformationExtraArgs(init, update)
-
-
-def _wide_zeros(param: Any) -> jax.Array:
-    return jnp.zeros_like(param, compute_dtype(param.dtype))

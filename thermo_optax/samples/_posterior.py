@@ -15,6 +15,7 @@ from thermo_optax._base import (
     like,
     merged,
     states_of,
+    wide_zeros,
 )
 from thermo_optax._noise import KeyLike, check_key, map_with_noise, stream_key
 
@@ -99,7 +100,7 @@ def posterior_variance(state: Any, params: optax.Params) -> Any:
     References:
         Welford, 1962.
     """
-    return merged(params, [m.variance for m in _all(state)], _wide_zeros)
+    return merged(params, [m.variance for m in _all(state)], wide_zeros)
 
 
 def posterior_deviations(state: Any, params: optax.Params) -> Any:
@@ -260,7 +261,3 @@ def _draws(moments: _Moments, num_draws: int, key: Any) -> Any:
         return jax.tree.map(along, x, moments.deviations)
 
     return jax.lax.map(draw, jnp.arange(num_draws, dtype=jnp.int32))
-
-
-def _wide_zeros(param: Any) -> jax.Array:
-    return jnp.zeros_like(param, compute_dtype(param.dtype))

@@ -11,7 +11,7 @@ import optax
 from thermo_optax._base import heating, like
 from thermo_optax.geometry import tether
 
-from ._curvature import Gauge, first_gauge, looked, norm
+from ._curvature import Gauge, first_gauge, looked
 
 TURN = 0.8  # h sqrt(k) at the largest curvature; a sampler is stable below 2
 LOOK = 8  # steps from one look at the curvature to the next, after the burn-in
@@ -60,7 +60,7 @@ def center_of(plan: Plan, params: Any, frozen: Any) -> Center:
     def on_batch(step):
         batch = None if plan.batches is None else plan.batches(step)
         value, gradient = jax.value_and_grad(plan.loss)(params, frozen, batch)
-        return value, gradient, jnp.square(norm(gradient))
+        return value, gradient, jnp.square(optax.tree.norm(gradient))
 
     number = 1 if plan.batches is None else plan.num_center_batches
 
@@ -72,11 +72,11 @@ def center_of(plan: Plan, params: Any, frozen: Any) -> Center:
     sums, _ = jax.lax.scan(add, zeros, jnp.arange(number, dtype=jnp.int32))
     value, gradient, square = jax.tree.map(lambda x: x / number, sums)
     if number > 1:
-        own = jnp.square(norm(gradient))
+        own = jnp.square(optax.tree.norm(gradient))
         noise = (square - own) / (number - 1)
         share = jnp.where(own > SIGNIFICANT * noise, 1 - noise / own, 0)
         gradient = jax.tree.map(lambda g: like(share, g.dtype) * g, gradient)
-    return Center(params, value, gradient, norm(gradient))
+    return Center(params, value, gradient, optax.tree.norm(gradient))
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -121,7 +121,7 @@ def _chain(plan, center, frozen, temperature, precision, step_size, key):
         base, there = jax.value_and_grad(loss_at(step))(center.params)
         excess = jax.tree.map(jnp.subtract, there, center.gradient)  # the noise at the centre
         away = jax.tree.map(jnp.subtract, params, center.params)
-        slope = sum(jax.tree.leaves(jax.tree.map(jnp.vdot, excess, away)), jnp.zeros([]))
+        slope = optax.tree.vdot(excess, away)
         return value - base - slope, jax.tree.map(jnp.subtract, gradient, excess)
 
     def step(carry, count):

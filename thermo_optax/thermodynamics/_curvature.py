@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from thermo_optax._base import like
 
@@ -29,7 +30,7 @@ def first_gauge(loss: Loss, params: Any, temperature: jax.Array, key: jax.Array)
     leaves, structure = jax.tree.flatten(params)
     keys = jax.random.split(key, len(leaves))
     normal = [jax.random.normal(k, x.shape, x.dtype) for k, x in zip(keys, leaves, strict=True)]
-    direction = _unit(structure.unflatten(normal), norm(normal))
+    direction = _unit(structure.unflatten(normal), optax.tree.norm(normal))
     secant = _thermal_curvature(loss, params, direction, temperature)
     start = Gauge(direction, secant)
     look = lambda gauge, _: (looked(jax.grad(loss), params, gauge), None)  # noqa: E731
@@ -39,17 +40,12 @@ def first_gauge(loss: Loss, params: Any, temperature: jax.Array, key: jax.Array)
 def looked(gradient: Callable[[Any], Any], params: Any, gauge: Gauge) -> Gauge:
     """One product with the Hessian at these parameters."""
     image = jax.jvp(gradient, (params,), (gauge.vector,))[1]
-    size = norm(image)
+    size = optax.tree.norm(image)
     good = jnp.isfinite(size) & (size > 0)
     vector = jax.tree.map(
         lambda new, old: jnp.where(good, new, old), _unit(image, size), gauge.vector
     )
     return Gauge(vector, jnp.maximum(gauge.largest, jnp.where(good, size, 0)))
-
-
-def norm(tree: Any) -> jax.Array:
-    """The Euclidean norm over all arrays."""
-    return jnp.sqrt(sum((jnp.sum(jnp.square(x)) for x in jax.tree.leaves(tree)), jnp.zeros([])))
 
 
 def _thermal_curvature(loss: Loss, params: Any, direction: Any, temperature: jax.Array):

@@ -39,7 +39,7 @@ def fresh() -> Gauges:
 
 
 def inner(first: Tree, second: Tree, mass: Tree) -> jax.Array:
-    """First . second / m over all coordinates."""
+    """The inner product over all coordinates, each divided by its mass."""
 
     def leaf(a, b, m):
         return over_shards(jnp.sum((a * b / m).astype(jnp.float32)))
@@ -58,7 +58,7 @@ def degrees(tree: Tree) -> int:
 
 
 def correlated(gauges: Gauges, lag: Any, loss: Any, age: Any, steady: Any) -> Gauges:
-    """With the products of this step: all equal since the step stands still, else fading."""
+    """With the products of this step. Old ones fade, unless the step size stands still."""
     keep = jnp.where(steady, 1.0, 1 - 1 / jnp.minimum(age / 2 + 4, _MEMORY))
     return gauges._replace(lag=keep * gauges.lag + lag, lag_loss=keep * gauges.lag_loss + loss)
 
@@ -77,13 +77,16 @@ def turn(gauges: Gauges) -> jax.Array:
 
 
 def heated(gauges: Gauges, heat: jax.Array, age: Any) -> Gauges:
-    """With the kinetic temperature of this step; the first ten are still those of another step."""
+    """With the kinetic temperature of this step in the mean.
+
+    In the first ten steps of a window only the latest counts: older ones belong to other settings.
+    """
     share = 1 / (1 + jnp.clip(age - 10, 0, _MEMORY))
     return gauges._replace(heat=gauges.heat + (heat - gauges.heat) * share)
 
 
 def forced(gauges: Gauges, force: jax.Array, number: jax.Array, on: Any) -> Gauges:
-    """With g . g / m of this step, the one of this number, in its mean and its squares."""
+    """With g . g / m of this step in the mean and the squares; `number` counts from 1."""
     deviation = force - gauges.force
     mean = gauges.force + jnp.where(on, deviation / number, 0)
     squares = jnp.where(on, deviation * (force - mean), 0)

@@ -18,16 +18,16 @@ _JUDGED = 0.75  # from here on the step stands still
 _TURN = 0.6  # h w while the warm-up lasts: calm enough to measure
 _FINAL_TURN = 0.75  # h w of the chosen step; the limit is 2, for modes stiffer than the mean
 _TOLERANCE = 0.03  # of the kinetic temperature above the bath's, before the step gives way
-_GIVES = 3.0  # times that the turn is smaller, at most, while the chain is hot
-_TOO_HOT = 1.5  # times the bath's: a step that stands still gives way after all
-_PRIOR = 5.0  # gradients by which each mass is pulled to the mean of all
-_FIRST_KICK, _LAST_KICK = 0.3, 1.4  # of a thermal momentum: what a kick may add, to begin with
+_GIVES = 3.0  # the turn is divided by at most this while the chain is hot
+_TOO_HOT = 1.5  # heat at which even a step that stands still gives way
+_PRIOR = 5.0  # gradients that the pull to the typical mass is worth
+_FIRST_KICK, _LAST_KICK = 0.3, 1.4  # largest kick at first and later, in thermal momenta
 _DAMPING = 0.3, 0.15  # friction times step: while masses are learnt, and then
 _NOISE = 0.05  # heat that the noise of gradients may add, in units of the bath's
 _CRITICAL = 0.7  # friction over the slowest frequency
 _LEAST = 0.006  # friction times step: with less, rare kicks heat a chain faster than it cools
 _FLOOR = 0.01  # of the typical mass: a parameter that is soft now may not stay so
-_LONGEST = 8.0  # times frequency that half of a window must exceed to see it
+_LONGEST = 8.0  # half a window, in units of 1 / frequency, that shows a motion well
 
 
 class Stages(NamedTuple):
@@ -188,8 +188,8 @@ def chosen(
 ) -> tuple[Settings, Findings]:
     """The settings for good. `slow` is the squared frequency of the slowest motion.
 
-    A step must be right where the chain is stiffest, and bears what heat the noise of mini-batches
-    brings; the friction is near that at which the slowest motion is just not damped too much.
+    The step suits the stiffest places that were seen. The friction suits the slowest motion, and
+    takes away the heat of noisy gradients.
     """
     number = plan.end - plan.judged
     turned = gauges_of.turn(gauges)
@@ -212,6 +212,5 @@ def chosen(
         gauges.heat, error, jnp.sqrt(squared), jnp.sqrt(slow), span, uneven, final * heating
     )
     friction = _CRITICAL * jnp.sqrt(slow) * seen
-    return Settings(
-        final, jnp.clip(friction, jnp.maximum(final * heating / _NOISE, _LEAST / final), 1 / final)
-    ), findings
+    least = jnp.maximum(final * heating / _NOISE, _LEAST / final)
+    return Settings(final, jnp.clip(friction, least, 1 / final)), findings

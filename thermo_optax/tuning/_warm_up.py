@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.core import Tracer
 
 from thermo_optax._base import (
     at,
@@ -17,10 +18,11 @@ from thermo_optax._base import (
     check_nonnegative,
     check_positive,
     check_structure,
-    compute_dtype,
+    known,
     map_samplers,
     next_count,
     samplers,
+    wide_zeros,
 )
 from thermo_optax._xla import once
 
@@ -31,6 +33,7 @@ from ._settings import Findings, Settings
 from ._tuner import Memory, tuned
 
 NAMES = ("step_size", "friction", "mass")
+_FEWEST = 40  # steps of a warm-up
 
 
 class WarmUpState(NamedTuple):
@@ -62,16 +65,18 @@ def warm_up(
         \gamma = 0.7\, \omega_\text{slow}
 
     The masses are the curvatures that the gradients g of each parameter show, so that all of them
-    move at the same pace; each is pulled a little to the mean of all. The step follows from the
-    frequency :math:`\omega` with which gradients turn, from the measured kinetic temperature, which
-    it keeps within 3 % of the set one, and from how much stiffer the chain is at times, a. The
-    friction follows from the slowest motion, :math:`\omega_\text{slow}`, and is raised where the
-    noise of mini-batches heats. After `num_steps` the settings stay as they are, and the result is
-    the plain sampler with these settings.
+    move at the same pace; each is pulled a little to the typical one. The step follows from the
+    frequency :math:`\omega` with which gradients turn, and from how much stiffer the chain is at
+    times, a. While the measured kinetic temperature is more than 3 % above the set one, the step
+    gives way. The friction follows from the slowest motion, :math:`\omega_\text{slow}`, and is
+    raised where the noise of mini-batches heats. After `num_steps` the settings stay as they are,
+    and the result is the plain sampler with these settings.
 
     The starting step may be wrong by a factor of 100 or more. Learnt masses help where parameters
     have scales of their own, and do not help where a few combinations of many parameters are slow:
-    there leave them out, by ``learn=("step_size", "friction")``.
+    there leave them out, by ``learn=("step_size", "friction")``. Leave them out for networks too,
+    and take 1,000 steps or more: weights that are soft during the warm-up may become stiff after
+    it, and with learnt masses such chains become too hot or diverge.
 
     The samples of the warm-up are not from the right distribution: `collect_samples` and
     `running_moments` around this transformation leave them out. `warm_up_report` tells what was
@@ -98,9 +103,10 @@ def warm_up(
         learnt).
 
     Raises:
-        ValueError: for fewer than 40 steps, unknown or unusable names in `learn`, or a sampler
-            without momenta.
-        TypeError: if `make_sampler` is no function, or a step size is not a number.
+        ValueError: for fewer than 40 steps, unknown or unusable names in `learn`, a sampler without
+            momenta, or samplers of several temperatures.
+        TypeError: if `make_sampler` is no function, a step size is not a number, or the number of
+            steps is traced.
 
     Examples:
         >>> import functools
@@ -120,15 +126,20 @@ def warm_up(
         True
 
     References:
-        The rules are this package's own; masses from gradients as in Hird and Livingstone,
-        `Quantifying the effectiveness of linear preconditioning in Markov chain Monte Carlo
-        <https://arxiv.org/abs/2312.04898>`_, 2023.
+        The rules are this package's own. Titsias, `Optimal Preconditioning and Fisher Adaptive
+        Langevin Sampling <https://arxiv.org/abs/2305.14442>`_, 2023, learns the scale from
+        gradients as well.
     """
     if not callable(make_sampler):
         raise TypeError(
             "`make_sampler` must be a function of step_size, friction and mass that builds a "
             f"sampler, got {make_sampler!r}. Write for instance "
             "`functools.partial(to.langevin, temperature=T, key=0)`."
+        )
+    if isinstance(num_steps, Tracer):
+        raise TypeError(
+            "`num_steps` must be a Python integer, got a traced value: the stages follow from it. "
+            'In `optax.inject_hyperparams` name it in `static_args=("num_steps",)`.'
         )
     check_integer(_FEWEST, "Masses and step need some gradients each.", num_steps=num_steps)
     check_positive(step_size=step_size)
@@ -150,10 +161,14 @@ def warm_up(
         check_leaves("params", params)
         params = jax.tree.map(_as_array, params)
         guess = Settings(at(step_size, 0).astype(jnp.float32), at(friction, 0).astype(jnp.float32))
-        mass = jax.tree.map(_ones, params) if heavy else jnp.ones([], jnp.float32)
+        mass = (
+            jax.tree.map(lambda x: wide_zeros(x) + 1, params)
+            if heavy
+            else jnp.ones([], jnp.float32)
+        )
         inner_state = built(guess, mass).init(params)
         _check_inner(inner_state, params)
-        zeros = jax.tree.map(_zeros, params)
+        zeros = jax.tree.map(wide_zeros, params)
         return WarmUpState(
             count=jnp.zeros([], jnp.int32),
             warming=jnp.ones([], jnp.bool_),
@@ -192,27 +207,17 @@ def warm_up(
             updates, inner_state, params, **extra_args
         )
         count = next_count(state.count)
+        warming = state.warming & (count < plan.end)  # once it is over, it is over
         return displacement, WarmUpState(
-            count, count < plan.end, settings, mass, gauges, findings, memory, inner_state
+            count, warming, settings, mass, gauges, findings, memory, inner_state
         )
 
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-_FEWEST = 40
-
-
 def _as_array(param):
     """An array of a number of Python's."""
     return param if hasattr(param, "dtype") else jnp.asarray(param)
-
-
-def _ones(param):
-    return jnp.ones_like(param, compute_dtype(param.dtype))
-
-
-def _zeros(param):
-    return jnp.zeros_like(param, compute_dtype(param.dtype))
 
 
 def _names(make_sampler, learn):
@@ -247,4 +252,11 @@ def _check_inner(inner_state, params):
         raise ValueError(
             "`make_sampler` must build a sampler with momenta, such as `langevin`, `sghmc` or "
             "`adaptive_langevin`: what they build here has none to take the temperature of."
+        )
+    found = [known(temperature) for temperature in bath_temperatures(inner_state).values()]
+    numbers = {number for number in found if number is not None}
+    if len(numbers) > 1:
+        raise ValueError(
+            "`make_sampler` must build samplers of one temperature, because the warm-up compares "
+            f"its measurements with it, got {sorted(numbers)}. Give each group its own `warm_up`."
         )
