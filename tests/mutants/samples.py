@@ -103,8 +103,8 @@ MUTANTS = [
     Mutant(
         "moments: the mean of half precision in half precision",
         MOMENTS,
-        "mean, squares = jax.tree.map(wide_zeros, kept), ",
-        "mean, squares = jax.tree.map(jnp.zeros_like, kept), ",
+        "mean, squares = jax.tree.map(wide_zeros, kept), jax.tree.map(wide_zeros, kept)",
+        "mean, squares = (jax.tree.map(jnp.zeros_like, kept) for _ in range(2))",
         ("samples/test_moments.py::test_half_precision_is_averaged_in_float32",),
     ),
     Mutant(
