@@ -172,8 +172,8 @@ print("ESS of", 4 * SAMPLES, "  ", ess.round(0))
 # %% [markdown]
 # Where there are data, the chains agree at once. The gap and the region beyond the data take longer, and the effective sample
 # sizes show it: there the posterior is wide, and slow motions decide. The friction decides how slow. With a friction of 1,
-# which is much for a mean loss, momenta are forgotten long before such a motion is over. Try it: the effective sample
-# size at $x = 0$ falls to a fifth.
+# which is much for a mean loss, momenta are forgotten long before such a motion is over. Set it to 1 and see how
+# the effective sample size at $x = 0$ falls.
 
 # %% [markdown]
 # `to_arviz` converts everything for ArviZ's own plots and tables, with names from the tree.
