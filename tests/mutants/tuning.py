@@ -11,17 +11,17 @@ LAW = (f"{WARM_UPS}::test_law_whatever_the_first_step",)
 
 MUTANTS = [
     Mutant(
-        "warm-up: masses of half the gradients' share",
+        "warm-up: masses with the whole spread of the curvatures",
         RULES,
         "return (pulled * typical / temperature).astype(x.dtype)",
-        "return (jnp.sqrt(pulled) * typical / temperature).astype(x.dtype)",
-        (f"{WARM_UPS}::test_masses_are_the_curvatures",),
+        "return (jnp.square(pulled) * typical / temperature).astype(x.dtype)",
+        (f"{WARM_UPS}::test_masses_are_roots_of_the_curvatures",),
     ),
     Mutant(
         "warm-up: noise of minibatches is not seen",
         GAUGES,
-        "return jnp.maximum(gauges.force - signal - chance, 0)",
-        "return 0 * gauges.force",
+        "return jnp.maximum(gauges.square - signal - chance, 0) / number",
+        "return 0 * gauges.square",
         (f"{WARM_UPS}::test_noise_of_minibatches_raises_the_friction",),
     ),
     Mutant(

@@ -22,12 +22,13 @@ _MEMORY = 60.0  # steps over which the correlations are averaged while the step 
 class Gauges(NamedTuple):
     """Scalars that a warm-up measures, float32[] each; they begin anew at each of its stages."""
 
-    lag: jax.Array  # sum of g_t . g_(t-1) / m, the old terms fading
+    square: jax.Array  # sum of g_t . g_t / m, the old terms fading
+    lag: jax.Array  # of g_t . g_(t-1) / m
     lag_loss: jax.Array  # of g_t . (g_(t-1) - g_(t-2)) / m: what another step takes from it
     heat: jax.Array  # running mean of the kinetic temperature, in units of the bath's
     log_step: jax.Array  # sum of log h, while it settles
     log_steps: jax.Array  # number of its terms
-    force: jax.Array  # running mean of g . g / m
+    force: jax.Array  # mean of g . g / m while the step stands still
     force_squares: jax.Array  # sum of the squares of its deviations
     faults: jax.Array  # gradients with a coordinate that is not sound
 
@@ -57,10 +58,14 @@ def degrees(tree: Tree) -> int:
     return sum(map(size, jax.tree.leaves(tree)))
 
 
-def correlated(gauges: Gauges, lag: Any, loss: Any, age: Any, steady: Any) -> Gauges:
+def correlated(gauges: Gauges, square: Any, lag: Any, loss: Any, age: Any, steady: Any) -> Gauges:
     """With the products of this step. Old ones fade, unless the step size stands still."""
     keep = jnp.where(steady, 1.0, 1 - 1 / jnp.minimum(age / 2 + 4, _MEMORY))
-    return gauges._replace(lag=keep * gauges.lag + lag, lag_loss=keep * gauges.lag_loss + loss)
+    return gauges._replace(
+        square=keep * gauges.square + square,
+        lag=keep * gauges.lag + lag,
+        lag_loss=keep * gauges.lag_loss + loss,
+    )
 
 
 def turn(gauges: Gauges) -> jax.Array:
@@ -108,6 +113,6 @@ def noise(gauges: Gauges, number: Any, degrees: Any) -> jax.Array:
 
     What a chain without noise would show by chance, three standard errors, does not count.
     """
-    signal = gauges.lag / number / jnp.maximum(1 - turn(gauges) / 2, 0.1)
-    chance = 3 * gauges.force * jnp.sqrt(2 / jnp.float32(degrees * number))
-    return jnp.maximum(gauges.force - signal - chance, 0)
+    signal = gauges.lag / jnp.maximum(1 - turn(gauges) / 2, 0.1)
+    chance = 3 * gauges.square * jnp.sqrt(2 / jnp.float32(degrees * number))
+    return jnp.maximum(gauges.square - signal - chance, 0) / number

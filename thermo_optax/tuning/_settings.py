@@ -16,7 +16,8 @@ from ._gauges import Gauges
 _ENDS = (0.1, 0.25, 0.5)  # of the windows in which masses are learnt
 _JUDGED = 0.75  # from here on the step stands still
 _TURN = 0.6  # h w while the warm-up lasts: calm enough to measure
-_FINAL_TURN = 0.75  # h w of the chosen step; the limit is 2, for modes stiffer than the mean
+_FINAL_TURN = 0.77  # h w of the chosen step; the limit is 2, for modes stiffer than the mean
+_UNEVEN, _RARE = 3.0, 30.0  # unevenness before any is measured, and the steps it is worth
 _TOLERANCE = 0.03  # of the kinetic temperature above the bath's, before the step gives way
 _GIVES = 3.0  # the turn is divided by at most this while the chain is hot
 _TOO_HOT = 1.5  # heat at which even a step that stands still gives way
@@ -81,11 +82,12 @@ def window_length(plan: Stages, count: jax.Array) -> jax.Array:
     return length
 
 
-def masses(squares: Any, number: jax.Array, temperature: jax.Array, early: jax.Array) -> Any:
-    """The mass <g^2> / T of each coordinate, which is its curvature, pulled to the typical one.
+def masses(squares: Any, number: jax.Array, temperature: jax.Array) -> Any:
+    """The mass of each coordinate: the square root of its curvature times the typical one.
 
-    In early windows the square root of its ratio to the typical one is taken: far from the minimum
-    g is the curvature times the distance, and the square would make stiff coordinates far too slow.
+    The curvature is <g^2> / T. All coordinates would move alike if it was the mass. But a soft one
+    may become stiff later, and far from the minimum g is the curvature times the distance: with the
+    square root both do half of the harm, and the spread of frequencies is that of a fourth root.
 
     Without the pull a coordinate that has not been pushed yet would have no mass at all. The
     typical mass is the geometric mean, so that a few stiff coordinates do not slow all others.
@@ -105,7 +107,7 @@ def masses(squares: Any, number: jax.Array, temperature: jax.Array, early: jax.A
     def mass(x):
         ratio = x.astype(jnp.float32) / jnp.maximum(number * typical, tiny)
         ratio = jnp.maximum(ratio, _FLOOR)
-        pulled = own * jnp.where(early, jnp.sqrt(ratio), ratio) + (1 - own)
+        pulled = own * jnp.sqrt(ratio) + (1 - own)
         return (pulled * typical / temperature).astype(x.dtype)
 
     return jax.tree.map(mass, squares)
@@ -123,7 +125,7 @@ def measured(
     """The gauges with what this step shows; the steps at the end, which are judged, count alike."""
     age, judged = _age(plan, count), count >= plan.judged
     gauges = _cleared(gauges, count == plan.judged)
-    gauges = gauges_of.correlated(gauges, lag, loss, age, judged)
+    gauges = gauges_of.correlated(gauges, force, lag, loss, age, judged)
     gauges = gauges_of.heated(gauges, heat, age)
     return gauges_of.forced(gauges, force, _since(plan.judged, count) + 1, judged)
 
@@ -158,7 +160,9 @@ def settling(plan: Stages, count: jax.Array, step_size: jax.Array, gauges: Gauge
 
 def _cleared(gauges: Gauges, due: jax.Array) -> Gauges:
     """The gauges with correlations that begin anew."""
-    zeros = {name: jnp.where(due, 0, getattr(gauges, name)) for name in ("lag", "lag_loss")}
+    zeros = {
+        name: jnp.where(due, 0, getattr(gauges, name)) for name in ("square", "lag", "lag_loss")
+    }
     return gauges._replace(**zeros)
 
 
@@ -195,8 +199,9 @@ def chosen(
     turned = gauges_of.turn(gauges)
     squared = turned / jnp.square(step_size)
     uneven = gauges_of.unevenness(gauges, number, temperature, squared)
+    likely = (number * uneven + _RARE * _UNEVEN) / (number + _RARE)
     settled = jnp.exp(gauges.log_step / jnp.maximum(gauges.log_steps, 1)) / _TURN
-    final = jnp.minimum(step_size / jnp.sqrt(turned), settled) * _FINAL_TURN / jnp.sqrt(uneven)
+    final = jnp.minimum(step_size / jnp.sqrt(turned), settled) * _FINAL_TURN / jnp.sqrt(likely)
 
     # Noise heats by h s^2 / (2 gamma). More friction takes that away; above 1 / h a smaller step.
     heating = gauges_of.noise(gauges, number, degrees) / (2 * degrees * temperature)

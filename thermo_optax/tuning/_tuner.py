@@ -108,8 +108,7 @@ def _is_at_fault(updates):
 
 def _learnt(plan, count, squares, old, temperature, renew):
     """The masses at this step, and the factor that leaves the step as far from its limit."""
-    length, early = rules.window_length(plan, count), count < plan.windows[-1]
-    new = rules.masses(squares, length, temperature, early)
+    new = rules.masses(squares, rules.window_length(plan, count), temperature)
     new = jax.tree.map(lambda new, old: jnp.where(renew, new, old), new, old)
     before, after = (
         gauges_of.total(

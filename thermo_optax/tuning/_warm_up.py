@@ -60,23 +60,28 @@ def warm_up(
     r"""A sampler that chooses its step size, masses and friction in its first steps.
 
     .. math::
-        m_i = \frac{\langle g_i^2 \rangle}{T}, \qquad
-        h = \frac{0.75}{\omega \sqrt{a}}, \qquad
+        m_i = \sqrt{k_i k}, \quad k_i = \frac{\langle g_i^2 \rangle}{T}, \qquad
+        h = \frac{0.77}{\omega \sqrt{a}}, \qquad
         \gamma = 0.7\, \omega_\text{slow}
 
-    The masses are the curvatures that the gradients g of each parameter show, so that all of them
-    move at the same pace; each is pulled a little to the typical one. The step follows from the
-    frequency :math:`\omega` with which gradients turn, and from how much stiffer the chain is at
-    times, a. While the measured kinetic temperature is more than 3 % above the set one, the step
-    gives way. The friction follows from the slowest motion, :math:`\omega_\text{slow}`, and is
-    raised where the noise of mini-batches heats. After `num_steps` the settings stay as they are,
-    and the result is the plain sampler with these settings.
+    The masses follow from the curvatures k_i that the gradients g of each parameter show, and from
+    the typical one, k. The square root lies half way between no masses and those with which all
+    parameters would move at one pace, because a parameter that is soft now may become stiff later;
+    Adam and SANTA scale by it too. Each is pulled a little to the typical one.
+
+    The step follows from the frequency :math:`\omega` with which gradients turn, and from how much
+    stiffer the chain is at times, a, which is taken for 3 until enough is seen. While the measured
+    kinetic temperature is more than 3 % above the set one, the step gives way. The friction follows
+    from the slowest motion, :math:`\omega_\text{slow}`, and is raised where the noise of
+    mini-batches heats. After `num_steps` the settings stay as they are, and the result is the plain
+    sampler with these settings.
 
     The starting step may be wrong by a factor of 100 or more. Learnt masses help where parameters
     have scales of their own, and do not help where a few combinations of many parameters are slow:
-    there leave them out, by ``learn=("step_size", "friction")``. Leave them out for networks too,
-    and take 1,000 steps or more: weights that are soft during the warm-up may become stiff after
-    it, and with learnt masses such chains become too hot or diverge.
+    there leave them out, by ``learn=("step_size", "friction")``. They do not help networks either:
+    weights change their roles after the warm-up, and with learnt masses such chains become too hot.
+    So masses are not learnt, unless `learn` names them, where a parameter has two axes or more, as
+    the weights of layers have. Take 1,000 steps or more for a network.
 
     The samples of the warm-up are not from the right distribution: `collect_samples` and
     `running_moments` around this transformation leave them out. `warm_up_report` tells what was
@@ -93,7 +98,8 @@ def warm_up(
         num_steps: n >= 40, the steps of the warm-up, one gradient each. 400 are enough for tens
             of parameters; a slow motion is seen only if n steps cover its period.
         learn: which of "step_size", "friction" and "mass" to choose; None means all that
-            `make_sampler` takes and that a ``functools.partial`` has not fixed.
+            `make_sampler` takes and that a ``functools.partial`` has not fixed, without "mass"
+            if a parameter has two axes or more.
         step_size: h > 0, the first guess, in units of time.
         friction: gamma >= 0, for a warm-up that does not choose it but passes it on.
 
@@ -146,12 +152,15 @@ def warm_up(
     check_nonnegative(friction=friction)
     names = _names(make_sampler, learn)
     plan = rules.stages(num_steps)
-    heavy = "mass" in names
     first = {"step_size": step_size, "friction": friction, "mass": 1.0}
     make_sampler(**{name: first[name] for name in names})  # what is wrong with it shows here
 
-    def built(settings, mass):
-        if heavy:  # an array without elements has no mass of its own
+    def names_for(params):
+        network = learn is None and any(jnp.ndim(x) > 1 for x in jax.tree.leaves(params))
+        return tuple(name for name in names if not (network and name == "mass"))
+
+    def built(names, settings, mass):
+        if "mass" in names:  # an array without elements has no mass of its own
             mass = jax.tree.map(lambda m: m if m.size else 1.0, mass)
             mass = mass if jax.tree.leaves(mass) else 1.0
         values = {"step_size": settings.step_size, "friction": settings.friction, "mass": mass}
@@ -160,13 +169,14 @@ def warm_up(
     def init(params):
         check_leaves("params", params)
         params = jax.tree.map(_as_array, params)
+        chosen = names_for(params)
         guess = Settings(at(step_size, 0).astype(jnp.float32), at(friction, 0).astype(jnp.float32))
         mass = (
             jax.tree.map(lambda x: wide_zeros(x) + 1, params)
-            if heavy
+            if "mass" in chosen
             else jnp.ones([], jnp.float32)
         )
-        inner_state = built(guess, mass).init(params)
+        inner_state = built(chosen, guess, mass).init(params)
         _check_inner(inner_state, params)
         zeros = jax.tree.map(wide_zeros, params)
         return WarmUpState(
@@ -189,12 +199,12 @@ def warm_up(
                 "`tx.update(grads, state, params)`."
             )
         params = jax.tree.map(_as_array, params)
-        inner_state = state.inner_state
+        chosen, inner_state = names_for(params), state.inner_state
         momenta = [sampler.momentum for _, sampler in samplers(inner_state)]
         baths = bath_temperatures(inner_state)
         temperature = next(iter(baths.values())) if baths else jnp.zeros([], jnp.float32)
         tune = functools.partial(
-            tuned, plan, names, state.count, updates, params, inner_state, temperature
+            tuned, plan, chosen, state.count, updates, params, inner_state, temperature
         )
         parts = (state.settings, state.settings, state.mass, state.gauges)
         parts += (state.findings, state.memory, momenta)
@@ -203,7 +213,7 @@ def warm_up(
         inner_state = map_samplers(
             lambda sampler, momentum: sampler._replace(momentum=momentum), inner_state, momenta
         )
-        displacement, inner_state = built(now, mass).update(
+        displacement, inner_state = built(chosen, now, mass).update(
             updates, inner_state, params, **extra_args
         )
         count = next_count(state.count)
