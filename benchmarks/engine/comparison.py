@@ -277,9 +277,10 @@ def search(
     width: int,
     chunks: int,
     check: Callable[[], None],
-    saves: Saves,
+    saves: Saves | None = None,
 ) -> Search:
     """One short run per setting, `width` at once: the shape of the runs that follow."""
+    saves = saves or Saves()
     rows = trainer.method.settings
     scores, problem = [], trainer.problem
     labels = _search_labels(trainer.method, width)
