@@ -287,6 +287,7 @@ def search(
     stages = len(problem.stages)
 
     def score(part: Part, bar: tqdm, batch: Sequence[Mapping[str, float]]) -> np.ndarray:
+        bar.update(part.step // trainer.chunk_steps)
         padded = [*batch, *[batch[-1]] * (width - len(batch))]
         params = None
         for chunk in trainer.train(
