@@ -67,7 +67,10 @@ def add_problems(
 def add_methods(parser: argparse.ArgumentParser, names: str) -> None:
     """Which methods to compare."""
     parser.add_argument(
-        "--methods", nargs="+", metavar="METHOD", help=f"some of: {names} (default: all)"
+        "--methods",
+        nargs="+",
+        metavar="METHOD",
+        help=f"some of: {names} (default: as --budget says, or all)",
     )
 
 
@@ -81,7 +84,10 @@ def add_budget(parser: argparse.ArgumentParser, budgets: Mapping[str, Mapping[st
     """How much to spend; `budgets` has, by name, the values of options that are not given."""
 
     def said(name):
-        values = (f"{option.replace('_', '-')} {value}" for option, value in budgets[name].items())
+        values = (
+            f"{option.replace('_', '-')} {' '.join(value) if isinstance(value, list) else value}"
+            for option, value in budgets[name].items()
+        )
         return f"{name} ({', '.join(values) or 'the numbers of each problem'})"
 
     parser.add_argument(

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import pathlib
 import pickle
@@ -27,6 +28,7 @@ from benchmarks.engine.options import LOG, RUN, SAVES
 
 KEPT = 3  # saves: the newest may be damaged, and the one before it be needed
 RECORD = "record"
+MESSAGE = 160  # characters of an error of Orbax that are shown
 
 
 class Part:
@@ -99,7 +101,7 @@ class Saves:
         with self._writing():
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = (self.folder / "lock").open("a+")
-        with lock:
+        with lock, _quiet():
             self._lock(lock)
             self._claim(settings, plan)
             options = ocp.CheckpointManagerOptions(
@@ -116,7 +118,7 @@ class Saves:
                 self._log("finished")
             except BaseException as error:
                 with contextlib.suppress(OSError):  # the disk may be full
-                    self._log(f"stopped: {type(error).__name__} {error}".strip())
+                    self._log(f"stopped: {type(error).__name__} {error}".strip(), show=False)
                 raise
             finally:
                 with contextlib.suppress(Exception):  # told before: `_writing` saw it
@@ -180,8 +182,7 @@ class Saves:
             try:
                 meta, arrays = self._read(number)
             except Exception as error:  # Orbax raises many kinds of them for damaged files
-                reason = str(error).partition("\n")[0][:200]
-                self._log(f"save {number} is damaged ({reason}): trying the one before")
+                self._log(f"save {number} is damaged ({_told(error)}): trying the one before")
                 continue
             self._results, record = pickle.loads(arrays.pop(RECORD).tobytes())
             self._part = Part(meta["part"], self)
@@ -257,11 +258,12 @@ class Saves:
         lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
         return bool(lines) and lines[-1].split(" ", 2)[2].startswith(("finished", "stopped"))
 
-    def _log(self, text: str) -> None:
+    def _log(self, text: str, *, show: bool = True) -> None:
         assert self.folder is not None
         with (self.folder.parent / LOG).open("a", encoding="utf-8") as log:
             log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
-        print(f"{self.folder}: {text}", flush=True)
+        if show:
+            print(f"{self.folder}: {text}", flush=True)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -269,12 +271,29 @@ class Saves:
         try:
             yield
         except Exception as error:
-            reason = str(error).partition("\n")[0][:300] or type(error).__name__
             raise SystemExit(
-                f"error: the state of the run cannot be saved in {self.folder} ({reason}): free "
-                "space there or make the folder writable, then give the same command again; it "
-                "goes on from the last good save"
+                f"error: the state of the run cannot be saved in {self.folder} ({_told(error)}): "
+                "free space there or make the folder writable, then give the same command again; "
+                "it goes on from the last good save"
             ) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Orbax's log: it prints pages of tracebacks for errors that it raises as well."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _told(error: Exception) -> str:
+    """One line, of which the end says most: `... No space left on device`."""
+    text = str(error).partition("\n")[0] or type(error).__name__
+    return text if len(text) <= MESSAGE else f"...{text[-MESSAGE:]}"
 
 
 def _compare(before: Mapping[str, Any], now: Mapping[str, Any], folder: pathlib.Path) -> None:

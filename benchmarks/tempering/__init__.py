@@ -19,12 +19,27 @@ from benchmarks.engine.options import (
 )
 
 TEXTS = {"warpeace": "War and Peace", "tinyshakespeare": "Tiny Shakespeare"}  # by name: the title
-METHODS = ("sgd", "rmsprop", "adam", "annealsgd", "santa", "ctld")
+METHODS = ("sgd", "rmsprop", "adam", "annealsgd", "santa", "ctld")  # by default
+OTHERS = ("ctld-cold",)
 BUDGETS = {
     "sda": {
-        "quick": {"steps": 40, "seeds": 1, "chunks": 4, "search": 2, "search_share": 0.25},
+        "quick": {
+            "methods": ["sgd", "ctld"],
+            "steps": 40,
+            "seeds": 1,
+            "chunks": 4,
+            "search": 2,
+            "search_share": 0.25,
+        },
         "default": {"steps": 400, "seeds": 3, "chunks": 8, "search": 6, "search_share": 0.25},
-        "paper": {"steps": 100_000, "seeds": 2, "chunks": 200, "search": 4, "search_share": 0.02},
+        "paper": {
+            "methods": ["sgd", "adam", "ctld", "ctld-cold"],
+            "steps": 100_000,
+            "seeds": 2,
+            "chunks": 200,
+            "search": 4,
+            "search_share": 0.02,
+        },
     },
     "charlm": {
         "quick": {"steps": 160, "seeds": 1, "chunks": 4, "search": 2, "search_share": 0.25},
@@ -69,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
     add_training_options(
         parser,
         BUDGETS[benchmark],
-        methods=", ".join(METHODS),
+        methods=", ".join((*METHODS, *OTHERS)),
         output="results/ and the benchmark's name",
     )
 
@@ -77,7 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
 def run(options: argparse.Namespace) -> None:
     """Searches, trains, prints the table, saves results and pictures."""
     output = begin(options)
-    own = {"units": 64, "layers": 1, "batch_size": 32, "length": 50}
+    own = {"units": 64, "layers": 1, "batch_size": 32, "length": 50, "methods": list(METHODS)}
     options = within_budget(options, BUDGETS[options.benchmark], **own)
 
     from benchmarks.tempering import charlm, comparison, sda
