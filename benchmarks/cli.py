@@ -1,4 +1,4 @@
-"""The command line: one subcommand per benchmark.
+"""The command line: one subcommand per benchmark, and `status` for runs that take long.
 
 An experiment is a folder with `add_arguments(parser, benchmark)` and `run(options)`, its page in
 README.md and its pictures in figures/; it joins by a row of `BENCHMARKS` for each of its
@@ -6,9 +6,12 @@ benchmarks. It is imported for the help text too, so it imports jax inside `run`
 """
 
 import argparse
+import errno
 import importlib
 import os
 import sys
+
+from benchmarks.engine import status
 
 BENCHMARKS = {  # by name: the folder, and a line for the help text
     "spiral": ("layers", "two interleaved 4-turn spirals, 2-100-1 network, 8 methods"),
@@ -23,6 +26,7 @@ BENCHMARKS = {  # by name: the folder, and a line for the help text
     "demo": ("demo", "spiral, trig and mnist at small scale, in a few minutes"),
     "updates": ("updates", "what updates cost, next to other libraries; `make bench`"),
 }
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 INTERRUPTED = 130  # the shell's exit code for Ctrl-C
 
 
@@ -45,13 +49,22 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    """Missing data end a run with a message instead of a traceback."""
+    """Missing data and a full disk end a run with a message instead of a traceback."""
     from benchmarks.data import MissingDataError
 
     try:
         options.run(options)
     except MissingDataError as error:
         raise SystemExit(f"error: {error}") from error
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        where = options.output or "the folder of the results"
+        raise SystemExit(
+            f"error: {error.filename or where} cannot be written ({error.strerror}): free space "
+            "there or make it writable, and give the same command again; with --resume it goes on "
+            "from its last save"
+        ) from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,5 +86,9 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=experiment.run)
         options = command.format_help().partition("show this help message and exit\n")[2]
         sections.append(f"options of {name}:\n{options}")
+    summary = "what is done, and what is left, of the runs in a folder"
+    command = commands.add_parser("status", help=summary)
+    status.add_arguments(command)
+    command.set_defaults(run=status.run)
     parser.epilog = "\n".join(sections)
     return parser

@@ -35,7 +35,13 @@ def run(options: argparse.Namespace) -> None:
 
     def namespace(benchmark, **others):
         return argparse.Namespace(
-            benchmark=benchmark, first_seed=0, methods=None, output=folders[benchmark], **others
+            benchmark=benchmark,
+            first_seed=0,
+            methods=None,
+            output=folders[benchmark],
+            budget="default",
+            resume=False,
+            **others,
         )
 
     for benchmark, steps in PLANAR_STEPS.items():

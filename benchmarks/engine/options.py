@@ -1,11 +1,16 @@
 """Command-line options that several benchmarks share, and the folder that a run writes to."""
 
 import argparse
+import math
 import pathlib
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 TABLE = "table.md"  # every benchmark leaves one
+# What --resume leaves: a folder of states, in it what the run is, and beside it a log.
+SAVES, RUN, LOG = "saves", "run.json", "resume.log"
+BY_BUDGET = "(default: as --budget says)"
 
 
 def at_least(minimum: int) -> Callable[[str], int]:
@@ -62,14 +67,73 @@ def add_problems(
 def add_methods(parser: argparse.ArgumentParser, names: str) -> None:
     """Which methods to compare."""
     parser.add_argument(
-        "--methods", nargs="+", metavar="METHOD", help=f"some of: {names} (default: all)"
+        "--methods",
+        nargs="+",
+        metavar="METHOD",
+        help=f"some of: {names} (default: as --budget says, or all)",
     )
 
 
-def add_seed_options(parser: argparse.ArgumentParser, seeds: int, meaning: str) -> None:
+def add_seed_options(parser: argparse.ArgumentParser, seeds: int | None, meaning: str) -> None:
     """How many runs, and which."""
     add_count(parser, "--seeds", seeds, meaning)
     add_count(parser, "--first-seed", 0, "seeds count from here", minimum=0)
+
+
+def add_budget(parser: argparse.ArgumentParser, budgets: Mapping[str, Mapping[str, Any]]) -> None:
+    """How much to spend; `budgets` has, by name, the values of options that are not given."""
+
+    def said(name):
+        values = (
+            f"{option.replace('_', '-')} {' '.join(value) if isinstance(value, list) else value}"
+            for option, value in budgets[name].items()
+        )
+        return f"{name} ({', '.join(values) or 'the numbers of each problem'})"
+
+    parser.add_argument(
+        "--budget",
+        choices=tuple(budgets),
+        default="default",
+        help="values of options that are not given; paper: what the papers spend, hours or days. "
+        f"{'; '.join(map(said, budgets))} (default: %(default)s)",
+    )
+
+
+def within_budget(
+    options: argparse.Namespace, budgets: Mapping[str, Mapping[str, Any]], **own: Any
+) -> argparse.Namespace:
+    """The options; those that are None are the budget's, or else have the values `own`."""
+    given = {name: value for name, value in vars(options).items() if value is not None}
+    return argparse.Namespace(**{**vars(options), **own, **budgets[options.budget], **given})
+
+
+def add_search_options(parser: argparse.ArgumentParser, meaning: str) -> None:
+    """What the search for settings tries, and for how long."""
+    add_count(parser, "--search", None, f"{meaning} {BY_BUDGET}")
+    parser.add_argument(
+        "--search-share",
+        type=between(0, 1),
+        help=f"length of each run of the search, as a share of the steps {BY_BUDGET}",
+    )
+
+
+def add_resume_options(parser: argparse.ArgumentParser) -> None:
+    """Whether the run survives a kill."""
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help=f"save the state of the run in the folder {SAVES}/ of its results, and go on from "
+        "there: after a kill the same command ends with the numbers of a run that was never "
+        f"stopped; {LOG} tells when it was",
+    )
+    parser.add_argument(
+        "--save-every",
+        type=between(0, math.inf),
+        default=5.0,
+        metavar="MINUTES",
+        help="time between two saves, at least; a run is saved between two chunks only (default: "
+        "%(default)g)",
+    )
 
 
 def seeds_of(options: argparse.Namespace) -> range:
@@ -78,17 +142,18 @@ def seeds_of(options: argparse.Namespace) -> range:
 
 
 def add_training_options(
-    parser: argparse.ArgumentParser, *, seeds: int, chunks: int | None, methods: str, output: str
+    parser: argparse.ArgumentParser,
+    budgets: Mapping[str, Mapping[str, Any]],
+    *,
+    methods: str,
+    output: str,
 ) -> None:
-    """The options of every benchmark that trains networks; None for chunks that vary."""
-    add_seed_options(parser, seeds, "networks per setting")
-    parser.add_argument(
-        "--chunks",
-        type=at_least(1),
-        default=chunks,
-        help=f"points of the curves (default: {chunks or 'the problem' + chr(39) + 's own'})",
-    )
+    """The options of every benchmark that trains networks."""
+    add_seed_options(parser, None, f"networks per setting {BY_BUDGET}")
+    add_count(parser, "--chunks", None, f"points of the curves {BY_BUDGET}")
     add_methods(parser, methods)
+    add_budget(parser, budgets)
+    add_resume_options(parser)
     add_output_option(parser, output)
 
 
@@ -104,7 +169,8 @@ def add_output_option(parser: argparse.ArgumentParser, default: str) -> None:
 
 def begin(options: argparse.Namespace, name: str | None = None) -> pathlib.Path:
     """Claims the folder of a run, by default that of its benchmark or of `name`; configures jax."""
-    output = claim(options.output or pathlib.Path("results") / (name or options.benchmark))
+    output = options.output or pathlib.Path("results") / (name or options.benchmark)
+    output = claim(output, resume=getattr(options, "resume", False))
     _configure()
     return output
 
@@ -112,7 +178,8 @@ def begin(options: argparse.Namespace, name: str | None = None) -> pathlib.Path:
 def begin_each(options: argparse.Namespace, names: Iterable[str]) -> dict[str, pathlib.Path]:
     """The same for a run of several parts: a folder for each, all claimed before the first runs."""
     output = options.output or pathlib.Path("results") / options.benchmark
-    folders = {name: claim(output / name) for name in names}
+    resume = getattr(options, "resume", False)
+    folders = {name: claim(output / name, resume=resume) for name in names}
     _configure()
     return folders
 
@@ -123,14 +190,15 @@ def _configure() -> None:
     runtime.configure()
 
 
-def claim(folder: pathlib.Path) -> pathlib.Path:
+def claim(folder: pathlib.Path, *, resume: bool = False) -> pathlib.Path:
     """The folder that a run may write to: this one, or `run-2`, `run-3`... in it.
 
-    A folder that holds the results of an earlier run is left as it is. Raises `SystemExit` with a
+    A folder that holds the results of an earlier run is left as it is, unless the run is to go on
+    (`resume`) from the states that were saved there. Raises `SystemExit` with a
     message if nothing can be written, before hours of training and not after them.
     """
     chosen, number = folder, 1
-    while (chosen / TABLE).exists():
+    while _taken(chosen, resume):
         number += 1
         chosen = folder / f"run-{number}"
     try:
@@ -144,3 +212,8 @@ def claim(folder: pathlib.Path) -> pathlib.Path:
     if chosen != folder:
         print(f"{folder} holds the results of an earlier run: these go to {chosen}", flush=True)
     return chosen
+
+
+def _taken(folder: pathlib.Path, resume: bool) -> bool:
+    saved = (folder / SAVES / RUN).exists()
+    return not resume if saved else (folder / TABLE).exists()

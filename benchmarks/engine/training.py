@@ -6,7 +6,7 @@ program (one per stage, whose shapes differ). Every method spends one gradient p
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +15,7 @@ import numpy as np
 import optax
 
 from benchmarks.engine.problem import Method, Problem, Stage
+from benchmarks.engine.resuming import Part
 
 
 class Chunk(NamedTuple):
@@ -43,10 +44,10 @@ def step(
 
 
 def timed(
-    advance: Callable[[Any, int], tuple[Any, Any]], carry: Any, chunks: int
+    advance: Callable[[Any, int], tuple[Any, Any]], carry: Any, chunks: Iterable[int]
 ) -> Iterator[tuple[int, Any, Any, float]]:
     """Each chunk's number, what is carried on, what was measured in it, and its seconds."""
-    for chunk in range(chunks):
+    for chunk in chunks:
         began = time.perf_counter()
         carry, measured = jax.block_until_ready(advance(carry, chunk))
         yield chunk, carry, measured, time.perf_counter() - began
@@ -67,30 +68,54 @@ class Trainer:
         *,
         chunks: int,
         examples: int,
+        part: Part | None = None,
+        record: Callable[[], Any] = lambda: None,
     ) -> Iterator[Chunk]:
-        """Networks of these rows and seeds, as the problem pairs them; yields after each chunk."""
+        """Networks of these rows and seeds, as the problem pairs them; yields after each chunk.
+
+        They begin where `part` ends, which is offered the state, and the `record` of what has been
+        made of the chunks, once the caller has asked for the next chunk.
+        """
+        part = part or Part()
         settings = {name: jnp.asarray([row[name] for row in rows], jnp.float32) for name in rows[0]}
         if self.method.planned:
             settings["steps"] = jnp.full(len(rows), chunks * self.chunk_steps, jnp.float32)
-        data, frozen = self.problem.data, ()
-        for number in range(len(self.problem.stages)):
+        stages, data, frozen, carry = len(self.problem.stages), self.problem.data, (), None
+        first, done = divmod(part.step // self.chunk_steps, chunks)
+        if part.step and not done:  # the state is that at the end of the stage before
+            first, done = first - 1, chunks
+        if part.step:
+            frozen, carry = part.restore(self._template(first, settings, seeds))
+        for number in range(first, stages):
             keys = self.problem.layout.keys(seeds, number)
             start, program = self._stage(number, settings, keys, frozen)
+            carry = start(settings, keys) if carry is None else carry
 
             def advance(carry, chunk, program=program, frozen=frozen, keys=keys):
                 return program(settings, carry, frozen, data, keys, chunk, examples)
 
-            point = None
-            for chunk, carry, measured, elapsed in timed(advance, start(settings, keys), chunks):
-                point = self._point(carry)
+            left = range(done, chunks)
+            for chunk, carry, measured, elapsed in timed(advance, carry, left):  # noqa: B020
+                step = (number * chunks + chunk + 1) * self.chunk_steps
                 yield Chunk(
                     number,
-                    (number * chunks + chunk + 1) * self.chunk_steps,
+                    step,
                     elapsed / self.chunk_steps,
                     *map(np.asarray, measured),
-                    params=(*frozen, point),
+                    params=(*frozen, self._point(carry)),
                 )
-            frozen = (*frozen, point)
+                if step < stages * chunks * self.chunk_steps:  # else the caller saves its result
+                    part.offer(step, (frozen, carry), record)
+            frozen, carry, done = (*frozen, self._point(carry)), None, 0
+
+    def _template(self, stage: int, settings: Any, seeds: Sequence[int]) -> tuple[Any, Any]:
+        """Shapes of what was frozen before a stage, and of the state in it."""
+        starts = [self._functions(one)[0] for one in self.problem.stages[: stage + 1]]
+        *before, carry = [
+            jax.eval_shape(start, settings, self.problem.layout.keys(seeds, number))
+            for number, start in enumerate(starts)
+        ]
+        return tuple(jax.eval_shape(self._point, one) for one in before), carry
 
     def _point(self, carry):
         """The parameters to measure, and to keep: of some methods not those of the last step."""

@@ -10,13 +10,25 @@ number of them, in the search for their settings and in the runs that are report
 
 import argparse
 
-from benchmarks.engine.options import add_count, add_problems, add_training_options, begin_each
+from benchmarks.engine.options import (
+    add_count,
+    add_problems,
+    add_search_options,
+    add_training_options,
+    begin_each,
+    within_budget,
+)
 
-SEARCH_SHARE = 0.2  # of the steps of the training that is reported
 PROBLEMS = ("mnistfc", "sweep", "lenet", "charlm", "small-mnistfc", "few-images", "small-lenet")
 FOR_A_GPU = ("allcnn",)
 SWEEP = "sweep"  # of learning rates, on each of these problems
 SWEPT = ("small-mnistfc", "mnistfc", "few-images")
+# The steps and chunks of the default and of the paper are those of each problem.
+BUDGETS = {
+    "quick": {"steps": 100, "chunks": 10, "seeds": 1, "search": 2, "search_share": 0.2},
+    "default": {"seeds": 3, "search": 4, "search_share": 0.2},
+    "paper": {"seeds": 3, "search": 6, "search_share": 0.05},
+}
 METHODS = ("sgd", "adam", "sgld", "entropy-sgd", "entropy-adam")
 
 
@@ -32,17 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
         None,
         "gradients per network, rounded up to whole chunks (default: the problem's own)",
     )
-    add_count(
-        parser,
-        "--search",
-        4,
-        "settings to choose from, for every method, each "
-        f"on one run of {SEARCH_SHARE:g} of the steps",
-    )
+    add_search_options(parser, "settings to choose from, for every method")
     add_training_options(
         parser,
-        seeds=3,
-        chunks=None,
+        BUDGETS,
         methods=", ".join(METHODS),
         output="results/entropy, with a folder for each problem",
     )
@@ -56,7 +61,8 @@ def run(options: argparse.Namespace) -> None:
 
     for name, folder in folders.items():
         if name.startswith(SWEEP):
+            own = within_budget(options, BUDGETS)
             chosen = name.removeprefix(f"{SWEEP}-")
-            sweeping.run(options, folder, SWEPT if chosen == SWEEP else (chosen,))
+            sweeping.run(own, folder, SWEPT if chosen == SWEEP else (chosen,))
         else:
             comparison.run(name, options, folder)

@@ -6,9 +6,10 @@ import pathlib
 
 from benchmarks.engine import comparison, report
 from benchmarks.engine.figures import learning_curves
-from benchmarks.engine.options import seeds_of
+from benchmarks.engine.options import seeds_of, within_budget
 from benchmarks.engine.problem import select_names
-from benchmarks.entropy import SEARCH_SHARE, curvature
+from benchmarks.engine.resuming import Saves
+from benchmarks.entropy import BUDGETS, curvature
 from benchmarks.entropy.methods import LABELS, make_methods
 from benchmarks.entropy.problems import EXPERIMENTS
 
@@ -22,17 +23,21 @@ NORMALIZED = (
 def run(name: str, options: argparse.Namespace, output: pathlib.Path) -> None:
     """Searches and trains with every method, and looks at the curvature where that is wanted."""
     experiment = EXPERIMENTS[name]
+    spent = experiment.paper if options.budget == "paper" else experiment.default
+    options = within_budget(options, BUDGETS, steps=spent.steps, chunks=spent.chunks)
     problem = experiment.build()
     methods = make_methods(experiment.choices, options.search)
     chosen = [name for name in select_names(LABELS, options.methods) if name in methods]
     seeds = seeds_of(options)
-    chunks = options.chunks or experiment.chunks
-    solutions = curvature.Solutions(problem)
+    chunks = options.chunks
+    saves = Saves.of(options, output)
+    trained: list[comparison.Tuned] = []
     notes = (
         f"Batches of {problem.batch_size}. {NORMALIZED if experiment.normalized else ''}".strip()
     )
 
     def save(results):
+        trained[:] = results
         remarks = []
         if results:
             decimals = problem.columns[0].decimals + 1
@@ -48,11 +53,12 @@ def run(name: str, options: argparse.Namespace, output: pathlib.Path) -> None:
         problem,
         {name: methods[name] for name in chosen},
         seeds=seeds,
-        chunk_steps=-(-(options.steps or experiment.steps) // chunks),
+        chunk_steps=-(-options.steps // chunks),
         chunks=chunks,
-        search_chunks=math.ceil(SEARCH_SHARE * chunks),
+        search_chunks=max(1, math.ceil(options.search_share * chunks)),
         report=save,
-        keep=solutions.keep if experiment.curvature else None,
+        keep=None if experiment.curvature else 0,
+        saves=saves,
     )
     if experiment.curvature:
-        curvature.examine(solutions, output)
+        curvature.examine(curvature.Solutions(problem, trained), output)

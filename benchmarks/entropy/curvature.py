@@ -19,7 +19,6 @@ import thermo_optax as to
 from benchmarks.engine import figures, report, runtime
 from benchmarks.engine.comparison import Tuned
 from benchmarks.engine.problem import Problem
-from benchmarks.engine.training import Chunk
 from benchmarks.entropy.problems import ERROR, LOSS
 
 LANCZOS, PROBES = 80, 2  # steps of Lanczos for each of so many random vectors
@@ -51,19 +50,12 @@ class Solution(NamedTuple):
 
 
 class Solutions:
-    """The networks of all runs at all measurements, which the comparison itself forgets."""
+    """The networks of all runs at all measurements; results have kept all of them."""
 
-    def __init__(self, problem: Problem):
-        """None so far."""
+    def __init__(self, problem: Problem, results: Sequence[Tuned]):
+        """Of these methods."""
         self.problem = problem
-        self.results: dict[str, Tuned] = {}
-        self.networks: dict[str, list[Any]] = {}  # one tree per chunk, leaves [runs, ...]
-
-    def keep(self, result: Tuned, chunk: Chunk) -> None:
-        """Takes what a run has come to."""
-        self.results[result.label] = result
-        networks = self.networks.setdefault(result.label, [])
-        networks.append(jax.tree.map(np.asarray, chunk.params[-1]))
+        self.results = {result.label: result for result in results}
 
     def losses(self, label: str) -> np.ndarray:
         """The training losses of a method's runs, [chunks, runs]."""
@@ -90,9 +82,9 @@ def examine(solutions: Solutions, output: pathlib.Path) -> None:
     look = _look(solutions.problem)
     with runtime.interruptible(lambda: _report(solutions, found, output)) as check:
         for label, place, run, chunk in tqdm(solutions.choice(), desc="Hessians"):
-            params = jax.tree.map(lambda leaf, run=run: leaf[run], solutions.networks[label][chunk])
-            flatness, lowest, spectrum, noise = jax.tree.map(np.asarray, look(params))
             result = solutions.results[label]
+            params = jax.tree.map(lambda leaf, run=run: leaf[run], result.networks[chunk])
+            flatness, lowest, spectrum, noise = jax.tree.map(np.asarray, look(params))
             error = result.curve("test", ERROR)[chunk, run]
             found.append(
                 Solution(

@@ -15,8 +15,9 @@ from tqdm import tqdm
 
 from benchmarks.engine import figures, report, runtime
 from benchmarks.engine.options import seeds_of
+from benchmarks.engine.resuming import Saves
 from benchmarks.engine.training import Meter, Trainer
-from benchmarks.entropy.methods import ENTROPY_SGD, SGD, make_methods
+from benchmarks.entropy.methods import ENTROPY_SGD, LABELS, SGD, make_methods
 from benchmarks.entropy.problems import ERROR, EXPERIMENTS, LOSS
 
 CHUNKS = 5
@@ -52,30 +53,58 @@ class Swept(NamedTuple):
 def run(options: argparse.Namespace, output: pathlib.Path, problems: Sequence[str]) -> None:
     """Trains with every rate, then reports; after Ctrl-C, on what there is."""
     found: list[Swept] = []
-    seeds = seeds_of(options)
-    with runtime.interruptible(lambda: _report(output, found, len(seeds))) as check:
+    seeds, saves = seeds_of(options), Saves.of(options, output)
+    chunk_steps = {name: -(-(options.steps or SWEEPS[name].steps) // CHUNKS) for name in problems}
+    settings = {
+        "seeds": list(seeds),
+        "steps of a chunk": chunk_steps,
+        "rates": {name: list(SWEEPS[name].rates) for name in problems},
+    }
+    plan = {
+        _part(name, LABELS[method]): CHUNKS * chunk_steps[name]
+        for name in problems
+        for method in (SGD, ENTROPY_SGD)
+    }
+    with (
+        runtime.interruptible(lambda: _report(output, found, len(seeds))) as check,
+        saves.opened(settings, plan),
+    ):
         for name in problems:
-            sweep = SWEEPS[name]
-            _sweep(name, options.steps or sweep.steps, seeds, sweep.rates, found, check)
+            _sweep(name, chunk_steps[name], seeds, SWEEPS[name].rates, found, check, saves)
 
 
-def _sweep(name, steps, seeds, rates, found, check) -> None:
+def _part(name: str, label: str) -> str:
+    return f"{name}, {label}"
+
+
+def _sweep(name, chunk_steps, seeds, rates, found, check, saves) -> None:
     experiment = EXPERIMENTS[name]
     problem = experiment.build()
     methods = make_methods(experiment.choices, 1)
-    meter, chunk_steps = Meter(problem), -(-steps // CHUNKS)
+    meter = Meter(problem)
     for method in (methods[SGD], methods[ENTROPY_SGD]):
         trainer = Trainer(problem, method, chunk_steps)
         rows = [{**method.settings[0], "learning_rate": rate} for rate in rates for _ in seeds]
-        runs = trainer.train(rows, [*seeds] * len(rates), chunks=CHUNKS, examples=problem.examples)
-        params = None
-        for chunk in tqdm(runs, desc=f"{name}, {method.label}", total=CHUNKS, unit="chunk"):
-            params = chunk.params
-            check()
-        assert params is not None
-        measured = meter(params, ("train", "test"))
+        label = _part(name, method.label)
+
+        def measured(part, trainer=trainer, rows=rows, label=label):
+            runs = trainer.train(
+                rows,
+                [*seeds] * len(rates),
+                chunks=CHUNKS,
+                examples=problem.examples,
+                part=part,
+            )
+            params = None
+            for chunk in tqdm(runs, desc=label, total=CHUNKS, unit="chunk"):
+                params = chunk.params
+                check()
+            assert params is not None
+            return meter(params, ("train", "test"))
+
+        scores = saves.result_of(label, measured)
         shape = len(rates), len(seeds)
-        error, loss = measured["test"][ERROR], measured["train"][LOSS]
+        error, loss = scores["test"][ERROR], scores["train"][LOSS]
         found.append(
             Swept(
                 *(name, problem.title, method.label, chunk_steps * CHUNKS, rates),

@@ -11,9 +11,12 @@ import argparse
 import math
 
 from benchmarks.engine.options import (
+    BY_BUDGET,
+    add_budget,
     add_count,
     add_output_option,
     add_problems,
+    add_resume_options,
     add_seed_options,
     begin_each,
     between,
@@ -21,6 +24,21 @@ from benchmarks.engine.options import (
 
 PROBLEMS = ("emnist-dropout", "emnist-lr", "cifar-dropout", "cifar-lr")
 FOR_A_GPU = ("resnet20-lr",)
+_SHORT = {"train": 4_000, "validation": 1_000, "swap_images": 250, "test": 3_000}
+BUDGETS = {  # what is not named here is the problem's own: all images, its batch size
+    "quick": {**_SHORT, "warmup": 50, "steps": 40, "chunks": 2, "swap_period": 20, "seeds": 1},
+    "default": {**_SHORT, "warmup": 300, "steps": 400, "chunks": 4, "swap_period": 20, "seeds": 3},
+    "paper": {
+        "validation": 1_000,
+        "swap_images": 250,
+        "batch_size": 128,
+        "warmup": 2_000,
+        "steps": 10_000,
+        "chunks": 50,
+        "swap_period": 100,
+        "seeds": 2,
+    },
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
@@ -29,19 +47,20 @@ def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
     known = (*PROBLEMS, *FOR_A_GPU)
     said = f"all but {FOR_A_GPU[0]}, which is meant for a GPU"
     add_problems(parser, known, PROBLEMS, said)
+    add_count(parser, "--replicas", 8, "rungs of the ladder", minimum=3)
     numbers = {
-        "--replicas": (3, 8, "rungs of the ladder"),
-        "--train": (1, 4_000, "training images"),
-        "--validation": (1, 1_000, "images whose loss decides on the best replica"),
-        "--swap-images": (1, 250, "of these, images whose loss decides on swaps"),
-        "--test": (1, 3_000, "test images"),
-        "--warmup": (1, 300, "gradients per replica before anything is swapped"),
-        "--steps": (1, 400, "gradients per replica after that, rounded up to whole chunks"),
-        "--chunks": (1, 4, "points of the curves"),
-        "--swap-period": (1, 20, "gradients per replica between two rounds of swaps"),
+        "--train": "training images",
+        "--validation": "images whose loss decides on the best replica",
+        "--swap-images": "of these, images whose loss decides on swaps",
+        "--test": "test images",
+        "--batch-size": "images per gradient",
+        "--warmup": "gradients per replica before anything is swapped",
+        "--steps": "gradients per replica after that, rounded up to whole chunks",
+        "--chunks": "points of the curves",
+        "--swap-period": "gradients per replica between two rounds of swaps",
     }
-    for option, (minimum, default, meaning) in numbers.items():
-        add_count(parser, option, default, meaning, minimum=minimum)
+    for option, meaning in numbers.items():
+        add_count(parser, option, None, f"{meaning} {BY_BUDGET}")
     parser.add_argument(
         "--ladder",
         choices=("wide", "paper"),
@@ -55,7 +74,9 @@ def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
         help="C, in units of inverse temperature per loss (default: 1 for the median pair of rungs "
         "and a difference of losses that the problem sets)",
     )
-    add_seed_options(parser, 3, "runs of all replicas")
+    add_seed_options(parser, None, f"runs of all replicas {BY_BUDGET}")
+    add_budget(parser, BUDGETS)
+    add_resume_options(parser)
     add_output_option(parser, "results/exchange, with a folder for each problem")
 
 

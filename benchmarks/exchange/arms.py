@@ -7,6 +7,7 @@ A third, short arm tells whether the hyperparameter is a temperature: all replic
 of the networks, each with its own value, so that nothing else keeps them apart.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ import optax
 
 import thermo_optax as to
 from benchmarks.engine.networks import class_accuracy, class_loss
+from benchmarks.engine.resuming import Part
 from benchmarks.engine.training import step, timed
 from benchmarks.exchange.problems import (
     DROPOUT,
@@ -101,21 +103,35 @@ class ForkedRuns:
         return np.concatenate(distances)
 
     def arm(
-        self, name: str, key: jax.Array, fork: Any, check: Callable[[], None] = lambda: None
+        self,
+        name: str,
+        key: jax.Array,
+        fork: Any,
+        check: Callable[[], None] = lambda: None,
+        part: Part | None = None,
     ) -> Arm:
-        """One arm; `check` is called between chunks."""
+        """One arm; `check` is called between chunks, and `part` is offered the state there."""
+        part, chunks = part or Part(), self.plan.chunks
         period = self.plan.swap_period if name == ARMS[0] else NEVER
         tx = self._transformation(period, key)
-        carry: Any = (fork, tx.init(fork))
-        records, seconds = [self._record(0, carry, fork)], 0.0
+        if part.step:
+            carry: Any = part.restore(jax.eval_shape(lambda: (fork, tx.init(fork))))
+            records, seconds = part.record
+        else:
+            carry = (fork, tx.init(fork))
+            records, seconds = [self._record(0, carry, fork)], 0.0
 
         def advance(carry, chunk):
             return self._step(carry, fork, key, chunk, period)
 
-        for chunk, carry, _, elapsed in timed(advance, carry, self.plan.chunks):  # noqa: B020
+        left = range(part.step // self.plan.chunk, chunks)
+        for chunk, carry, _, elapsed in timed(advance, carry, left):  # noqa: B020
             seconds += elapsed
-            records.append(self._record((chunk + 1) * self.plan.chunk, carry, fork))
+            done = (chunk + 1) * self.plan.chunk
+            records.append(self._record(done, carry, fork))
             check()
+            if chunk + 1 < chunks:  # else the caller saves the arm
+                part.offer(done, carry, functools.partial(tuple, (records, seconds)))
         state = carry[1]
         rounds = int(state.swaps.rounds)
         return Arm(

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.engine import networks, runtime
-from benchmarks.engine.comparison import Result, Runs
+from benchmarks.engine.comparison import Result, Runs, settings_of
 from benchmarks.engine.problem import Grid, Method, Problem, Stage
-from benchmarks.engine.training import Chunk, Meter, Trainer
+from benchmarks.engine.resuming import Saves
+from benchmarks.engine.training import Meter, Trainer
 
 
 def classification(
@@ -57,9 +58,9 @@ def classification(
 class Best(Result):
     """What the networks of one method measured, [settings, seeds], and its best setting."""
 
-    def __init__(self, method: Method):
-        """Nothing measured yet."""
-        super().__init__(method.label)
+    def __init__(self, method: Method, keep: int | None = 0):
+        """Nothing measured yet; `keep` of the networks are kept, the last ones."""
+        super().__init__(method.label, keep)
         self.method = method
 
     @property
@@ -114,15 +115,23 @@ def compare(
     steps: int,
     chunks: int,
     report: Callable[[list[Best]], None],
-    keep: Callable[[Best, Chunk], None] | None = None,
+    keep: int | None = 0,
+    saves: Saves | None = None,
 ) -> None:
     """Trains with every method, then reports; after Ctrl-C it reports what there is.
 
-    The steps are rounded up to a multiple of `chunks`; `keep` is shown every chunk.
+    The steps are rounded up to a multiple of `chunks`; `keep` says of how many of them results keep
+    the networks.
     """
     results: list[Best] = []
-    with runtime.interruptible(lambda: report(results)) as check:
-        train = Runs(Meter(problem), results, seeds, chunks, check, keep)
+    saves, chunk_steps = saves or Saves(), -(-steps // chunks)
+    by_label = {method.label: method for method in methods}
+    settings = settings_of(problem, by_label, seeds, chunk_steps, chunks)
+    plan = dict.fromkeys(by_label, chunks * chunk_steps)
+    with (
+        runtime.interruptible(lambda: report(results)) as check,
+        saves.opened(settings, plan),
+    ):
+        train = Runs(Meter(problem), results, seeds, chunks, check, saves)
         for method in methods:
-            trainer = Trainer(problem, method, -(-steps // chunks))
-            train(trainer, Best(method), method.settings)
+            train(Trainer(problem, method, chunk_steps), Best(method, keep), method.settings)

@@ -12,9 +12,10 @@ import numpy as np
 
 from benchmarks.data import load_images
 from benchmarks.engine import networks
-from benchmarks.engine.options import begin, seeds_of
+from benchmarks.engine.options import begin, seeds_of, within_budget
 from benchmarks.engine.problem import Problem, select
-from benchmarks.layers import IMAGES, comparison, figures, report, settings
+from benchmarks.engine.resuming import Saves
+from benchmarks.layers import IMAGES, MNIST_BUDGETS, comparison, figures, report, settings
 
 BATCH_SIZE = 128
 SIZES = (784, 200, 200, 10)
@@ -23,6 +24,7 @@ SIZES = (784, 200, 200, 10)
 def run(options: argparse.Namespace) -> None:
     """The benchmark as a command; its table has test errors."""
     output = begin(options, options.dataset)
+    options = within_budget(options, MNIST_BUDGETS)
     problem = image_problem(options.dataset)
     steps = options.steps or math.ceil(options.epochs * problem.examples / BATCH_SIZE)
 
@@ -37,6 +39,7 @@ def run(options: argparse.Namespace) -> None:
         steps=steps,
         chunks=options.chunks,
         report=save,
+        saves=Saves.of(options, output),
     )
 
 

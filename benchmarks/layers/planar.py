@@ -12,9 +12,10 @@ import numpy as np
 
 from benchmarks.data import PlanarData
 from benchmarks.engine import networks
-from benchmarks.engine.options import begin, seeds_of
+from benchmarks.engine.options import begin, seeds_of, within_budget
 from benchmarks.engine.problem import Problem, select
-from benchmarks.layers import comparison, figures, report, settings
+from benchmarks.engine.resuming import Saves
+from benchmarks.layers import PLANAR_BUDGETS, comparison, figures, report, settings
 
 SIZES = (2, 100, 1)
 
@@ -23,28 +24,27 @@ def run(options: argparse.Namespace) -> None:
     """One of the two, as a command."""
     output = begin(options)
     planar = settings.PROBLEMS[options.benchmark]
+    options = within_budget(options, PLANAR_BUDGETS, steps=planar.steps)
     seeds = seeds_of(options)
     data = draw(planar, seeds)
-    trained = {}  # networks by label, at the end of the last chunk
-
-    def keep(result, chunk):
-        trained[result.label] = chunk.params[-1]
 
     def save(results):
         if report.save(output, planar.title, results):
             figures.learning_curves(results, output / "accuracy.png", planar.title)
             _, apply = networks.functional(SIZES)
             path = output / "level_sets.png"
+            trained = {result.label: result.networks[-1] for result in results}
             figures.level_sets(results, trained, apply, data, path, planar.title)
 
     comparison.compare(
         problem(planar, data),
         select(planar.methods, options.methods),
         seeds=seeds,
-        steps=options.steps or planar.steps,
+        steps=options.steps,
         chunks=options.chunks,
         report=save,
-        keep=keep,
+        keep=1,
+        saves=Saves.of(options, output),
     )
 
 

@@ -12,7 +12,8 @@ from benchmarks.engine.comparison import Tuned
 from benchmarks.engine.figures import learning_curves
 from benchmarks.engine.options import seeds_of
 from benchmarks.engine.problem import Problem, select_names
-from benchmarks.tempering import SEARCH_SHARE, figures
+from benchmarks.engine.resuming import Saves
+from benchmarks.tempering import figures
 from benchmarks.tempering.methods import CTLD, CTLD_LIKE_SGD, PLAIN, SGD, all_methods
 
 TOLERANCE = 0.1  # of CTLD against SGD with momentum, at its learning rate
@@ -45,9 +46,10 @@ def run(
         seeds=seeds_of(options),
         chunk_steps=-(-options.steps // options.chunks),
         chunks=options.chunks,
-        search_chunks=math.ceil(SEARCH_SHARE * options.chunks),
+        search_chunks=max(1, math.ceil(options.search_share * options.chunks)),
         report=save,
         repeats={CTLD: (SGD, CTLD_LIKE_SGD)},
+        saves=Saves.of(options, output),
     )
 
 

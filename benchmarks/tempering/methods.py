@@ -16,10 +16,11 @@ import jax.numpy as jnp
 import optax
 
 import thermo_optax as to
-from benchmarks.engine.problem import Method, half_decades
+from benchmarks.engine.problem import Method, grid, half_decades
 
 MOMENTUM = 0.9
-SGD, CTLD = "sgd", "ctld"
+SGD, CTLD, CTLD_COLD = "sgd", "ctld", "ctld-cold"
+COLD = (0.1, 0.01)  # of the temperature, for colder CTLD to choose from
 CTLD_LIKE_SGD = "CTLD at SGD's learning rate"
 PLAIN = ("SGD with momentum", "RMSprop", "Adam")  # trained without heat
 
@@ -27,10 +28,10 @@ PLAIN = ("SGD with momentum", "RMSprop", "Adam")  # trained without heat
 def all_methods(
     temperature: float, sampling_share: float, centres: Mapping[str, float], count: int
 ) -> dict[str, Method]:
-    """Every method, with `count` learning rates about its centre.
+    """Every method, with `count` settings: learning rates about its centre.
 
     CTLD is at this temperature, AnnealSGD and Santa at their start; CTLD samples, and Santa
-    explores, during this share of a run.
+    explores, during this share of a run. Colder CTLD chooses among temperatures too.
     """
     anneal = {"temperature": temperature}
     phases = {**anneal, "sampling_share": sampling_share}
@@ -42,6 +43,12 @@ def all_methods(
         "santa": ("Santa", _santa, phases, None),
         CTLD: ("CTLD", _ctld, phases, noise_magnitude),
     }
+    rates = half_decades(centres[CTLD], max(1, count // len(COLD)))
+    colder = grid(
+        learning_rate=rates,
+        temperature=[temperature * share for share in COLD],
+        sampling_share=[sampling_share],
+    )
     return {
         name: Method(
             label,
@@ -51,7 +58,7 @@ def all_methods(
             planned=True,
         )
         for name, (label, maker, others, thermometer) in kinds.items()
-    }
+    } | {CTLD_COLD: Method("CTLD, colder", _ctld, colder, noise_magnitude, planned=True)}
 
 
 def noise_magnitude(state) -> jax.Array:

@@ -18,7 +18,7 @@ from benchmarks.data import images
 from benchmarks.engine import networks, runtime
 from benchmarks.engine.comparison import Search, Tuned
 from benchmarks.engine.problem import Pairs
-from benchmarks.engine.training import Chunk, Trainer
+from benchmarks.engine.training import Trainer
 from benchmarks.entropy import (
     SWEPT,
     classifiers,
@@ -199,15 +199,14 @@ def test_near_zero_is_counted_by_weight():
 
 
 def test_solutions_are_matched_where_every_run_has_come():
-    solutions = curvature.Solutions(tiny_problem())
+    results = []
     curves = {"A": [[3, 3], [1, 2], [0.2, 0.1]], "B": [[2, 0.9], [0.5, 0.8], [0.6, 0.7]]}
     for label, losses in curves.items():
         search = Search([{"learning_rate": 1.0}], np.zeros(1), 1)
         result = Tuned(label, label, search, search.rows[0], 3)
-        for step, loss in enumerate(losses):
-            result.curves.append({"train": {"loss": np.array(loss)}})
-            chunk = Chunk(0, step, 0.0, np.zeros(1), np.zeros(1), (np.full(2, float(step)),))
-            solutions.keep(result, chunk)
+        result.curves = [{"train": {"loss": np.array(loss)}} for loss in losses]
+        results.append(result)
+    solutions = curvature.Solutions(tiny_problem(), results)
     assert solutions.level() == pytest.approx(0.7)
     assert [(run, chunk) for label, place, run, chunk in solutions.choice() if label == "A"] == [
         *((0, 2), (1, 2)),
@@ -217,17 +216,17 @@ def test_solutions_are_matched_where_every_run_has_come():
         c for label, place, _, c in solutions.choice() if (label, place) == ("B", curvature.MATCHED)
     ]
     assert matched == [1, 2]
-    np.testing.assert_array_equal(solutions.networks["A"][2], [2, 2])
 
 
 @pytest.fixture
 def tiny_experiments(monkeypatch):
     monkeypatch.setattr(data, "load_images", lambda _: DIGITS)
     choices = problems.EXPERIMENTS["mnistfc"].choices
+    spent = problems.Spent(40, 4)
     tiny = {
-        "mnistfc": problems.Experiment(40, tiny_problem, choices, normalized=True, chunks=4),
+        "mnistfc": problems.Experiment(spent, tiny_problem, choices, normalized=True),
         "small-mnistfc": problems.Experiment(
-            40, lambda: tiny_problem(TINY_PLAIN), choices, curvature=True, chunks=4
+            spent, lambda: tiny_problem(TINY_PLAIN), choices, curvature=True
         ),
     }
     for module in (comparison, sweeping):
@@ -272,7 +271,7 @@ def test_every_sweep_has_its_rates():
 @pytest.mark.slow
 def test_the_sweep_shows_every_rate_to_both(tiny_experiments, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sweeping, "SWEEPS", {"mnistfc": sweeping.Sweep(40, (0.1, 1e6))})
-    options = argparse.Namespace(first_seed=0, seeds=2, steps=None)
+    options = argparse.Namespace(first_seed=0, seeds=2, steps=None, resume=False)
     sweeping.run(options, tmp_path, ["mnistfc"])
     found = np.load(tmp_path / "sweep.npz")
     table = (tmp_path / "table.md").read_text()

@@ -10,12 +10,15 @@ import pytest
 
 pytest.importorskip("tqdm")
 pytest.importorskip("matplotlib")
+pytest.importorskip("orbax.checkpoint")
 
 from benchmarks import cli, data
 from benchmarks.data import ImageData
 from benchmarks.engine import runtime
+from benchmarks.engine.resuming import Saves
 from benchmarks.exchange import arms, lenet, problems, report, resnet
 from benchmarks.exchange.arms import ARMS, ForkedRuns, Plan
+from tests.benchmarks.resumed import Stopping
 from tests.compiling import quick_jit
 
 RNG = np.random.default_rng(0)
@@ -149,6 +152,23 @@ def test_arms_part_at_the_fork_by_their_swaps_only(accepting):
     assert [record.step for record in swapping.records] == [0, 6, 12]
     assert np.all(swapping.records[-1].distance > 0)
     assert not np.array_equal(swapping.records[-1].distance, still.records[-1].distance)
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_an_arm_goes_on_from_a_save(accepting, name, tmp_path):
+    key, fork = accepting.fork(3)
+    whole = accepting.arm(name, key, fork)
+    make = functools.partial(accepting.arm, name, key, fork, lambda: None)
+    with pytest.raises(KeyboardInterrupt), (stopped := Stopping(tmp_path, 1)).opened({}, {}):
+        stopped.result_of(name, make)
+    with (saves := Saves(tmp_path)).opened({}, {}):
+        again = saves.result_of(name, make)
+    assert f"({name}, step {PLAN.chunk};" in (tmp_path / "resume.log").read_text()
+    for found, wanted in zip(again.records, whole.records, strict=True):
+        jax.tree.map(np.testing.assert_array_equal, found, wanted)
+    np.testing.assert_array_equal(again.paths, whole.paths)
+    np.testing.assert_array_equal(again.acceptance, whole.acceptance)
+    assert (again.swaps, again.round_trips) == (whole.swaps, whole.round_trips)
 
 
 def test_weights_that_do_not_move_are_sorted_by_their_validation_loss():

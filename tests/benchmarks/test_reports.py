@@ -30,7 +30,7 @@ def run(monkeypatch, tmp_path):
     def play(between=lambda method, chunk: None, methods=("adam", "adlala")):
         accuracies = []
 
-        def pretend(self, rows, seeds, *, chunks, examples):
+        def pretend(self, rows, seeds, *, chunks, examples, **_):
             for chunk in range(chunks):
                 # The second setting is the best one, and every step helps.
                 accuracy = 0.5 + 0.1 * chunk + 0.01 * np.arange(SEEDS) - np.zeros((len(rows), 1))
