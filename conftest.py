@@ -16,6 +16,10 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent
 
+# Of the whole repository, as in `pytest path/to/thermo_optax`, only what has tests is collected:
+# notebooks and benchmarks are no modules with examples, and their tests stand in tests/.
+collect_ignore = ["benchmarks", "build", "constraints", "docs", "notebooks", "results"]
+
 # A silent promotion or broadcast is how a float32 temperature widens a bfloat16 momentum, and how
 # a friction per group meets the wrong axis.
 jax.config.update("jax_numpy_dtype_promotion", "strict")
