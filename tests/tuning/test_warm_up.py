@@ -76,6 +76,13 @@ def test_masses_are_roots_of_the_curvatures():
     np.testing.assert_allclose(masses, np.sqrt(CURVATURES * typical), rtol=0.5)
 
 
+@pytest.mark.parametrize("name", ["step_size", "friction"])
+def test_who_gives_no_number_is_told_of_the_warm_up(name):
+    settings = {"step_size": 0.1, "friction": 1.0, name: None}
+    with pytest.raises(TypeError, match=f"`{name}` must be a number.*`warm_up` finds a value"):
+        to.langevin(temperature=1.0, key=0, **settings)
+
+
 def test_masses_of_networks_are_learnt_only_by_name():
     """Where a parameter has two axes: what its weights show now does not hold later."""
     params = {"weights": jnp.ones((3, 2)), "bias": jnp.ones(2)}

@@ -23,9 +23,11 @@ def _known(name: str, value: Any) -> np.ndarray | None:
     # By dtype: NumPy would read a number from a text, and take a truth value for one.
     dtype = value.dtype if hasattr(value, "dtype") else np.dtype(type(value))
     if not (jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)):
+        unset = value is None and name in ("step_size", "friction")
         raise TypeError(
             f"`{name}` must be a number, a JAX scalar or a schedule (a function of the step "
             f"count), got {value!r} of type {type(value).__name__}."
+            + (" `warm_up` finds a value, in the first steps of a chain." if unset else "")
         )
     if np.shape(value):
         raise ValueError(
