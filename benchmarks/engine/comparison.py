@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from benchmarks.engine import runtime
 from benchmarks.engine.problem import Column, Method, Problem
+from benchmarks.engine.progress import bar
 from benchmarks.engine.training import Chunk, Meter, Trainer
 
 SEARCH_SEED = 1_000_003  # far from the seeds that are reported
@@ -143,7 +143,7 @@ class Runs(NamedTuple):
         drawn = [split for split in CURVE_SPLITS if split in problem.splits]
         runs = trainer.train(rows, self.seeds, chunks=self.chunks, examples=problem.examples)
         total = self.chunks * len(problem.stages)
-        with tqdm(total=total, desc=result.label, unit="chunk") as bar:
+        with bar(total=total, desc=result.label, unit="chunk") as progress:
             for number, chunk in enumerate(runs, start=1):
                 if not result.chunks:
                     self.results.append(result)
@@ -157,8 +157,8 @@ class Runs(NamedTuple):
                 if self.keep:
                     self.keep(result, chunk)
                 score = np.mean(result.curves[-1]["test"][problem.score])
-                bar.set_postfix_str(f"test {problem.score} {score:.4g}", refresh=False)
-                bar.update()
+                progress.set_postfix_str(f"test {problem.score} {score:.4g}", refresh=False)
+                progress.update()
                 self.check()
 
 
@@ -209,7 +209,9 @@ def search(
     scores, problem = [], trainer.problem
     label = f"{trainer.method.label}, search"
     batches = [rows[first : first + width] for first in range(0, len(rows), width)]
-    with tqdm(total=len(batches) * len(problem.stages) * chunks, desc=label, unit="chunk") as bar:
+    with bar(
+        total=len(batches) * len(problem.stages) * chunks, desc=label, unit="chunk"
+    ) as progress:
         for batch in batches:
             padded = [*batch, *[batch[-1]] * (width - len(batch))]
             params = None
@@ -217,7 +219,7 @@ def search(
                 padded, [SEARCH_SEED] * width, chunks=chunks, examples=problem.search_examples
             ):
                 params = chunk.params
-                bar.update()
+                progress.update()
                 check()
             assert params is not None
             measured = meter(params, ("validation",))["validation"][problem.score]
