@@ -98,7 +98,9 @@ def build(name: str, size: Size) -> Build:
     assert memory is not None
     return Build(
         seconds,
-        *(_bytes(part) for part in (params, state, batch)),
+        _bytes(params),
+        _bytes(state),
+        _bytes(batch),
         memory.argument_size_in_bytes,
         memory.output_size_in_bytes,
         memory.alias_size_in_bytes,
