@@ -52,7 +52,8 @@ bench: $(VENV)/.installed-bench peers  ## time the updates next to those of opta
 	$(PY) -m benchmarks updates $(ARGS)
 
 gpu:  ## check and time this machine's accelerator, with the jax that is installed, in 8 minutes
-	@test -n "$(JAX_PYTHON)" || { echo "No python3 on PATH imports jax. Name one that does:" \
+	@test -n "$(JAX_PYTHON)" && $(JAX_PYTHON) -c 'import jax' 2>/dev/null || { \
+	    echo "No jax: neither python3 on PATH nor JAX_PYTHON imports it. Name one that does:" \
 	    "make gpu JAX_PYTHON=/path/to/python" >&2; exit 1; }
 	@$(WITH_JAX) -c 'import optax' 2>/dev/null || { echo "Installing optax into $(GPU_PACKAGES)."; \
 	    $(JAX_PYTHON) -m pip --disable-pip-version-check install -q --no-deps \
