@@ -21,9 +21,16 @@ JOBS ?= 2
 PYTEST = $(PY) -m pytest $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadfile) $(ARGS)
 IN_312 = $(MAKE) VENV=.venv-3.12 PYTHON="$(PYTHON312)"
 
+# `make gpu` runs in the environment that has a jax for the accelerator, and must not replace it: the
+# library runs from here, and what else it needs goes into a folder of its own, without dependencies.
+JAX_PYTHON ?= $(shell for p in python3 python; do \
+    "$$p" -c 'import jax' 2>/dev/null && { command -v "$$p"; break; }; done)
+GPU_PACKAGES = .cache/gpu-packages
+WITH_JAX = PYTHONPATH="$(CURDIR):$(GPU_PACKAGES)" $(JAX_PYTHON)
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # two pips at work on one environment break it
-.PHONY: help demo test test-slow test-all bench docs notebooks lint format mutants constraints clean peers \
+.PHONY: help demo test test-slow test-all bench gpu docs notebooks lint format mutants constraints clean peers \
     pins have-312
 
 help:  ## show this list
@@ -43,6 +50,18 @@ test-all: have-312 test  ## run the tests, then run them on Python 3.12 with the
 
 bench: $(VENV)/.installed-bench peers  ## time the updates next to those of optax, blackjax and posteriors
 	$(PY) -m benchmarks updates $(ARGS)
+
+gpu:  ## check and time this machine's accelerator, with the jax that is installed, in 8 minutes
+	@test -n "$(JAX_PYTHON)" && $(JAX_PYTHON) -c 'import jax' 2>/dev/null || { \
+	    echo "No jax: neither python3 on PATH nor JAX_PYTHON imports it. Name one that does:" \
+	    "make gpu JAX_PYTHON=/path/to/python" >&2; exit 1; }
+	@$(WITH_JAX) -c 'import optax' 2>/dev/null || { echo "Installing optax into $(GPU_PACKAGES)."; \
+	    $(JAX_PYTHON) -m pip --disable-pip-version-check install -q --no-deps \
+	        --target $(GPU_PACKAGES) 'optax>=0.2.8' absl-py; } || { echo "optax, the only thing" \
+	    "that is needed besides jax, cannot be had. Offline, install optax and absl-py from wheels:" \
+	    "$(JAX_PYTHON) -m pip install --no-deps --target $(GPU_PACKAGES) optax-*.whl absl_py-*.whl" >&2; \
+	    exit 1; }
+	@$(WITH_JAX) -m benchmarks gpu $(ARGS)
 
 docs: $(VENV)/.installed-docs  ## build the documentation: build/docs/index.html
 	$(PY) -m sphinx -W --keep-going -q -b html docs build/docs

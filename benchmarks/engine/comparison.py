@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
 from benchmarks.engine import runtime
 from benchmarks.engine.problem import Column, Method, Problem
+from benchmarks.engine.progress import bar
 from benchmarks.engine.resuming import Part, Saves
 from benchmarks.engine.training import Chunk, Meter, Trainer
 
@@ -178,7 +178,7 @@ class Runs(NamedTuple):
             record=result.record,
         )
         total, before = self.chunks * len(problem.stages), len(result.chunks)
-        with tqdm(total=total, initial=before, desc=result.label, unit="chunk") as bar:
+        with bar(total=total, initial=before, desc=result.label, unit="chunk") as progress:
             for number, chunk in enumerate(runs, start=before + 1):
                 if not result.chunks:
                     self.results.append(result)
@@ -192,8 +192,8 @@ class Runs(NamedTuple):
                 # Not those of every chunk: they would fill the memory.
                 result.chunks.append(chunk._replace(params=None))
                 score = np.mean(result.curves[-1]["test"][problem.score])
-                bar.set_postfix_str(f"test {problem.score} {score:.4g}", refresh=False)
-                bar.update()
+                progress.set_postfix_str(f"test {problem.score} {score:.4g}", refresh=False)
+                progress.update()
                 self.check()
 
 
@@ -286,8 +286,8 @@ def search(
     labels = _search_labels(trainer.method, width)
     stages = len(problem.stages)
 
-    def score(part: Part, bar: tqdm, batch: Sequence[Mapping[str, float]]) -> np.ndarray:
-        bar.update(part.step // trainer.chunk_steps)
+    def score(part: Part, progress: Any, batch: Sequence[Mapping[str, float]]) -> np.ndarray:
+        progress.update(part.step // trainer.chunk_steps)
         padded = [*batch, *[batch[-1]] * (width - len(batch))]
         params = None
         for chunk in trainer.train(
@@ -298,7 +298,7 @@ def search(
             part=part,
         ):
             params = chunk.params
-            bar.update()
+            progress.update()
             check()
         assert params is not None
         measured = meter(params, ("validation",))["validation"][problem.score]
@@ -306,8 +306,8 @@ def search(
 
     for number, label in enumerate(labels):
         batch = rows[number * width : (number + 1) * width]
-        with tqdm(total=stages * chunks, desc=label, unit="chunk") as bar:
-            scored = functools.partial(score, bar=bar, batch=batch)
+        with bar(total=stages * chunks, desc=label, unit="chunk") as progress:
+            scored = functools.partial(score, progress=progress, batch=batch)
             scores.extend(saves.result_of(label, scored))
     steps = chunks * trainer.chunk_steps * stages
     return Search(rows, np.array(scores), steps)

@@ -4,8 +4,13 @@ from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
-import optax
 from flax import nnx
+
+from benchmarks.engine.losses import binary_accuracy as binary_accuracy
+from benchmarks.engine.losses import binary_loss as binary_loss
+from benchmarks.engine.losses import class_accuracy as class_accuracy
+from benchmarks.engine.losses import class_loss as class_loss
+from benchmarks.engine.losses import dropout as dropout
 
 
 class Perceptron(nnx.Module):
@@ -66,29 +71,3 @@ def pure(build: Callable[[nnx.Rngs], nnx.Module]) -> tuple[Callable, Callable]:
 
     graph, _ = nnx.eval_shape(lambda: split(jax.random.key(0)))
     return lambda key: split(key)[1], lambda params: nnx.merge(graph, params)
-
-
-def dropout(key: jax.Array, inputs: jax.Array, rate: float) -> jax.Array:
-    """A share of the entries is zero, the others grow so that the mean stays."""
-    kept = jax.random.bernoulli(key, 1 - rate, inputs.shape)
-    return jnp.where(kept, inputs / (1 - rate), 0)
-
-
-def binary_loss(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """Mean binary cross-entropy; `logits` has one column."""
-    return jnp.mean(optax.losses.sigmoid_binary_cross_entropy(logits[..., 0], labels))
-
-
-def binary_accuracy(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """Share of the points on the right side of the decision boundary."""
-    return jnp.mean((logits[..., 0] > 0) == (labels > 0))
-
-
-def class_loss(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """Mean cross-entropy over integer classes."""
-    return jnp.mean(optax.losses.softmax_cross_entropy_with_integer_labels(logits, labels))
-
-
-def class_accuracy(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """Share of the examples whose largest logit is that of their class."""
-    return jnp.mean(jnp.argmax(logits, axis=-1) == labels)

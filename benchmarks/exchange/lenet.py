@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from benchmarks.engine.networks import dropout
+from benchmarks.engine.losses import dropout
 
 KERNEL = 5
 SIZE = 32  # of the images; smaller ones are padded

@@ -13,12 +13,12 @@ WIDTHS = (16, 32, 64)
 BLOCKS = 3  # of two convolutions, for each width
 
 
-def init(key: jax.Array, *, channels: int, classes: int) -> dict[str, Any]:
+def init(key: jax.Array, *, channels: int, classes: int, blocks: int = BLOCKS) -> dict[str, Any]:
     """Kernels from N(0, 2 / inputs), as He et al.; every normalisation begins as the identity."""
     shapes = {"first": (3, 3, channels, WIDTHS[0])}
     before = WIDTHS[0]
     for stage, width in enumerate(WIDTHS):
-        for block in range(BLOCKS):
+        for block in range(blocks):
             shapes[f"{stage}.{block}.a"] = (3, 3, before, width)
             shapes[f"{stage}.{block}.b"] = (3, 3, width, width)
             before = width
@@ -45,8 +45,9 @@ def logits(
     """float32[batch, classes]; there is no dropout in it."""
     del rate, key
     x = jax.nn.relu(_normalized(params["first"], images, 1))
+    blocks = sum(name.endswith(".a") for name in params) // len(WIDTHS)
     for stage in range(len(WIDTHS)):
-        for block in range(BLOCKS):
+        for block in range(blocks):
             stride = 2 if stage and not block else 1
             inner = jax.nn.relu(_normalized(params[f"{stage}.{block}.a"], x, stride))
             inner = _normalized(params[f"{stage}.{block}.b"], inner, 1)

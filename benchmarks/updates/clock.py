@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from tqdm import tqdm
+
+from benchmarks.engine.progress import bar
 
 SHORTEST = 0.1  # seconds of a turn, beside which clock, dispatch and what neighbours do is little
 Turn = Callable[[], float]  # does some work; returns the seconds for one unit of it
@@ -46,7 +47,7 @@ def interleave(
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for turn in turns.values():
         turn()
-    for _ in tqdm(range(rounds), desc=title, unit="round"):
+    for _ in bar(range(rounds), desc=title, unit="round"):
         for index in order.permutation(len(names)):
             check()
             seconds[names[index]].append(turns[names[index]]())

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
+from benchmarks.engine.progress import bar
 from benchmarks.updates import clock, trees
 from benchmarks.updates.contenders import CONTENDERS
 
@@ -60,13 +60,13 @@ def measure(tree: str, names: Sequence[str], rounds: int, check: Callable[[], No
     states = {name: method.init(params) for name, method in methods.items()}
     programs: dict[str, list[clock.Program]] = {name: [] for name in names}
     order = np.random.default_rng(0)
-    for _ in tqdm(range(COMPILATIONS), desc=f"compiling for {tree}", unit="round"):
+    for _ in bar(range(COMPILATIONS), desc=f"compiling for {tree}", unit="round"):
         for name in order.permutation(names).tolist():
             check()
             if not programs[name] or programs[name][0].build_seconds < SLOW:
                 arguments = (params, states[name], grads)
                 programs[name].append(clock.build(methods[name].step, *arguments))
-    builds, turns = {}, {COPY: _copy(COPY_SIZE)}
+    builds, turns = {}, {COPY: copy(COPY_SIZE)}
     for name in names:
         builds[name] = Build(
             np.array([one.trace_seconds for one in programs[name]]),
@@ -81,7 +81,7 @@ def measure(tree: str, names: Sequence[str], rounds: int, check: Callable[[], No
     return UpdateCosts(tree, trees.size(params), len(jax.tree.leaves(params)), builds, seconds)
 
 
-def _copy(size: int) -> clock.Turn:
+def copy(size: int) -> clock.Turn:
     """Seconds per byte for reading an array and writing it in place."""
     x = jnp.zeros(size, jnp.float32)
     program = clock.build(lambda x: (x + 1,), x, donate=(0,))

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 
 import thermo_optax as to
-from benchmarks.engine.networks import class_loss
+from benchmarks.engine.losses import class_loss
 from benchmarks.engine.training import step
 from benchmarks.exchange import lenet
 from benchmarks.updates import clock
@@ -20,11 +20,11 @@ WAYS = REPLICATED, EXCHANGED = "replicate", "replica_exchange"
 TITLE = f"{REPLICAS} replicas of LeNet-5, batch {BATCH}, exchange every {PERIOD} steps"
 
 
-def measure(rounds: int, check: Callable[[], None]) -> clock.Times:
+def measure(
+    rounds: int, check: Callable[[], None], batch: int = BATCH, steps: int = STEPS
+) -> clock.Times:
     """Seconds per step of all replicas together; `ALONE` runs them one after the other."""
-    draw = np.random.default_rng(0)
-    images = jnp.asarray(draw.normal(size=(STEPS, BATCH, 28, 28, 1)), jnp.float32)
-    batches = images, jnp.asarray(draw.integers(0, 10, (STEPS, BATCH)), jnp.int32)
+    batches = images(steps, batch, (28, 28, 1))
     params = to.init_replicas(_init, 0, REPLICAS)
     sgd = optax.inject_hyperparams(optax.sgd)(0.01, 0.9)
     ladder = {"learning_rate": to.geometric_ladder(0.01, 0.02, REPLICAS)}
@@ -36,17 +36,24 @@ def measure(rounds: int, check: Callable[[], None]) -> clock.Times:
     for name, tx in transformations.items():
         check()
         carry = jax.tree.map(jnp.copy, (params, tx.init(params)))
-        program = clock.build(_epoch(tx, jax.vmap), *carry, batches)
-        turns[name] = clock.advancing(program.run, carry, (batches,), units=STEPS)
+        program = clock.build(epoch(_loss, tx, jax.vmap), *carry, batches)
+        turns[name] = clock.advancing(program.run, carry, (batches,), units=steps)
     one = jax.tree.map(lambda leaf: jnp.copy(leaf[0]), params)
-    program = clock.build(_epoch(sgd, lambda fn: fn), one, sgd.init(one), batches)
+    program = clock.build(epoch(_loss, sgd, lambda fn: fn), one, sgd.init(one), batches)
 
     def all_alone(*carries):
         return tuple(program.run(*carry, batches) for carry in carries)
 
     carries = tuple(jax.tree.map(jnp.copy, (one, sgd.init(one))) for _ in range(REPLICAS))
-    turns[ALONE] = clock.advancing(all_alone, carries, units=STEPS)
+    turns[ALONE] = clock.advancing(all_alone, carries, units=steps)
     return clock.interleave(turns, rounds, TITLE, check)
+
+
+def images(steps: int, batch: int, shape: tuple[int, int, int]) -> tuple[jax.Array, jax.Array]:
+    """Batches of noise, with labels from 0 to 9."""
+    draw = np.random.default_rng(0)
+    pixels = jnp.asarray(draw.normal(size=(steps, batch, *shape)), jnp.float32)
+    return pixels, jnp.asarray(draw.integers(0, 10, (steps, batch)), jnp.int32)
 
 
 def _init(key: jax.Array) -> Any:
@@ -58,14 +65,15 @@ def _loss(params, batch):
     return class_loss(lenet.logits(params, images, smooth=True), labels)
 
 
-def _epoch(tx: optax.GradientTransformation, over_replicas: Callable) -> Callable:
-    gradients = jax.value_and_grad(_loss)
+def epoch(loss: Callable, tx: optax.GradientTransformation, over_replicas: Callable) -> Callable:
+    """Steps over batches in one scan, of functions of one replica's parameters and a batch."""
+    gradients = jax.value_and_grad(loss)
 
-    def epoch(params, state, batches):
+    def run(params, state, batches):
         def body(carry, batch):
             each = over_replicas(lambda params: gradients(params, batch))
             return step(lambda params, _: each(params), tx, carry)[0], None
 
         return jax.lax.scan(body, (params, state), batches)[0]
 
-    return epoch
+    return run

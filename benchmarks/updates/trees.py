@@ -28,6 +28,8 @@ SHAPES = {
     "mlp1.7M": mlp(784, 500, 500, 2000, 10),
     "flat10M": {"x": (10_000_000,)},
     "tfm10M": transformer(),
+    "flat100M": {"x": (100_000_000,)},
+    "tfm100M": transformer(768, 14, 2035),
     "tiny": mlp(20, 30, 10),
 }
 

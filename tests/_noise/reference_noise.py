@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from thermo_optax._noise._layout import plan
+from thermo_optax._noise import _layout
 
 ROTATIONS = [[13, 15, 26, 6], [17, 29, 16, 24]]
 
@@ -40,16 +40,25 @@ def words(key, tick, shapes, rounds=20, digits=1):
     With several digits, the words end where a leaf has all its numbers: they are not in its shape.
     """
     result: dict[int, tuple] = {}
-    for group in plan([math.prod(shape) for shape in shapes], digits):
+    for group in _layout.plan([math.prod(shape) for shape in shapes], digits):
         for leaf, lane, offset in group.places:
             size = math.prod(shapes[leaf])
             index = np.arange(math.ceil(size / digits), dtype=np.uint64)
-            counter = np.uint64(group.start + offset) + index
-            both = threefry2x32(key, (np.uint64(tick), counter), rounds)
+            both = counted(key, tick, group.start + offset, index, rounds)
             if digits == 1:
                 both = (word.reshape(shapes[leaf]) for word in both)
             result[leaf] = (*both, lane)
     return [result[leaf] for leaf in range(len(shapes))]
+
+
+def counted(key, tick, start, index, rounds=20):
+    """Both words of counters from `start` on; a stretch of counters (2^32) has a key of its own."""
+    high, low = np.divmod(np.uint64(start) + index, np.uint64(_layout.COUNTERS))
+    words = np.empty((2, *low.shape), np.uint32)
+    for number in np.unique(high).astype(int).tolist():
+        own = key[0], int(key[1]) ^ number
+        words[:, high == number] = threefry2x32(own, (np.uint64(tick), low[high == number]), rounds)
+    return words
 
 
 def ternary(word, shape, digits=4):

@@ -40,6 +40,27 @@ MUTANTS = [
         ("_noise/test_noise.py::test_places_do_not_overlap",),
     ),
     Mutant(
+        "noise: counters beyond one word are those below",
+        NOISE,
+        "return key[0], key[1] ^ high",
+        "return key[0], key[1] ^ (high & np.uint32(0))",
+        ("_noise/test_long_counters.py",),
+    ),
+    Mutant(
+        "noise: a group lies across two words of counters",
+        "_noise/_layout.py",
+        "groups.append(group._replace(start=-(-start // COUNTERS) * COUNTERS) if past else group)",
+        "groups.append(group)",
+        ("_noise/test_long_counters.py::test_groups_lie_within_one_word",),
+    ),
+    Mutant(
+        "noise: a sum of two words drops the carry",
+        "_noise/_counters.py",
+        "x[0] + y[0] + (low < x[1]).astype(jnp.uint32), low",
+        "x[0] + y[0] + (low < x[1]).astype(jnp.uint32) * np.uint32(0), low",
+        ("_noise/test_long_counters.py",),
+    ),
+    Mutant(
         "noise: one key for all leaves, with jax.random",
         NOISE,
         "key = jax.random.fold_in(key, index)",

@@ -5,15 +5,19 @@ lane, one after the other, and a group of leaves shares a stretch of counters. I
 variates, a leaf of n coordinates uses ceil(n / D) words: coordinate i takes variate i // words of
 word i % words. The plan follows from the sizes of the leaves alone. Hence the numbers are the same
 however they are computed: group by group or leaf by leaf, on one device or on many.
+
+Counters have 64 bits. All counters of a group share the upper word, which changes the key and not
+the hash; only a leaf with more than 2^32 coordinates needs both words for each of them.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ._counters import COUNTERS
+
 # Counters of a group, at most: their numbers, 4 MB, stay in the cache until they are used. Groups
 # of half or of twice the size are no faster.
 GROUP = 2**19
-COUNTERS = 2**32
 
 
 class Place(NamedTuple):
@@ -35,7 +39,6 @@ class Group(NamedTuple):
 
 def plan(sizes: Sequence[int], digits: int = 1) -> list[Group]:
     """Groups for leaves of the given sizes. A leaf above the size of a group has one for itself."""
-    largest = max(sizes, default=0)
     sizes = [words(size, digits) for size in sizes]
     # The largest first: that fills the groups, and puts leaves of equal size together, so that
     # many groups have equal length and share one compiled kernel.
@@ -44,13 +47,8 @@ def plan(sizes: Sequence[int], digits: int = 1) -> list[Group]:
     while order:
         start = groups[-1].start + groups[-1].length if groups else 0
         group, order = _group(start, order, sizes)
-        groups.append(group)
-    used = groups[-1].start + groups[-1].length if groups else 0
-    if (needed := max(used, largest)) > COUNTERS:
-        raise ValueError(
-            f"The parameters need {needed} counters of noise, and one key has only {COUNTERS}. "
-            "Give each part of them a transformation of its own with `optax.partition`."
-        )
+        past = start % COUNTERS + group.length > COUNTERS
+        groups.append(group._replace(start=-(-start // COUNTERS) * COUNTERS) if past else group)
     return groups
 
 

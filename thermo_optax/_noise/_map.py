@@ -26,6 +26,7 @@ from jax.core import Tracer
 
 from thermo_optax import _xla as xla
 
+from ._counters import COUNTERS, add, at_least, flat_index, pair, subtract
 from ._layout import Group, Place, plan, words
 from ._shards import varying_axes, warn_of_hidden_axes
 from ._variates import THREEFRY, advance, check_generator, fold, pack, threefry2x32, unpack
@@ -131,7 +132,8 @@ def _map_threefry(fn, keys, ticks, rows, generator, layout, rereads):
     digits = THREEFRY[generator].digits
     for group in plan([math.prod(_shape(row[0])) for row in rows], digits):
         # A buffer of bytes pays even for one lane: without it every digit costs a hash.
-        paired = layout == "paired" and (group.even or digits > 1)
+        # Places in a buffer are int32.
+        paired = layout == "paired" and (group.even or digits > 1) and group.length < 2**31
         if paired:
             noises_of = _paired(keys[0], ticks, group, generator, last)
         else:
@@ -154,12 +156,26 @@ def _map_threefry(fn, keys, ticks, rows, generator, layout, rereads):
 
 
 def _fused(keys, ticks, group: Group, generator):
+    high, low = pair(group.start)
+
     def noises_of(place: Place, leaf):
-        start = xla.hidden((group.start + place.offset) % 2**32, np.uint32)
-        law = (_shape(leaf), xla.explicit_sharding(leaf), place.lane, generator)
-        return [_draw_lane(keys[place.leaf], tick, start, *law) for tick in ticks]
+        key, shape = keys[place.leaf], _shape(leaf)
+        law = (shape, xla.explicit_sharding(leaf), place.lane, generator)
+        if math.prod(shape) > COUNTERS:
+            return [_draw_long_lane(key, tick, (high, low), *law) for tick in ticks]
+        key = _of_stretch(key, high) if high else key
+        start = xla.hidden(int(low) + place.offset, np.uint32)
+        return [_draw_lane(key, tick, start, *law) for tick in ticks]
 
     return noises_of
+
+
+def _of_stretch(key, high):
+    """The key for the counters of one upper word, or of many of them: that of 0 is the key itself.
+
+    Threefry makes independent words of any two keys that differ, however little.
+    """
+    return key[0], key[1] ^ high
 
 
 @functools.partial(jax.jit, static_argnames=("shape", "sharding", "lane", "generator"))
@@ -176,12 +192,27 @@ def _draw_lane(key, tick, start, shape, sharding, lane, generator):
     return law(*(advance(word, digit) for word in pair))[lane]
 
 
+@functools.partial(jax.jit, static_argnames=("shape", "sharding", "lane", "generator"))
+def _draw_long_lane(key, tick, start, shape, sharding, lane, generator):
+    """The noise of a leaf from any counter of 64 bits on, though it may need more than 2^32."""
+    rounds, law, digits = THREEFRY[generator]
+    index, digit = flat_index(shape, sharding), jnp.uint32(0)
+    length = pair(words(math.prod(shape), digits))
+    for _ in range(digits - 1):
+        due = at_least(index, length).astype(jnp.uint32)
+        index = subtract(index, (length[0] * due, length[1] * due))
+        digit = digit + due
+    high, low = add(index, start)
+    both = threefry2x32(_of_stretch(key, high), (tick, low), rounds)
+    return law(*(advance(word, digit) if digits > 1 else word for word in both))[lane]
+
+
 def _flat_index(shape, sharding=None):
-    """The place of each element in row-major order (modulo 2^32), laid out like the leaf."""
+    """The place of each element in row-major order, below 2^32, laid out like the leaf."""
     index = jnp.uint32(0)
     for axis in range(len(shape)):
         steps = lax.broadcasted_iota(jnp.uint32, shape, axis, out_sharding=sharding)
-        index = index + steps * np.uint32(math.prod(shape[axis + 1 :]) % 2**32)
+        index = index + steps * np.uint32(math.prod(shape[axis + 1 :]) % COUNTERS)
     return index
 
 
@@ -191,7 +222,9 @@ def _flat_index(shape, sharding=None):
 
 def _paired(key, ticks, group: Group, generator, last):
     wait = np.uint32(0) if last is None else xla.never(last).astype(jnp.uint32)
-    start = np.uint32(group.start % 2**32) + wait
+    high, low = pair(group.start)
+    key = _of_stretch(key, high) if high else key
+    start = low + wait
     with xla.not_inlined():
         buffers = [_draw_both_lanes(key, tick, start, group.length, generator) for tick in ticks]
 

@@ -71,5 +71,5 @@ def with_interval(value: jax.Array, degrees: int, confidence: float) -> Temperat
         value=value,
         low=value / jnp.float32(high),
         high=value / jnp.float32(low),
-        degrees=jnp.full_like(value, degrees),
+        degrees=jnp.full_like(value, float(degrees)),
     )

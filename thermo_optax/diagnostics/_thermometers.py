@@ -93,7 +93,7 @@ def _energies(sampler: Any, grads: Any) -> dict[Path, Energy]:
 def _pooled(energies: list[Energy], confidence: float) -> Temperature:
     degrees = sum(n for _, n in energies)
     total = sum((e for e, _ in energies), jnp.zeros([]))
-    return with_interval(total / max(degrees, 1), degrees, confidence)
+    return with_interval(total / float(max(degrees, 1)), degrees, confidence)
 
 
 def kinetic_temperature(

@@ -184,7 +184,7 @@ def _potential_alone(loss, state, mass, size):
 
 
 def _per_degree_of_freedom(loss, state, mass, size):
-    return (loss + kinetic_energy(state, mass)) / max(size, 1)
+    return (loss + kinetic_energy(state, mass)) / float(max(size, 1))
 
 
 def _as_it_is(force):

@@ -95,7 +95,7 @@ def run_chains(
 
 
 def _chain(plan, center, frozen, temperature, precision, step_size, key):
-    degrees = sum(x.size for x in jax.tree.leaves(center.params))
+    degrees = float(sum(x.size for x in jax.tree.leaves(center.params)))
     sampler_key, gauge_key = jax.random.split(key)
 
     def transformation(h):

@@ -53,7 +53,7 @@ def _thermal_curvature(loss: Loss, params: Any, direction: Any, temperature: jax
 
     Both ways, because the slope of a batch would look like a curvature at a small distance.
     """
-    degrees = sum(x.size for x in jax.tree.leaves(params))
+    degrees = float(sum(x.size for x in jax.tree.leaves(params)))
     base = loss(params)
 
     def rise(distance):

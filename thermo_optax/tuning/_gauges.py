@@ -53,9 +53,9 @@ def total(tree: Tree) -> jax.Array:
     return functools.reduce(operator.add, jax.tree.leaves(tree), jnp.zeros([], jnp.float32))
 
 
-def degrees(tree: Tree) -> int:
-    """The number of coordinates of a tree."""
-    return sum(map(size, jax.tree.leaves(tree)))
+def degrees(tree: Tree) -> float:
+    """The number of coordinates of a tree, which may be more than an int32 holds."""
+    return float(sum(map(size, jax.tree.leaves(tree))))
 
 
 def correlated(gauges: Gauges, square: Any, lag: Any, loss: Any, age: Any, steady: Any) -> Gauges:

@@ -188,7 +188,7 @@ def chosen(
     gauges: Gauges,
     slow: jax.Array,
     temperature: jax.Array,
-    degrees: int,
+    degrees: float,
 ) -> tuple[Settings, Findings]:
     """The settings for good. `slow` is the squared frequency of the slowest motion.
 
