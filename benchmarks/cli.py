@@ -21,6 +21,7 @@ BENCHMARKS = {  # by name: the folder, and a line for the help text
     "gaussians": ("sampling", "25 Gaussians in the plane, continuous tempering"),
     "dimensions": ("sampling", "tempering of up to 10,000,000 parameters"),
     "demo": ("demo", "spiral, trig and mnist at small scale, in a few minutes"),
+    "posteriors": ("posteriors", "gradients until the posterior is right, all samplers"),
     "updates": ("updates", "what updates cost, next to other libraries; `make bench`"),
 }
 INTERRUPTED = 130  # the shell's exit code for Ctrl-C
