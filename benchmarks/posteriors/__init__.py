@@ -11,8 +11,9 @@ import pathlib
 from benchmarks.engine.options import add_count, add_output_option, claim
 
 TARGETS = (
-    "logistic, network, digits, schools, schools_centred, mixture, gaussian, item_response"
-).split(", ")
+    *("logistic", "network", "digits", "schools", "schools_centred"),
+    *("mixture", "gaussian", "item_response"),
+)
 BATCHES = ("full", "replacement", "reshuffled", "symmetric")
 PARTS = ("posteriors", "noise", "check")
 
@@ -57,10 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
 def run(options: argparse.Namespace) -> None:
     """Measures, prints the tables, saves them and the pictures."""
     folder = options.output or pathlib.Path("results") / options.benchmark
-    if options.resume or options.again:
-        output = folder
-    else:
-        output = claim(folder)
+    output = folder if options.resume or options.again else claim(folder)
     from benchmarks.engine import runtime
 
     runtime.configure()
@@ -68,6 +66,11 @@ def run(options: argparse.Namespace) -> None:
         from benchmarks.posteriors import references
 
         return references.make(output / "references.npz", options.targets)
-    from benchmarks.posteriors import measurement
+    from benchmarks.posteriors import measurement, noise, stationary
 
-    return measurement.run(options, output)
+    (output / "measured").mkdir(parents=True, exist_ok=True)
+    parts = {"posteriors": measurement.run, "noise": noise.run, "check": stationary.run}
+    for name in PARTS:
+        if name in options.parts:
+            parts[name](options, output)
+    return None

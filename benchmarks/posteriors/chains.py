@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.posteriors.problem import Method, Setting, problem_of
+from benchmarks.posteriors.problem import Method, Problem, Setting
 from benchmarks.posteriors.targets import Target
 
 BLOCKS = 400  # a chain's sums are kept for each 400th of it
@@ -27,18 +27,21 @@ class Sums(NamedTuple):
 
 
 def program(
-    method: Method, target: Target, batches: str, steps: int
-) -> Callable[[Setting, jax.Array], Sums]:
-    """A function of settings [chains] and keys [chains], compiled once."""
+    method: Method, target: Target, problems: Callable[..., Problem], steps: int
+) -> Callable[..., Sums]:
+    """A function of settings [chains], keys [chains] and what else `problems` takes, row by row.
+
+    It compiles once.
+    """
     truth = target.truth
     assert truth is not None
     mean, deviation = (jnp.asarray(m, jnp.float32) for m in (truth.mean, truth.deviation))
     blocks = min(BLOCKS, steps)
     length = steps // blocks
 
-    def chain(setting: Setting, key: jax.Array):
+    def chain(setting: Setting, key: jax.Array, *rows: Any):
         start, order, noise = jax.random.split(key, 3)
-        kernel = method.make(problem_of(target, batches, order), setting, noise)
+        kernel = method.make(problems(order, *rows), setting, noise)
 
         def step(carry, count):
             inner, weight, first, second = carry
@@ -70,9 +73,9 @@ def program(
 
     compiled = jax.jit(jax.vmap(chain))
 
-    def run(settings: Setting, keys: jax.Array) -> Sums:
+    def run(settings: Setting, keys: jax.Array, *rows: Any) -> Sums:
         began = time.perf_counter()
-        sums, predicted = jax.block_until_ready(compiled(settings, keys))
+        sums, predicted = jax.block_until_ready(compiled(settings, keys, *rows))
         seconds = time.perf_counter() - began
         weight, first, second = (np.asarray(part, float) for part in sums)
         total = np.maximum(np.sum(predicted, -1, keepdims=True), 1e-30)

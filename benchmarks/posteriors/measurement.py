@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from benchmarks.engine import runtime
 from benchmarks.posteriors import chains, errors, grid, gym, nuts, peers, predictions
-from benchmarks.posteriors.problem import BATCHES, Method
+from benchmarks.posteriors.problem import BATCHES, Method, problems_of
 from benchmarks.posteriors.samplers import OURS
 from benchmarks.posteriors.targets import TARGETS, Target, named
 
@@ -80,7 +80,6 @@ def run(options: argparse.Namespace, output: pathlib.Path) -> None:
     """Measures what is not there yet, then reports on all that is."""
     from benchmarks.posteriors import report
 
-    (output / "measured").mkdir(parents=True, exist_ok=True)
     wanted = jobs(options)
     if options.again:
         for job in wanted:
@@ -130,7 +129,7 @@ def _searched(
     method: Method, target: Target, batches: str, budget: int, options: argparse.Namespace
 ) -> tuple[list[float], chains.Sums]:
     steps = budget // method.cost
-    run = chains.program(method, target, batches, steps)
+    run = chains.program(method, target, problems_of(target, batches), steps)
     rows = grid.rows(method, target)
     reported = QUICK_CHAINS if options.quick else REPORTED
     if method.searched == "nothing":

@@ -20,15 +20,12 @@ class Setting(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """The loss of each step."""
+    """The loss of each step, and its gradient."""
 
     loss: Callable[[jax.Array, jax.Array], jax.Array]  # of x and the number of the gradient
+    gradient: Callable[[jax.Array, jax.Array], jax.Array]
     temperature: float
     size: int
-
-    def gradient(self, x: jax.Array, count: jax.Array) -> jax.Array:
-        """Of the loss of that step."""
-        return jax.grad(self.loss)(x, count)
 
 
 class Kernel(NamedTuple):
@@ -51,12 +48,20 @@ class Method(NamedTuple):
     batches: bool = True  # whether it takes minibatches
 
 
-def problem_of(target: Target, batches: str, key: jax.Array) -> Problem:
-    """The target with the batches of one chain."""
-    if batches == "full":
-        return Problem(lambda x, _: target.loss(x), target.temperature, target.size)
-    assert target.data is not None
-    examples, batch_loss = target.data
-    size = -(-examples // SHARE)
-    order = to.batch_order(examples, size, order=batches, key=key)
-    return Problem(lambda x, count: batch_loss(x, *order(count)), target.temperature, target.size)
+def problems_of(target: Target, batches: str) -> Callable[[jax.Array], Problem]:
+    """The problem of a chain, by its key: the target with its batches."""
+
+    def of_chain(key):
+        if batches == "full":
+            return of_loss(target, lambda x, _: target.loss(x))
+        assert target.data is not None
+        examples, batch_loss = target.data
+        order = to.batch_order(examples, -(-examples // SHARE), order=batches, key=key)
+        return of_loss(target, lambda x, count: batch_loss(x, *order(count)))
+
+    return of_chain
+
+
+def of_loss(target: Target, loss: Callable[[jax.Array, jax.Array], jax.Array]) -> Problem:
+    """With the gradient of that loss."""
+    return Problem(loss, jax.grad(loss), target.temperature, target.size)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.posteriors.targets import TARGETS, Target, Truth
+from benchmarks.posteriors.targets import TARGETS, Target, Truth, to_centred
 
 FILE = pathlib.Path(__file__).with_name("references.npz")
 RUNS = {  # target: chains, steps of the warm-up of each, draws of each
@@ -44,10 +44,8 @@ def make(path: pathlib.Path = FILE, names: list[str] | None = None) -> None:
         samples, leapfrogs = _run(target, chains, warm_up, draws)
         seen = {name: (target, samples)}
         if name in VIEWS:
-            from benchmarks.posteriors.targets import _to_centred
-
             other = TARGETS[VIEWS[name]]()
-            seen[VIEWS[name]] = other, np.asarray(jax.vmap(jax.vmap(_to_centred))(samples))
+            seen[VIEWS[name]] = other, np.asarray(jax.vmap(jax.vmap(to_centred))(samples))
         for key, (law, points) in seen.items():
             fields, told = _moments(law, points)
             stored |= {f"{key}/{field}": value for field, value in fields.items()}
@@ -113,9 +111,9 @@ def _moments(target: Target, samples: np.ndarray) -> tuple[dict[str, Any], str]:
             jnp.mean(jax.lax.map(target.test.predict, jnp.asarray(every), batch_size=50), 0)
         )
     fields = {name: np.asarray(value, np.float32) for name, value in fields.items()}
-    told = (
-        f"R-hat at most {rhat.max():.4f}, effective draws at least {min(ess.min(), squares.min()):.0f}"
-        + (f" (R-hat above {LARGEST_RHAT}!)" if rhat.max() > LARGEST_RHAT else "")
+    fewest = min(ess.min(), squares.min())
+    told = f"R-hat at most {rhat.max():.4f}, effective draws at least {fewest:.0f}" + (
+        f" (R-hat above {LARGEST_RHAT}!)" if rhat.max() > LARGEST_RHAT else ""
     )
     return fields, told
 

@@ -65,7 +65,7 @@ def _sghmc(problem, setting, key):
 
 
 def _thermostat(sampler: Callable[..., Any], word: str):
-    """The injected noise has the heat of the friction, and xi fluctuates by its own size at most."""
+    """The injected noise has the heat of the friction; xi fluctuates by its own size at most."""
 
     def make(problem, setting, key):
         step, friction = setting
@@ -114,7 +114,9 @@ def _replica_exchange(problem: Problem, setting: Setting, key: jax.Array) -> Ker
 
     def advance(carry, count):
         xs, state = carry
-        losses, gradients = jax.vmap(lambda x: jax.value_and_grad(problem.loss)(x, count))(xs)
+        losses, gradients = jax.vmap(
+            lambda x: (problem.loss(x, count), problem.gradient(x, count))
+        )(xs)
         updates, state = tx.update(gradients, state, xs, value=losses)
         return optax.apply_updates(xs, updates), state
 
@@ -133,7 +135,7 @@ def _continuous_tempering(problem: Problem, setting: Setting, key: jax.Array) ->
 
     def advance(carry, count):
         x, state = carry
-        loss, gradient = jax.value_and_grad(problem.loss)(x, count)
+        loss, gradient = problem.loss(x, count), problem.gradient(x, count)
         updates, state = tx.update(gradient, state, x, value=loss)
         return optax.apply_updates(x, updates), state
 
