@@ -5,6 +5,7 @@ import pathlib
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.lines import Line2D
 
 from benchmarks.engine.figures import save
 from benchmarks.posteriors.errors import NEAR
@@ -46,7 +47,7 @@ def curves(results: dict[Job, Result], path: pathlib.Path, batches: str = "full"
         axes.set_ylabel("error, in standard deviations")
     for axes in panels[-1]:
         axes.set_xlabel("gradients of a chain")
-    handles = [plt.Line2D([], [], label=name, **style) for name, style in styles.items()]
+    handles = [Line2D([], [], label=name, **style) for name, style in styles.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     save(figure, path)
     return True

@@ -164,7 +164,7 @@ def _plain(value: Any) -> Any:
 def load(output: pathlib.Path) -> dict[Job, Result]:
     """Everything that is measured, in the order of the tables."""
 
-    def numbers(value):
+    def numbers(value: Any) -> Any:
         if isinstance(value, dict):
             return {name: numbers(one) for name, one in value.items()}
         if isinstance(value, list):

@@ -1,6 +1,7 @@
 """BlackJAX's NUTS after its window adaptation, whose gradients are counted too."""
 
 import time
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,10 +28,10 @@ def run(target: Target, keys: jax.Array, draws: int) -> Sums:
 
     def chain(key):
         start, adapt, sample = jax.random.split(key, 3)
-        (state, settings), record = blackjax.window_adaptation(blackjax.nuts, density).run(
-            adapt, target.start(start), WARM_UP
-        )
-        step = blackjax.nuts(density, **settings).step
+        algorithm: Any = blackjax.nuts
+        adaptation: Any = blackjax.window_adaptation(algorithm, density)
+        (state, settings), record = adaptation.run(adapt, target.start(start), WARM_UP)
+        step = algorithm(density, **settings).step
 
         def draw(carry, key):
             state, predicted = carry

@@ -25,8 +25,10 @@ def truth(name: str) -> Truth:
     """The stored moments of a target."""
     with np.load(FILE) as stored:
         fields = (stored[f"{name}/{field}"] for field in Truth._fields)
-        *moments, curvature, spread = (np.asarray(field, float) for field in fields)
-    return Truth(*moments, float(curvature), float(spread))
+        mean, deviation, mean_error, deviation_error, curvature, spread = (
+            np.asarray(field, float) for field in fields
+        )
+    return Truth(mean, deviation, mean_error, deviation_error, float(curvature), float(spread))
 
 
 def predictive(name: str) -> np.ndarray:
@@ -58,19 +60,20 @@ def make(path: pathlib.Path = FILE, names: list[str] | None = None) -> None:
 def _run(target: Target, chains: int, warm_up: int, draws: int) -> tuple[np.ndarray, float]:
     import blackjax
 
+    algorithm: Any = blackjax.nuts
+
     def density(x):
         return -target.loss(x) / target.temperature
 
     def warm(key):
         start, adapt = jax.random.split(key)
         x = target.start(start)
-        (state, settings), _ = blackjax.window_adaptation(blackjax.nuts, density).run(
-            adapt, x, warm_up
-        )
+        adaptation: Any = blackjax.window_adaptation(algorithm, density)
+        (state, settings), _ = adaptation.run(adapt, x, warm_up)
         return state, settings
 
     def sample(key, state, settings):
-        step = blackjax.nuts(density, **settings).step
+        step = algorithm(density, **settings).step
 
         def body(state, key):
             state, info = step(key, state)

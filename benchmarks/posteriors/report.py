@@ -118,9 +118,11 @@ def _of_target(results: dict[Job, Result], name: str) -> str:
         ("us a gradient", lambda row: f"{row[1].microseconds:.1f}"),
     )
     target = named(name)
+    truth = target.truth
+    assert truth is not None
     budget = max(result.budget for job, result in mine.items() if job.method != "blackjax.nuts")
     before = (
-        f"{target.size} parameters, {len(target.truth.mean)} observables. Chains of {budget:,} "  # pyright: ignore[reportOptionalMemberAccess]
+        f"{target.size} parameters, {len(truth.mean)} observables. Chains of {budget:,} "
         f"gradients, {len(next(iter(mine.values())).near)} of each method ({NUTS_CHAINS} of NUTS, "
         "as long as its draws take). Steps in units of the fastest motion, frictions in those of "
         "the slowest. Times are those of all chains together, on a machine with other work."

@@ -91,7 +91,7 @@ def mixture() -> Target:
     deviation = np.sqrt(1 + weights @ centres**2 - mean**2)
 
     def loss(x):
-        squares = jnp.sum((x - jnp.asarray(centres, jnp.float32)) ** 2, -1)
+        squares = jnp.sum((x[None] - jnp.asarray(centres, jnp.float32)) ** 2, -1)
         return -jax.nn.logsumexp(jnp.asarray(np.log(weights), jnp.float32) - squares / 2)
 
     return Target(
@@ -172,7 +172,8 @@ def logistic() -> Target:
     """Logistic regression, scikit-learn's table of breast cancer, standard normal prior."""
     from sklearn.datasets import load_breast_cancer
 
-    table, labels = load_breast_cancer(return_X_y=True)
+    data: Any = load_breast_cancer(return_X_y=True)
+    table, labels = data
     table = (table - table.mean(0)) / table.std(0)
     inputs = jnp.asarray(np.c_[np.ones(len(table)), table], jnp.float32)
     labels = jnp.asarray(labels, jnp.float32)
@@ -203,7 +204,7 @@ def network() -> Target:
 
     def outputs(x, points):
         a, b, c = x[:hidden], x[hidden : 2 * hidden], x[2 * hidden : 3 * hidden]
-        return jnp.tanh(points[:, None] * a + b) @ c / math.sqrt(hidden) + x[-1]
+        return jnp.tanh(points[:, None] * a[None] + b[None]) @ c / math.sqrt(hidden) + x[-1]
 
     def losses(x, points, values):
         return 0.5 * ((values - outputs(x, points)) / noise) ** 2
@@ -227,7 +228,8 @@ def digits() -> Target:
     """A classifier, 16-10-10, of scikit-learn's digits, at 4 x 4 pixels: 280 weights."""
     from sklearn.datasets import load_digits
 
-    images, labels = load_digits(return_X_y=True)
+    data: Any = load_digits(return_X_y=True)
+    images, labels = data
     pixels = images.reshape(-1, 4, 2, 4, 2).mean((2, 4)).reshape(-1, 16)
     order = np.random.default_rng(0).permutation(len(labels))
     pixels, labels = ((pixels - pixels.mean(0)) / pixels.std())[order], labels[order]
@@ -236,8 +238,10 @@ def digits() -> Target:
 
     def logits(x, inputs):
         first, second = x[:170].reshape(17, hidden), x[170:].reshape(11, 10)
-        active = jnp.tanh(inputs @ first[:-1] / 2 + first[-1])  # pixels have 16 = 4^2 neighbours
-        return active @ second[:-1] + second[-1]
+        active = jnp.tanh(
+            inputs @ first[:-1] / 2 + first[-1][None]
+        )  # pixels have 16 = 4^2 neighbours
+        return active @ second[:-1] + second[-1][None]
 
     def losses(x, inputs, labels):
         return -jnp.take_along_axis(
@@ -270,7 +274,7 @@ def item_response() -> Target:
 
     def loss(x):
         mean, abilities, difficulties = x[0], x[1:401], x[401:]
-        logits = mean + abilities[:, None] - difficulties
+        logits = mean + abilities[:, None] - difficulties[None]
         losses = jnp.sum(asked * jnp.logaddexp(0, -signs * logits))
         prior = (mean - 0.75) ** 2 + jnp.sum(abilities**2) + jnp.sum(difficulties**2)
         return losses + 0.5 * prior
