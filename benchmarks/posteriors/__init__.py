@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
     choices = (
         ("parts", PARTS, PARTS[:2], "the comparison, gradient noise of known law, long runs"),
         ("targets", TARGETS, None, "some of the posteriors"),
-        ("batches", BATCHES, BATCHES, "the whole data in each gradient, or a tenth in some order"),
+        ("batches", BATCHES, None, "the whole data in each gradient, or a tenth in some order"),
     )
     for name, known, default, meaning in choices:
         parser.add_argument(
@@ -37,9 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
     parser.add_argument(
         "--methods", nargs="+", metavar="METHOD", help="by the names in the tables (default: all)"
     )
-    add_count(parser, "--seed", 0, "of the search; the chains reported on have the next", minimum=0)
+    add_count(
+        parser, "--seed", 0, "of the search; the chains reported on have the second next", minimum=0
+    )
     parser.add_argument(
-        "--quick", action="store_true", help="3 posteriors, a tenth of the gradients: 3 minutes"
+        "--quick",
+        action="store_true",
+        help="3 posteriors, 5 methods, a tenth of the gradients: 3 minutes",
     )
     parser.add_argument(
         "--resume",

@@ -66,8 +66,8 @@ def quartiles(values: np.ndarray) -> tuple[float, float, float]:
     return float(middle), float(low), float(high)
 
 
-def best(found: Errors, gradients: np.ndarray, chains: int) -> int:
-    """The setting, out of rows [settings x chains], that all its chains together call the best.
+def ranking(found: Errors, gradients: np.ndarray, chains: int) -> np.ndarray:
+    """The settings of rows [settings x chains], best first, as all chains of each together say.
 
     Their errors' root mean square comes below `near` first; if none does, it ends lowest.
     """
@@ -75,4 +75,4 @@ def best(found: Errors, gradients: np.ndarray, chains: int) -> int:
     with np.errstate(over="ignore"):
         joint = np.sqrt(np.mean(both(found).reshape(shape) ** 2, 1))
     reached = gradients_until(joint, gradients[: len(joint)])
-    return int(np.lexsort((joint[:, -1], reached))[0])
+    return np.lexsort((joint[:, -1], reached))

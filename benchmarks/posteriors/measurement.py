@@ -17,10 +17,12 @@ from benchmarks.posteriors.samplers import OURS
 from benchmarks.posteriors.targets import TARGETS, Target, named
 
 METHODS: dict[str, Method | None] = {**OURS, **peers.PEERS, peers.NUTS: None}
-REPORTED = 36  # chains at the chosen setting
+FINALISTS = 3  # settings that run a second time, with all chains divided among them
+REPORTED = 36  # chains of what chooses its own setting
 NUTS_CHAINS, NUTS_DRAWS = 8, 800
 SHORTER = 10  # the division of budgets in the quick mode
 QUICK_TARGETS, QUICK_CHAINS = ("logistic", "schools", "mixture"), 8
+QUICK_METHODS = ("sgld", "langevin", "santa", "warm_up", "blackjax.mclmc")
 
 
 class Job(NamedTuple):
@@ -54,12 +56,12 @@ class Result(NamedTuple):
 def jobs(options: argparse.Namespace) -> list[Job]:
     """What the options ask for, as far as what it needs is installed."""
     wanted = options.targets or (QUICK_TARGETS if options.quick else tuple(TARGETS))
-    methods = options.methods or tuple(METHODS)
+    methods = options.methods or (QUICK_METHODS if options.quick else tuple(METHODS))
     found = []
     if "item_response" in wanted and not gym.installed():
         print("inference_gym is not installed: item_response is left out", flush=True)
         wanted = [name for name in wanted if name != "item_response"]
-    for batches in options.batches:
+    for batches in options.batches or (("full",) if options.quick else BATCHES):
         for name in wanted:
             target = named(name)
             if batches == "full" or target.data is not None:
@@ -98,13 +100,13 @@ def run(options: argparse.Namespace, output: pathlib.Path) -> None:
 
 
 def measure(job: Job, options: argparse.Namespace) -> Result:
-    """Searches a setting on one seed, and reports on chains of another."""
+    """Searches a setting on two seeds, and reports on chains of a third."""
     began = time.perf_counter()
     target, method = named(job.target), METHODS[job.method]
     budget = target.budget // (SHORTER if options.quick else 1)
     if method is None:
         draws = NUTS_DRAWS // (SHORTER if options.quick else 1)
-        keys = chains.keys_of(options.seed + 1, NUTS_CHAINS)
+        keys = chains.keys_of(options.seed + 2, NUTS_CHAINS)
         setting, sums = [], nuts.run(target, keys, draws)
     else:
         setting, sums = _searched(method, target, job.batches, budget, options)
@@ -135,15 +137,16 @@ def _searched(
     if method.searched == "nothing":
         settings = chains.settings_of(np.repeat(rows, reported, 0))
         run(settings, chains.keys_of(options.seed, reported))  # compiles
-        return [], run(settings, chains.keys_of(options.seed + 1, reported))
-    each = 1 if options.quick else target.chains
-    settings = chains.settings_of(np.repeat(rows, each, 0))
-    count = len(rows) * each
-    searched = run(settings, chains.keys_of(options.seed, count))
-    chosen = errors.best(errors.errors(searched), searched.gradients, each)
-    settings = chains.settings_of(np.repeat(rows[chosen : chosen + 1], count, 0))
-    multiples = rows[chosen] / grid.units(method, target)
-    return multiples.tolist(), run(settings, chains.keys_of(options.seed + 1, count))
+        return [], run(settings, chains.keys_of(options.seed + 2, reported))
+    count = len(rows) * (1 if options.quick else target.chains)
+    for seed, kept in ((options.seed, FINALISTS), (options.seed + 1, 1)):
+        each = count // len(rows)
+        settings = chains.settings_of(np.repeat(rows, each, 0))
+        sums = run(settings, chains.keys_of(seed, count))
+        rows = rows[errors.ranking(errors.errors(sums), sums.gradients, each)[:kept]]
+    settings = chains.settings_of(np.repeat(rows, count, 0))
+    multiples = rows[0] / grid.units(method, target)
+    return multiples.tolist(), run(settings, chains.keys_of(options.seed + 2, count))
 
 
 def _median(curves: np.ndarray) -> list[float]:

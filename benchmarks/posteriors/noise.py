@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from benchmarks.engine import report, runtime
 from benchmarks.posteriors import chains, grid, peers
+from benchmarks.posteriors.measurement import QUICK_METHODS
 from benchmarks.posteriors.problem import Method, Problem
 from benchmarks.posteriors.samplers import OURS
 from benchmarks.posteriors.targets import Target, Truth
@@ -194,7 +195,8 @@ def measure(method: Method, target: Target, budget: int, seed: int) -> tuple[np.
 def run(options: argparse.Namespace, output: pathlib.Path) -> None:
     """Measures what is not there yet, and prints a table."""
     folder = output / "measured"
-    names = [name for name in METHODS if options.methods is None or name in options.methods]
+    chosen = options.methods or (QUICK_METHODS if options.quick else METHODS)
+    names = [name for name in METHODS if name in chosen]
     if not peers.installed():
         names = [name for name in names if not name.startswith("blackjax.")]
     jobs = list(itertools.product(TARGETS, names))

@@ -21,7 +21,8 @@ RULES = (
     "Gradients of a single chain until the root mean square errors of means and of standard "
     "deviations, in standard deviations of the truth, both stay below 10 %: median over chains "
     "and quartiles. The first fifth of a chain and all warm-ups are thrown away, but counted. "
-    "Settings are the best of 18 by the same rule on other seeds."
+    "Settings are the best of 18 by the same rule on two other seeds. Of NUTS the gradients of the "
+    "warm-up are given beside."
 )
 
 
@@ -54,8 +55,14 @@ def _short(result: Result) -> dict:
     return dict(zip(names, finite, strict=True)) | {"setting": result.setting}
 
 
-def reached(result: Result) -> str:
+def reached(result: Result, method: str) -> str:
     """Gradients to 10 %, or the error that was left."""
+    if METHODS[method] is None:
+        return f"{_reached(result)}, warm-up {result.gradients[0]:,.0f}"
+    return _reached(result)
+
+
+def _reached(result: Result) -> str:
     middle, low, high = errors.quartiles(np.array(result.near))
     if not np.isfinite(middle):
         return f"never ({_error(errors.quartiles(np.array(result.final))[0])})"
@@ -111,7 +118,7 @@ def _of_target(results: dict[Job, Result], name: str) -> str:
     columns = (
         ("method", lambda row: f"`{row[0].method}`"),
         *([("gradients of", lambda row: WORDS[row[0].batches])] if several else []),
-        ("to 10 % [quartiles]", lambda row: reached(row[1])),
+        ("to 10 % [quartiles]", lambda row: reached(row[1], row[0].method)),
         ("rms error at the end", lambda row: _error(errors.quartiles(np.array(row[1].final))[0])),
         ("largest", lambda row: _error(errors.quartiles(np.array(row[1].largest))[0])),
         ("step, friction", lambda row: _setting(row[0], row[1])),
