@@ -69,7 +69,8 @@ def run(options: argparse.Namespace) -> None:
     if options.references:
         from benchmarks.posteriors import references
 
-        return references.make(output / "references.npz", options.targets)
+        names = [name for name in references.RUNS if name in (options.targets or TARGETS)]
+        return references.make(output / "references.npz", names)
     from benchmarks.posteriors import measurement, noise, stationary
 
     (output / "measured").mkdir(parents=True, exist_ok=True)

@@ -19,15 +19,16 @@ class Errors(NamedTuple):
 
 
 def errors(sums: Sums) -> Errors:
-    """Estimates of block b use the blocks from b / 5 on; infinite where there is no sample."""
-    blocks = sums.weight.shape[1]
-    last = np.arange(1, blocks + 1)
-    first = last // THROWN
+    """Estimates after n gradients use the blocks from n / 5 on; infinite without any sample."""
+    chains, blocks = sums.weight.shape
+    rows = np.arange(chains)[:, None]
+    last = np.arange(1, blocks + 1)[None]
+    first = np.stack([np.searchsorted(g, g / THROWN, side="right") for g in sums.gradients])
 
     def window(values):
         with np.errstate(invalid="ignore", over="ignore"):
             total = np.concatenate([np.zeros_like(values[:, :1]), np.cumsum(values, 1)], 1)
-            return total[:, last] - total[:, first]
+            return total[rows, last] - total[rows, first]
 
     weight = window(sums.weight)[..., None]
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):

@@ -8,9 +8,9 @@ import numpy as np
 from benchmarks.posteriors.problem import Method
 from benchmarks.posteriors.targets import Target
 
-STEPS = (0.2, 0.35, 0.6, 0.85, 1.2, 1.6)
-FRICTIONS = (0.3, 1.0, 3.0)
-ALONE = tuple(np.geomspace(0.03, 1.6, len(STEPS) * len(FRICTIONS)))  # as many for one number
+STEPS = (0.1, 0.25, 0.5, 0.9, 1.3, 1.8)
+FRICTIONS = (0.3, 1.0, 3.0, 10.0)
+ALONE = tuple(np.geomspace(0.03, 1.8, len(STEPS) * len(FRICTIONS)))  # as many for one number
 
 
 def units(method: Method, target: Target) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 import pathlib
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -37,10 +38,10 @@ def predictive(name: str) -> np.ndarray:
         return np.asarray(stored[f"{name}/predictive"], float)
 
 
-def make(path: pathlib.Path = FILE, names: list[str] | None = None) -> None:
+def make(path: pathlib.Path, names: Sequence[str]) -> None:
     """Runs NUTS on every target that needs it and writes the file; takes about half an hour."""
     stored: dict[str, Any] = dict(np.load(path)) if path.exists() else {}
-    for name in names or RUNS:
+    for name in names:
         started = time.perf_counter()
         target, (chains, warm_up, draws) = TARGETS[name](), RUNS[name]
         samples, leapfrogs = _run(target, chains, warm_up, draws)

@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 
 from benchmarks.engine import report
-from benchmarks.posteriors import errors, predictions
+from benchmarks.posteriors import errors, grid, predictions
 from benchmarks.posteriors.measurement import METHODS, NUTS_CHAINS, Job, Result, load
 from benchmarks.posteriors.problem import BATCHES, SHARE
 from benchmarks.posteriors.targets import TARGETS, named
@@ -21,7 +21,7 @@ RULES = (
     "Gradients of a single chain until the root mean square errors of means and of standard "
     "deviations, in standard deviations of the truth, both stay below 10 %: median over chains "
     "and quartiles. The first fifth of a chain and all warm-ups are thrown away, but counted. "
-    "Settings are the best of 18 by the same rule on two other seeds. Of NUTS the gradients of the "
+    f"Settings are the best of {len(grid.ALONE)} by the same rule on two other seeds. Of NUTS the gradients of the "
     "warm-up are given beside."
 )
 

@@ -80,6 +80,13 @@ def test_errors_leave_out_the_first_fifth():
     assert shifted.deviation[0, -1] == pytest.approx(0, abs=1e-12)
 
 
+def test_a_counted_warm_up_takes_the_place_of_the_first_fifth():
+    """As that of NUTS: blocks end at 110, 120... gradients, so that no sample is thrown away."""
+    sums = sums_of([[3.0, -1.0]] + [[1.0, -1.0]] * 4)
+    found = errors.errors(sums._replace(gradients=100 + 10 * np.arange(1, 6)[None]))
+    assert found.mean[0, -1] == pytest.approx(0.2)
+
+
 def test_chains_that_diverge_are_infinitely_wrong():
     found = errors.errors(sums_of([[1.0, -1.0], [np.nan, np.inf], [1.0, -1.0]]))
     assert np.all(np.isinf(found.mean[0, 1:]))
@@ -183,13 +190,14 @@ def test_every_method_finds_the_moments_of_a_small_law(name):
     # At equal settings BlackJAX's Euler schemes and an energy histogram are farther off.
     loose = name in ("blackjax.sghmc", "blackjax.sgnht", "blackjax.csgld")
     found = _errors_of(name, 20_000, 8)
-    assert np.median(errors.both(found)[:, -1]) < (0.4 if loose else 0.12)
+    assert np.median(errors.both(found)[:, -1]) < (0.5 if loose else 0.12)
 
 
 @pytest.mark.slow
 def test_nuts_counts_its_warm_up():
     pytest.importorskip("blackjax")
-    sums = nuts.run(small_target(), chains.keys_of(0, 4), 400)
+    with jax.numpy_dtype_promotion("standard"):  # which its adaptation relies on
+        sums = nuts.run(small_target(), chains.keys_of(0, 4), 400)
     assert np.all(sums.gradients[:, 0] > nuts.WARM_UP)
     assert np.median(errors.both(errors.errors(sums))[:, -1]) < 0.2
 
@@ -245,3 +253,18 @@ def test_missing_data_of_another_package_leave_a_target_out(monkeypatch, capsys)
     options = cli._parser().parse_args(["posteriors", "--targets", "item_response"])
     assert measurement.jobs(options) == []
     assert "item_response is left out" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_references_are_made_anew_by_nuts(tmp_path, monkeypatch):
+    """Two seconds of NUTS agree with the stored moments, within the errors of both."""
+    pytest.importorskip("blackjax")
+    monkeypatch.setattr(references, "RUNS", {"schools": (4, 300, 1_000)})
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        references.make(tmp_path / "references.npz", ["schools"])
+    monkeypatch.setattr(references, "FILE", tmp_path / "references.npz")
+    short = references.truth("schools_centred")
+    monkeypatch.undo()
+    stored = references.truth("schools_centred")
+    error = np.hypot(short.mean_error, stored.mean_error)
+    assert np.max(np.abs(short.mean - stored.mean) / error) < 4.5
