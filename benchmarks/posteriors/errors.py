@@ -15,7 +15,6 @@ class Errors(NamedTuple):
     mean: np.ndarray  # [chains, blocks], root mean square over the observables
     deviation: np.ndarray
     largest: np.ndarray  # of any observable's mean or deviation
-    bias: np.ndarray  # the largest squared error of a mean or a mean square, over its variance
 
 
 def errors(sums: Sums) -> Errors:
@@ -36,12 +35,10 @@ def errors(sums: Sums) -> Errors:
         square = window(sums.second) / weight
         deviation = np.sqrt(np.maximum(square - mean**2, 0)) - 1
         worst = np.maximum(np.abs(mean), np.abs(deviation))
-        bias = np.maximum(mean**2, (square - 1) ** 2 / 2)
         found = (
             np.sqrt(np.mean(mean**2, -1)),
             np.sqrt(np.mean(deviation**2, -1)),
             worst.max(-1),
-            bias.max(-1),
         )
     return Errors(*(np.where(np.isfinite(one), one, np.inf) for one in found))
 

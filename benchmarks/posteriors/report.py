@@ -21,8 +21,8 @@ RULES = (
     "Gradients of a single chain until the root mean square errors of means and of standard "
     "deviations, in standard deviations of the truth, both stay below 10 %: median over chains "
     "and quartiles. The first fifth of a chain and all warm-ups are thrown away, but counted. "
-    f"Settings are the best of {len(grid.ALONE)} by the same rule on two other seeds. Of NUTS the gradients of the "
-    "warm-up are given beside."
+    f"Settings are the best of {len(grid.ALONE)} by the same rule on two other seeds. "
+    "Of NUTS the gradients of the warm-up are given beside."
 )
 
 

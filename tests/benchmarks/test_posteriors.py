@@ -95,10 +95,10 @@ def test_chains_that_diverge_are_infinitely_wrong():
 def test_the_best_setting_is_best_for_its_chains_together():
     gradients = np.array([[10, 20]] * 4)
     mean = np.array([[0.01, 0.01], [0.5, 0.5], [0.5, 0.09], [0.5, 0.09]])
-    found = errors.Errors(mean, 0 * mean, mean, mean)
+    found = errors.Errors(mean, 0 * mean, mean)
     # One lucky chain of the first setting does not count.
     assert errors.ranking(found, gradients, 2).tolist() == [1, 0]
-    nobody = errors.Errors(*[10 * mean] * 4)
+    nobody = errors.Errors(*[10 * mean] * 3)
     assert errors.ranking(nobody, gradients, 2).tolist() == [1, 0]
 
 
