@@ -19,8 +19,11 @@ STEP, STEP_ALONE = 0.25, 0.1  # in units of the grid, with momenta and without
 ALLOWED = 4.0  # standard errors
 
 
-def deviations(method: Method, target: Target, budget: int, seed: int) -> tuple[float, float]:
-    """The largest error of a mean or a mean square: in standard errors, and as it is."""
+def deviations(method: Method, target: Target, budget: int, seed: int) -> tuple[float, float, int]:
+    """The largest error of a mean or a mean square: in standard errors, and as it is.
+
+    Chains that diverged are left out, and counted.
+    """
     step, friction = grid.units(method, target)
     step *= STEP_ALONE if method.searched == "step" else STEP
     settings = chains.settings_of(np.tile([step, friction], (CHAINS, 1)))
@@ -30,16 +33,20 @@ def deviations(method: Method, target: Target, budget: int, seed: int) -> tuple[
     weight = sums.weight[:, late:].sum(1)[:, None]
     truth = target.truth
     assert truth is not None
+    with np.errstate(invalid="ignore", over="ignore"):
+        means, squares = (part[:, late:].sum(1) / weight for part in (sums.first, sums.second))
+    sound = np.all(np.isfinite(means) & np.isfinite(squares), axis=1)
     errors = (
-        (sums.first[:, late:].sum(1) / weight, truth.mean_error / truth.deviation),
-        (sums.second[:, late:].sum(1) / weight - 1, 2 * truth.deviation_error / truth.deviation),
+        (means[sound], truth.mean_error / truth.deviation),
+        (squares[sound] - 1, 2 * truth.deviation_error / truth.deviation),
     )
     found = []
     for of_chains, reference in errors:
-        spread = of_chains.std(0, ddof=1) / np.sqrt(CHAINS)
+        spread = of_chains.std(0, ddof=1) / np.sqrt(len(of_chains))
         found.append((of_chains.mean(0), np.hypot(spread, reference)))
     off, error = (np.concatenate(part) for part in zip(*found, strict=True))
-    return float(np.max(np.abs(off) / error)), float(np.max(np.abs(off)))
+    lost = int(CHAINS - sound.sum())
+    return float(np.max(np.abs(off) / error)), float(np.max(np.abs(off))), lost
 
 
 def run(options: argparse.Namespace, output: pathlib.Path) -> None:
@@ -76,8 +83,8 @@ def _save(output: pathlib.Path, found: dict) -> None:
         report.heading("Long runs with a small step"),
         f"{CHAINS} chains of {LONGER} budgets, step {STEP:g} ({STEP_ALONE:g} without momenta), "
         "friction 1 in units of the grid. The largest deviation of any mean or mean square from "
-        "the truth, in standard errors of both; in brackets that error, in standard deviations "
-        "or variances.",
+        "the truth, in standard errors of both; in brackets the largest error, in standard "
+        "deviations or variances. Chains that diverged are left out, and counted.",
         report.table(["method", *targets], rows),
     )
     report.save(output, parts, found, name="stationary")
@@ -86,5 +93,5 @@ def _save(output: pathlib.Path, found: dict) -> None:
 def _cell(value) -> str:
     if value is None:
         return "-"
-    deviation, error = value
-    return f"{deviation:.1f} ({error:.3f})"
+    deviation, error, lost = value
+    return f"{deviation:.1f} ({error:.3f})" + (f", {lost} diverged" if lost else "")

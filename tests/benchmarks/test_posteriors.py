@@ -244,8 +244,8 @@ def test_noise_and_long_runs_leave_tables(command, monkeypatch):
     monkeypatch.setattr(noise, "TARGETS", {"banana": noise.banana})
     folder = command("--parts", "noise", "check", "--methods", "langevin")
     assert "### banana" in (folder / "noise.md").read_text()
-    ((deviation, error),) = json.loads((folder / "stationary.json").read_text()).values()
-    assert deviation < stationary.ALLOWED and error < 0.1
+    ((deviation, error, lost),) = json.loads((folder / "stationary.json").read_text()).values()
+    assert deviation < stationary.ALLOWED and error < 0.1 and lost == 0
 
 
 def test_missing_data_of_another_package_leave_a_target_out(monkeypatch, capsys):
@@ -268,3 +268,19 @@ def test_references_are_made_anew_by_nuts(tmp_path, monkeypatch):
     stored = references.truth("schools_centred")
     error = np.hypot(short.mean_error, stored.mean_error)
     assert np.max(np.abs(short.mean - stored.mean) / error) < 4.5
+
+
+SMALL_STEPS = [
+    name
+    for name, method in OURS.items()
+    if not method.multimodal and method.searched != "nothing"  # what it chooses is not small
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALL_STEPS)
+def test_long_runs_with_a_small_step_are_right(name):
+    target = targets.named("schools")
+    budget = stationary.LONGER * target.budget
+    deviation, error, lost = stationary.deviations(OURS[name], target, budget, seed=0)
+    assert deviation < stationary.ALLOWED and error < 0.1 and lost == 0
