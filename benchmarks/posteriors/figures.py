@@ -15,6 +15,13 @@ from thermo_optax import plot
 
 mpl.use("Agg")
 LINES = ("-", "--", ":", "-.")
+COLOURS = {  # of those that have no colour in the package
+    "warm_up": "#000000",
+    "warm_up, no masses": "#000000",
+    "blackjax.csgld": "#D55E00",
+    "blackjax.mclmc": "#0072B2",
+    "blackjax.nuts": "#777777",
+}
 
 
 def curves(results: dict[Job, Result], path: pathlib.Path, batches: str = "full") -> bool:
@@ -27,7 +34,11 @@ def curves(results: dict[Job, Result], path: pathlib.Path, batches: str = "full"
     across = min(3, len(targets))
     down = -(-len(targets) // across)
     figure, panels = plt.subplots(
-        down, across, figsize=(4.3 * across, 3.4 * down + 1.4), layout="constrained", squeeze=False
+        down,
+        across,
+        figsize=(max(9, 4.3 * across), 3.4 * down + 1.4),
+        layout="constrained",
+        squeeze=False,
     )
     for name, axes in zip(targets, panels.flat, strict=False):
         for job, result in shown.items():
@@ -57,7 +68,7 @@ def _styles(names: list[str]) -> dict[str, dict]:
     """A method's colour; the second one of a colour is dashed, and so on."""
     found: dict[str, dict] = {}
     for name in names:
-        colour = plot.colour_of(name.removeprefix("blackjax."))
+        colour = COLOURS.get(name) or plot.colour_of(name.removeprefix("blackjax."))
         used = sum(style["color"] == colour for style in found.values())
         found[name] = {
             "color": colour,
