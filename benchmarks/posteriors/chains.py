@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.posteriors.problem import Method, Problem, Setting
 from benchmarks.posteriors.targets import Target
 
-BLOCKS = 400  # a chain's sums are kept for each 400th of it
+BLOCKS = 400  # at most, for each of which the sums of a chain are kept
 THROWN = 5  # the first fifth of every chain is thrown away
 
 
@@ -36,8 +36,8 @@ def program(
     truth = target.truth
     assert truth is not None
     mean, deviation = (jnp.asarray(m, jnp.float32) for m in (truth.mean, truth.deviation))
-    blocks = min(BLOCKS, steps)
-    length = steps // blocks
+    length = -(-steps // BLOCKS)
+    blocks = steps // length
 
     def chain(setting: Setting, key: jax.Array, *rows: Any):
         start, order, noise = jax.random.split(key, 3)

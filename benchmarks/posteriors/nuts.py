@@ -20,8 +20,8 @@ def run(target: Target, keys: jax.Array, draws: int) -> Sums:
     truth = target.truth
     assert truth is not None
     mean, deviation = (jnp.asarray(m, jnp.float32) for m in (truth.mean, truth.deviation))
-    blocks = min(BLOCKS, draws)
-    length = draws // blocks
+    length = -(-draws // BLOCKS)
+    blocks = draws // length
 
     def density(x):
         return -target.loss(x) / target.temperature
