@@ -5,6 +5,12 @@ from ._arviz import rhat as rhat
 from ._arviz import to_arviz as to_arviz
 from ._bands import Temperature as Temperature
 from ._bands import temperature_band as temperature_band
+from ._calibration import CalibratedLogLikelihood as CalibratedLogLikelihood
+from ._calibration import agreement as agreement
+from ._calibration import brier_score as brier_score
+from ._calibration import calibrated_log_likelihood as calibrated_log_likelihood
+from ._calibration import calibration_error as calibration_error
+from ._calibration import total_variation as total_variation
 from ._diffusion import DiffusionReading as DiffusionReading
 from ._diffusion import diffusion as diffusion
 from ._diffusion import distance as distance
