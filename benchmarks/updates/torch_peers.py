@@ -37,7 +37,8 @@ def _words(threads: int, device: str) -> str:
 def _turn(task: Problem, method: str, threads: int, device: str) -> clock.Turn:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of its own dependency, at import
-        from posteriors import sgmcmc
+        # pyright looks into the folders above this file too, and finds our own `posteriors` there.
+        from posteriors import sgmcmc  # pyright: ignore[reportAttributeAccessIssue]
     import torch
 
     def tensors(arrays):
