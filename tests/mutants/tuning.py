@@ -11,6 +11,13 @@ LAW = (f"{WARM_UPS}::test_law_whatever_the_first_step",)
 
 MUTANTS = [
     Mutant(
+        "warm-up: learns the masses of networks without being asked",
+        "tuning/_warm_up.py",
+        "network = learn is None and any(",
+        "network = learn == () and any(",
+        (f"{WARM_UPS}::test_masses_of_networks_are_learnt_only_by_name",),
+    ),
+    Mutant(
         "warm-up: masses with the whole spread of the curvatures",
         RULES,
         "return (pulled * typical / temperature).astype(x.dtype)",

@@ -42,7 +42,7 @@ class WarmUpState(NamedTuple):
     count: jax.Array  # int32[], steps taken
     warming: jax.Array  # bool[], whether the next step belongs to the warm-up
     settings: Settings  # float32[] each, step_size and friction of the next step
-    mass: optax.Params  # like params (at least float32), or float32[] where it is not learnt
+    mass: optax.Params  # like params (at least float32), or float32[] where `learn` leaves it out
     gauges: Gauges  # float32[] each, what is measured
     findings: Findings  # float32[] each, what the settings were chosen from; zeros before
     memory: Memory  # trees like params, read during the warm-up only
@@ -105,8 +105,8 @@ def warm_up(
 
     Returns:
         A transformation with state :class:`WarmUpState`. It needs ``params`` in ``update``. Besides
-        the state of the sampler it keeps five copies of the parameters (four if masses are not
-        learnt).
+        the state of the sampler it keeps five copies of the parameters (four if `learn` or a fixed `mass`
+        leaves the masses out).
 
     Raises:
         ValueError: for fewer than 40 steps, unknown or unusable names in `learn`, a sampler without
@@ -173,7 +173,7 @@ def warm_up(
         guess = Settings(at(step_size, 0).astype(jnp.float32), at(friction, 0).astype(jnp.float32))
         mass = (
             jax.tree.map(lambda x: wide_zeros(x) + 1, params)
-            if "mass" in chosen
+            if "mass" in names  # known without the shapes, so that optax finds the copies
             else jnp.ones([], jnp.float32)
         )
         inner_state = built(chosen, guess, mass).init(params)
