@@ -105,8 +105,8 @@ def warm_up(
 
     Returns:
         A transformation with state :class:`WarmUpState`. It needs ``params`` in ``update``. Besides
-        the state of the sampler it keeps five copies of the parameters (four if `learn` or a fixed `mass`
-        leaves the masses out).
+        the state of the sampler it keeps five copies of the parameters (four if `learn` or a fixed
+        `mass` leaves the masses out).
 
     Raises:
         ValueError: for fewer than 40 steps, unknown or unusable names in `learn`, a sampler without
