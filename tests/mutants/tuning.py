@@ -11,6 +11,20 @@ LAW = (f"{WARM_UPS}::test_law_whatever_the_first_step",)
 
 MUTANTS = [
     Mutant(
+        "warm-up: the step is not tried",
+        RULES,
+        "settings = Settings(step_size, jnp.clip(",
+        "settings = Settings(findings.wanted, jnp.clip(",
+        (f"{WARM_UPS}::test_one_stiff_mode_among_hundreds",),
+    ),
+    Mutant(
+        "warm-up: friction is taken for stiffness",
+        GAUGES,
+        "turned = 2 * (2 + kept - gauges.lag_loss / missing) / (1 + kept)",
+        "turned = 3 - gauges.lag_loss / missing",
+        (f"{WARM_UPS}::test_stiff_modes_are_measured",),
+    ),
+    Mutant(
         "warm-up: learns the masses of networks without being asked",
         "tuning/_warm_up.py",
         "network = learn is None and any(",
@@ -34,8 +48,8 @@ MUTANTS = [
     Mutant(
         "warm-up: a far start is kicked with its whole force",
         TUNER,
-        "h = jnp.minimum(h, rules.largest_step(force, thermal, count))",
-        "rules.largest_step(force, thermal, count)",
+        "h = jnp.minimum(h, rules.largest_step(plan, force, thermal, count))",
+        "rules.largest_step(plan, force, thermal, count)",
         LAW,
     ),
     Mutant(

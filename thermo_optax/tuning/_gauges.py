@@ -81,6 +81,18 @@ def turn(gauges: Gauges) -> jax.Array:
     return jnp.where(overturns, 3.0, jnp.clip(turned, 1e-8, 4.0))
 
 
+def stiffest(gauges: Gauges, kept: jax.Array) -> jax.Array:
+    """(h w)^2 of the stiff modes: the mean over modes, each counted by its curvature squared.
+
+    `kept` is the share e of a momentum that friction leaves after a step. With
+    b = (h w)^2 (1 + e) / 4 the positions of BAOAB have the correlations 1 - b one step apart, and
+    1 - (3 + e) b + 2 b^2 two apart. The sums over modes of k b and of k b^2 follow from them.
+    """
+    missing = jnp.maximum(gauges.square - gauges.lag, jnp.finfo(jnp.float32).tiny)  # sum of k b
+    turned = 2 * (2 + kept - gauges.lag_loss / missing) / (1 + kept)
+    return jnp.clip(turned, 1e-8, 4.0)
+
+
 def heated(gauges: Gauges, heat: jax.Array, age: Any) -> Gauges:
     """With the kinetic temperature of this step in the mean.
 

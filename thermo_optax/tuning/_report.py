@@ -82,6 +82,7 @@ def warm_up_report(state: Any) -> WarmUpReport:
     (found, *_) = states
     findings = jax.tree.map(float, found.findings)
     done = not bool(found.warming) and findings.fastest > 0
+    step_size = float(found.settings.step_size)
     warnings: list[str] = []
     if done:
         error = findings.heat_error
@@ -95,6 +96,11 @@ def warm_up_report(state: Any) -> WarmUpReport:
                 "the slowest motion is longer than the warm-up could see, so the friction is a "
                 "guess. Take more steps."
             )
+        if step_size < 0.9 * findings.wanted:
+            warnings.append(
+                f"the step that was found, {findings.wanted:.2g}, heated the chain when it was "
+                "tried, and gave way: some modes are far stiffer than the others."
+            )
         if findings.unevenness > 4:
             warnings.append(
                 f"the chain is {findings.unevenness:.0f} times stiffer at times than on average, "
@@ -104,7 +110,7 @@ def warm_up_report(state: Any) -> WarmUpReport:
             warnings.append(f"{int(found.gauges.faults)} gradients were not finite.")
     return WarmUpReport(
         done=done,
-        step_size=float(found.settings.step_size),
+        step_size=step_size,
         friction=float(found.settings.friction),
         mass=jax.tree.map(np.asarray, found.mass),
         temperature=findings.heat,

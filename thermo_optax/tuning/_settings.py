@@ -1,7 +1,8 @@
 """What a warm-up chooses from its measurements: the rules, each with its number and its reason.
 
 The stages of n steps: masses are learnt in three windows, each from its own gradients, which end
-at 0.1, 0.25 and 0.5 n; the step settles until 0.75 n, and then stands still, to be judged.
+at 0.1, 0.25 and 0.5 n; the step settles until 0.7 n, and then stands still, to be judged. From
+0.95 n on the step for good is tried, and gives way if it heats.
 """
 
 import functools
@@ -14,18 +15,20 @@ from . import _gauges as gauges_of
 from ._gauges import Gauges
 
 _ENDS = (0.1, 0.25, 0.5)  # of the windows in which masses are learnt
-_JUDGED = 0.75  # from here on the step stands still
+_JUDGED, _TRIED = 0.7, 0.95  # from here on the step stands still; the final one is tried
 _TURN = 0.6  # h w while the warm-up lasts: calm enough to measure
-_FINAL_TURN = 0.77  # h w of the chosen step; the limit is 2, for modes stiffer than the mean
+_STIFF_TURN = 1.6  # h w of the chosen step for the stiff modes; the limit is 2
+_MASSES_TURN = 0.8  # h w of the chosen step where masses are learnt, for the mean mode
 _UNEVEN, _RARE = 3.0, 30.0  # unevenness before any is measured, and the steps it is worth
 _TOLERANCE = 0.03  # of the kinetic temperature above the bath's, before the step gives way
 _GIVES = 3.0  # the turn is divided by at most this while the chain is hot
 _TOO_HOT = 1.5  # heat at which even a step that stands still gives way
 _PRIOR = 5.0  # gradients that the pull to the typical mass is worth
 _FIRST_KICK, _LAST_KICK = 0.3, 1.4  # largest kick at first and later, in thermal momenta
+_TRIED_KICK = 2.5  # of the final step
 _DAMPING = 0.3, 0.15  # friction times step: while masses are learnt, and then
 _NOISE = 0.05  # heat that the noise of gradients may add, in units of the bath's
-_CRITICAL = 0.7  # friction over the slowest frequency
+_CRITICAL = 0.6  # friction over the slowest frequency
 _LEAST = 0.006  # friction times step: with less, rare kicks heat a chain faster than it cools
 _FLOOR = 0.01  # of the typical mass: a parameter that is soft now may not stay so
 _LONGEST = 8.0  # half a window, in units of 1 / frequency, that shows a motion well
@@ -36,6 +39,7 @@ class Stages(NamedTuple):
 
     windows: tuple[int, ...]  # of masses, the last one that of the step
     judged: int
+    tried: int
     end: int
 
 
@@ -56,12 +60,13 @@ class Findings(NamedTuple):
     span: jax.Array  # half of the window in which that was looked for, in units of 1 / slowest
     unevenness: jax.Array  # how much stiffer the chain is at times; 1 in a harmonic well
     noise: jax.Array  # heat of the noise of gradients, times friction, in units of the bath's
+    wanted: jax.Array  # the step, before it was tried
 
 
 def stages(num_steps: int) -> Stages:
     """Of a warm-up of so many steps."""
     windows = tuple(max(1, int(share * num_steps)) for share in _ENDS)
-    return Stages((0, *windows), int(_JUDGED * num_steps), num_steps)
+    return Stages((0, *windows), int(_JUDGED * num_steps), int(_TRIED * num_steps), num_steps)
 
 
 def damping(plan: Stages, count: jax.Array) -> jax.Array:
@@ -122,7 +127,7 @@ def measured(
     lag: jax.Array,
     loss: jax.Array,
 ) -> Gauges:
-    """The gauges with what this step shows; the steps at the end, which are judged, count alike."""
+    """The gauges with what this step shows; those steps that are judged count alike."""
     age, judged = _age(plan, count), count >= plan.judged
     gauges = _cleared(gauges, count == plan.judged)
     gauges = gauges_of.correlated(gauges, force, lag, loss, age, judged)
@@ -135,8 +140,8 @@ def moved_step(
 ) -> tuple[jax.Array, Gauges]:
     """The step on the way to its turn, which is smaller while the chain is hot.
 
-    While it is judged it stands still. If the chain becomes too hot even so it gives way after all,
-    and is measured anew.
+    While it is judged or tried it stands still. If the chain becomes too hot even so it gives way
+    after all, and is measured anew.
     """
     age, judged = _age(plan, count), count >= plan.judged
     hot = jnp.where(age > 20, gauges.heat / (1 + _TOLERANCE), 1)
@@ -176,46 +181,75 @@ def _age(plan: Stages, count: jax.Array) -> jax.Array:
     return (count - functools.reduce(jnp.maximum, begun)).astype(jnp.float32)
 
 
-def largest_step(force: jax.Array, thermal: jax.Array, count: jax.Array) -> Any:
-    """The step whose kick is so many thermal momenta: a start that is far too hot is no harm."""
+def largest_step(plan: Stages, force: jax.Array, thermal: jax.Array, count: jax.Array) -> Any:
+    """The step whose kick is so many thermal momenta: a start that is far too hot is no harm.
+
+    Nor is a final step that is too large for a mode: as this grows, so does the force.
+    """
     kick = jnp.minimum(_FIRST_KICK + 0.05 * count.astype(jnp.float32), _LAST_KICK)
+    kick = jnp.where(count >= plan.tried, _TRIED_KICK, kick)
     return kick * jnp.sqrt(thermal / jnp.maximum(force, 1e-30))
 
 
-def chosen(
+def wanted(
     plan: Stages,
     step_size: jax.Array,
     gauges: Gauges,
-    slow: jax.Array,
     temperature: jax.Array,
     degrees: float,
-) -> tuple[Settings, Findings]:
-    """The settings for good. `slow` is the squared frequency of the slowest motion.
+    kept: jax.Array,
+    learnt: bool,
+) -> Findings:
+    """The step that what was judged asks for, and what else was found by then.
 
-    The step suits the stiffest places that were seen. The friction suits the slowest motion, and
-    takes away the heat of noisy gradients.
+    The step suits the stiff modes, at the stiffest places that were seen. Where masses are learnt
+    it is smaller, because stiffer ones come later. `kept` is what friction leaves of a momentum.
     """
-    number = plan.end - plan.judged
+    number = plan.tried - plan.judged
     turned = gauges_of.turn(gauges)
     squared = turned / jnp.square(step_size)
     uneven = gauges_of.unevenness(gauges, number, temperature, squared)
     likely = (number * uneven + _RARE * _UNEVEN) / (number + _RARE)
+    heating = gauges_of.noise(gauges, number, degrees) / (2 * degrees * temperature)
     settled = jnp.exp(gauges.log_step / jnp.maximum(gauges.log_steps, 1)) / _TURN
-    final = jnp.minimum(step_size / jnp.sqrt(turned), settled) * _FINAL_TURN / jnp.sqrt(likely)
+    one_turn = jnp.minimum(step_size / jnp.sqrt(turned), settled)  # h with h w = 1 for the mean
+    if learnt:
+        final = _MASSES_TURN * one_turn / jnp.sqrt(likely)
+    else:
+        stiff = gauges_of.stiffest(gauges, kept)
+        stiff = jnp.where(heating > 0, turned, jnp.maximum(stiff, turned))  # noise looks stiff
+        final = _STIFF_TURN * one_turn * jnp.sqrt(turned / stiff) / likely
 
     # Noise heats by h s^2 / (2 gamma). More friction takes that away; above 1 / h a smaller step.
-    heating = gauges_of.noise(gauges, number, degrees) / (2 * degrees * temperature)
     final = jnp.minimum(final, jnp.sqrt(_NOISE / jnp.maximum(heating, 1e-30)))
+    error = jnp.sqrt(2 / jnp.float32(degrees * number * _DAMPING[1]))
+    nothing = jnp.zeros([], jnp.float32)
+    return Findings(
+        heat=gauges.heat,
+        heat_error=error,
+        fastest=jnp.sqrt(squared),
+        slowest=nothing,
+        span=nothing,
+        unevenness=uneven,
+        noise=heating,
+        wanted=final,
+    )
 
+
+def chosen(
+    plan: Stages, step_size: jax.Array, findings: Findings, slow: jax.Array
+) -> tuple[Settings, Findings]:
+    """The settings for good. `slow` is the squared frequency of the slowest motion.
+
+    The friction suits it, and takes away the heat of noisy gradients.
+    """
     # A frequency whose period is not shorter than the window looks too high: it is pulled down.
-    half = (plan.end - plan.windows[-1]) / 2 * final
-    slow = jnp.maximum(slow, jnp.square(1 / (plan.end * final)))
+    half = (plan.end - plan.windows[-1]) / 2 * jnp.minimum(step_size, _TURN / findings.fastest)
+    slow = jnp.maximum(slow, jnp.square(1 / (plan.end * step_size)))
     span = jnp.sqrt(slow) * half
     seen = jnp.square(span) / (jnp.square(span) + _LONGEST**2)
-    error = jnp.sqrt(2 / jnp.float32(degrees * number * _DAMPING[1]))
-    findings = Findings(
-        gauges.heat, error, jnp.sqrt(squared), jnp.sqrt(slow), span, uneven, final * heating
-    )
     friction = _CRITICAL * jnp.sqrt(slow) * seen
-    least = jnp.maximum(final * heating / _NOISE, _LEAST / final)
-    return Settings(final, jnp.clip(friction, least, 1 / final)), findings
+    noise = step_size * findings.noise
+    least = jnp.maximum(noise / _NOISE, _LEAST / step_size)
+    settings = Settings(step_size, jnp.clip(friction, least, 1 / step_size))
+    return settings, findings._replace(slowest=jnp.sqrt(slow), span=span, noise=noise)

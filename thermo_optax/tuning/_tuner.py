@@ -63,9 +63,13 @@ def tuned(plan, names, count, updates, params, inner_state, temperature, *parts)
     lag = gauges_of.inner(g, memory.last, each)
     loss = gauges_of.inner(g, jax.tree.map(jnp.subtract, memory.last, memory.before), each)
     gauges = rules.measured(plan, count, gauges, heat, force, lag, loss)._replace(faults=faults)
-    h, gauges = rules.moved_step(plan, count, h, gauges)
+    kept = jnp.exp(-settings.friction * settings.step_size)
+    found = rules.wanted(plan, h, gauges, temperature, degrees, kept, "mass" in names)
+    tried = count == plan.tried
+    findings = jax.tree.map(lambda new, old: jnp.where(tried, new, old), found, findings)
+    h, gauges = rules.moved_step(plan, count, jnp.where(tried, findings.wanted, h), gauges)
     thermal = degrees * temperature * jnp.maximum(gauges.heat, 1)
-    h = jnp.minimum(h, rules.largest_step(force, thermal, count))
+    h = jnp.minimum(h, rules.largest_step(plan, force, thermal, count))
     gauges = rules.settling(plan, count, h, gauges)
 
     # Late minus early positions: fast motions average out of them, so that the slowest is left,
@@ -88,7 +92,7 @@ def tuned(plan, names, count, updates, params, inner_state, temperature, *parts)
 
     at_end = count == plan.end - 1
     now = Settings(h, rules.damping(plan, count) / h)
-    final, found = rules.chosen(plan, h, gauges, slow, temperature, degrees)
+    final, found = rules.chosen(plan, h, findings, slow)
     if "friction" not in names:
         now, final = (one._replace(friction=settings.friction) for one in (now, final))
     following = Settings(*(jnp.where(at_end, *pair) for pair in zip(final, now, strict=True)))

@@ -60,21 +60,24 @@ def warm_up(
     r"""A sampler that chooses its step size, masses and friction in its first steps.
 
     .. math::
-        m_i = \sqrt{k_i k}, \quad k_i = \frac{\langle g_i^2 \rangle}{T}, \qquad
-        h = \frac{0.77}{\omega \sqrt{a}}, \qquad
-        \gamma = 0.7\, \omega_\text{slow}
+        h = \frac{1.6}{\omega_\text{stiff}\, a}, \qquad \gamma = 0.6\, \omega_\text{slow}, \qquad
+        m_i = \sqrt{k_i k}, \quad k_i = \frac{\langle g_i^2 \rangle}{T}
+
+    The step follows from how fast gradients turn, which gives the frequency of the stiff modes,
+    :math:`\omega_\text{stiff}`, and from how much stiffer the chain is at times, a, which is taken
+    for 3 until enough is seen. While the measured kinetic temperature is more than 3 % above the
+    set one, the step gives way. In the last steps of the warm-up it is tried, and gives way again
+    if it heats the chain. The friction follows from the slowest motion,
+    :math:`\omega_\text{slow}`, and is raised where the noise of mini-batches heats. After
+    `num_steps` the settings stay as they are, and the result is the plain sampler with these
+    settings.
 
     The masses follow from the curvatures k_i that the gradients g of each parameter show, and from
     the typical one, k. The square root lies half way between no masses and those with which all
     parameters would move at one pace, because a parameter that is soft now may become stiff later;
-    Adam and SANTA scale by it too. Each is pulled a little to the typical one.
-
-    The step follows from the frequency :math:`\omega` with which gradients turn, and from how much
-    stiffer the chain is at times, a, which is taken for 3 until enough is seen. While the measured
-    kinetic temperature is more than 3 % above the set one, the step gives way. The friction follows
-    from the slowest motion, :math:`\omega_\text{slow}`, and is raised where the noise of
-    mini-batches heats. After `num_steps` the settings stay as they are, and the result is the plain
-    sampler with these settings.
+    Adam and SANTA scale by it too. Each is pulled a little to the typical one. With learnt masses
+    the step is :math:`0.8 / (\omega \sqrt{a})`, where :math:`\omega` is the mean frequency of the
+    gradients.
 
     The starting step may be wrong by a factor of 100 or more. Learnt masses help where parameters
     have scales of their own, and do not help where a few combinations of many parameters are slow:
@@ -126,7 +129,7 @@ def warm_up(
         ...     updates, state = tx.update(curvatures * x, state, x)
         ...     return (optax.apply_updates(x, updates), state), None
         >>> x = jnp.ones(3)
-        >>> (x, state), _ = jax.lax.scan(step, (x, tx.init(x)), length=4_000)
+        >>> (x, state), _ = jax.lax.scan(step, (x, tx.init(x)), length=10_000)
         >>> ratios = curvatures * to.posterior_variance(state, x)  # 1 each
         >>> print(bool(jnp.all(jnp.abs(ratios - 1) < 0.3)))
         True
