@@ -15,6 +15,7 @@ from thermo_optax._base import (
     bath_temperatures,
     check_integer,
     check_leaves,
+    check_no_clock,
     check_nonnegative,
     check_positive,
     check_structure,
@@ -256,6 +257,11 @@ def _names(make_sampler, learn):
 
 
 def _check_inner(inner_state, params):
+    check_no_clock(
+        "warm_up",
+        inner_state,
+        "Warm up the sampler itself, and pass what `warm_up_report` shows to `adaptive_step`.",
+    )
     if not jax.tree.leaves(params):
         return
     if not samplers(inner_state):
