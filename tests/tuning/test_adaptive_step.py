@@ -27,12 +27,6 @@ def make_sgld(key):
     return lambda step_size: to.sgld(step_size, 1.0, key=key)
 
 
-def make_sghmc(key):
-    return lambda step_size: to.sghmc(
-        jnp.square(step_size), 1.0, momentum=jnp.exp(-step_size), key=key
-    )
-
-
 def run(tx, gradient, x, steps, seen=lambda x, state: None):
     def step(carry, _):
         x, state = carry
@@ -89,16 +83,14 @@ def test_law_in_a_quartic_well(make, h):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("make", "order"), [(make_langevin, 2), (make_sghmc, 1)])
-def test_order(make, order):
-    """zeta remembers the same time at either step, in which the gradient may well change."""
+def test_bias_is_of_second_order():
+    """At half the step a quarter or less; zeta remembers the same time at either step."""
     biases = []
     for h in (0.4, 0.2):
-        mean, error, _ = squares(make, 4, h, int(4_000 / h), rate=h)
-        assert error < 0.002
+        mean, error, _ = squares(make_langevin, 4, h, int(2_000 / h), rate=h)
+        assert error < 0.001
         biases.append(mean - QUARTIC)
-    assert abs(np.log2(biases[0] / biases[1]) / order - 1) < 0.5
-    assert biases[1] < {1: 0.06, 2: 0.015}[order]
+    assert biases[0] > 3 * biases[1] > 0
 
 
 @pytest.mark.slow
