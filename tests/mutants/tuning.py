@@ -63,6 +63,13 @@ MUTANTS = [
         LAW,
     ),
     Mutant(
+        "warm-up: masses that are given are taken for 1",
+        TUNER,
+        "entries.get(place, 1.0)",
+        "1.0",
+        (f"{WARM_UPS}::test_law_of_what_is_not_one_sampler",),
+    ),
+    Mutant(
         "warm-up: its samples are collected",
         "samples/_rule.py",
         " & ~_is_warming(state.inner_state)",
