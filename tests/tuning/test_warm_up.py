@@ -1,6 +1,7 @@
 """Warm-ups: what they choose, the laws that follow, and what they say where they cannot."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -173,7 +174,7 @@ def test_of_lala_the_step_size_is_learnt():
     laws = {"hidden_groups": {"hidden": 1.0}, "output_groups": {"output": 1.0}}
     make = functools.partial(to.lala, hidden_friction=1.0, output_friction=1.0, key=0, **laws)
     params = {"hidden": jnp.ones(3), "output": jnp.ones(2)}
-    state = to.warm_up(make, 40, step_size=0.05).init(params)
+    state: Any = to.warm_up(make, 40, step_size=0.05).init(params)
     np.testing.assert_array_equal(state.mass, 1)
     with pytest.raises(ValueError, match="`learn` names 'mass', but `make_sampler` takes no"):
         to.warm_up(make, 40, learn=("step_size", "mass"))
