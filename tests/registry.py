@@ -173,6 +173,11 @@ def _warming(first_step, temperature, *, slowly=False, key):
     return to.warm_up(make, 40, step_size=first_step)
 
 
+def _pacing(step_size, temperature, *, friction, typical_square, key):
+    make = functools.partial(to.langevin, temperature=temperature, friction=friction, key=key)
+    return to.adaptive_step(make, step_size, typical_square=typical_square)
+
+
 # The suites have parameters of many shapes, so a tree of masses is made for those that come.
 
 
@@ -354,6 +359,7 @@ METHODS: dict[str, Method] = {
     "float32_masters": Method(_with_masters, _DESCENT, _SLOW_DESCENT),
     # Masses, here and in the state of the sampler, momenta, two gradients and two sums.
     "warm_up": Method(_warming, {"first_step": 0.2}, {"slowly": True}, copies=7, single=1, given=1),
+    "adaptive_step": Method(_pacing, {**_INERTIA, "typical_square": 1.0}, _SLOW_INERTIA),
     "adlala": Method(_adlala, {**_ADAPTIVE, "friction": 1.0}, _SLOW_ADAPTIVE, layers=2),
 }
 PRIMARY = {name: method for name, method in METHODS.items() if "-" not in name}

@@ -109,8 +109,11 @@ from .temperature import tempering_state as tempering_state
 from .temperature import unbiasing_log_weights as unbiasing_log_weights
 from .thermodynamics import LearningCoefficient as LearningCoefficient
 from .thermodynamics import learning_coefficient as learning_coefficient
+from .tuning import AdaptiveStepState as AdaptiveStepState
 from .tuning import WarmUpReport as WarmUpReport
 from .tuning import WarmUpState as WarmUpState
+from .tuning import adaptive_step as adaptive_step
+from .tuning import time_weight as time_weight
 from .tuning import warm_up as warm_up
 from .tuning import warm_up_report as warm_up_report
 from .validation import ValidationReport as ValidationReport

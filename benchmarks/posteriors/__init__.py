@@ -41,6 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
         parser, "--seed", 0, "of the search; the chains reported on have the second next", minimum=0
     )
     parser.add_argument(
+        "--step",
+        type=float,
+        help="of the long runs, in units of the fastest motion (default: 0.25, alone 0.1)",
+    )
+    parser.add_argument(
         "--quick",
         action="store_true",
         help="3 posteriors, 5 methods, a tenth of the gradients: 3 minutes",

@@ -19,13 +19,15 @@ STEP, STEP_ALONE = 0.25, 0.1  # in units of the grid, with momenta and without
 ALLOWED = 4.0  # standard errors
 
 
-def deviations(method: Method, target: Target, budget: int, seed: int) -> tuple[float, float, int]:
+def deviations(
+    method: Method, target: Target, budget: int, seed: int, multiple: float | None = None
+) -> tuple[float, float, int]:
     """The largest error of a mean or a mean square: in standard errors, and as it is.
 
     Chains that diverged are left out, and counted.
     """
     step, friction = grid.units(method, target)
-    step *= STEP_ALONE if method.searched == "step" else STEP
+    step *= multiple or (STEP_ALONE if method.searched == "step" else STEP)
     settings = chains.settings_of(np.tile([step, friction], (CHAINS, 1)))
     run = chains.program(method, target, problems_of(target, "full"), budget // method.cost)
     sums = run(settings, chains.keys_of(seed, CHAINS))
@@ -57,7 +59,7 @@ def run(options: argparse.Namespace, output: pathlib.Path) -> None:
     methods = [name for name in OURS if options.methods is None or name in options.methods]
     file = output / "measured" / "stationary.json"
     found = json.loads(file.read_text()) if file.exists() else {}
-    with runtime.interruptible(lambda: _save(output, found)) as check:
+    with runtime.interruptible(lambda: _save(output, found, options.step)) as check:
         jobs = [
             (t, m) for t in names for m in methods if named(t).multimodal or not OURS[m].multimodal
         ]
@@ -66,25 +68,27 @@ def run(options: argparse.Namespace, output: pathlib.Path) -> None:
             if key in found and not options.again:
                 continue
             budget = named(target).budget * (1 if options.quick else LONGER)
-            found[key] = deviations(OURS[name], named(target), budget, options.seed)
+            found[key] = deviations(OURS[name], named(target), budget, options.seed, options.step)
             file.write_text(json.dumps(found))
             jax.clear_caches()
             check()
 
 
-def _save(output: pathlib.Path, found: dict) -> None:
+def _save(output: pathlib.Path, found: dict, step: float | None) -> None:
     targets = [t for t in TARGETS if any(key.split()[0] == t for key in found)]
     rows = [
         [f"`{name}`", *(_cell(found.get(f"{target} {name}")) for target in targets)]
         for name in OURS
         if any(f"{target} {name}" in found for target in targets)
     ]
+    small = f"step {STEP:g} ({STEP_ALONE:g} without momenta)"
+    used = small if step is None else f"step {step:g}"
     parts = (
-        report.heading("Long runs with a small step"),
-        f"{CHAINS} chains of {LONGER} budgets, step {STEP:g} ({STEP_ALONE:g} without momenta), "
-        "friction 1 in units of the grid. The largest deviation of any mean or mean square from "
-        "the truth, in standard errors of both; in brackets the largest error, in standard "
-        "deviations or variances. Chains that diverged are left out, and counted.",
+        report.heading("Long runs with a small step" if step is None else "Long runs"),
+        f"{CHAINS} chains of {LONGER} budgets, {used}, friction 1 in units of the grid. The "
+        "largest deviation of any mean or mean square from the truth, in standard errors of both; "
+        "in brackets the largest error, in standard deviations or variances. Chains that diverged "
+        "are left out, and counted.",
         report.table(["method", *targets], rows),
     )
     report.save(output, parts, found, name="stationary")

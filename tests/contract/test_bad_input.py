@@ -13,7 +13,7 @@ from tests.registry import METHODS, PRIMARY
 
 # What each number may be, wherever an argument of this name occurs.
 RATES = ("inner_learning_rate", "step_size", "learning_rate", "alpha_step")
-POSITIVE = ("mass", "damping", "edge", "wall", "alpha_mass")
+POSITIVE = ("typical_square", "mass", "damping", "edge", "wall", "alpha_mass")
 NOT_NEGATIVE = (
     "temperature",
     "friction",

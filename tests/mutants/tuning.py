@@ -9,6 +9,9 @@ GAUGES = "tuning/_gauges.py"
 WARM_UPS = "tuning/test_warm_up.py"
 LAW = (f"{WARM_UPS}::test_law_whatever_the_first_step",)
 
+STEPS = "tuning/_adaptive_step.py"
+ADAPTIVE = "tuning/test_adaptive_step.py"
+
 MUTANTS = [
     Mutant(
         "warm-up: the step is not tried",
@@ -32,6 +35,34 @@ MUTANTS = [
         (f"{WARM_UPS}::test_masses_of_networks_are_learnt_only_by_name",),
     ),
     Mutant(
+        "adaptive step: the whole kick belongs to the new step",
+        STEPS,
+        "(1 + last / factor) / 2",
+        "jnp.ones_like(last)",
+        (f"{ADAPTIVE}::test_steps_are_those_of_zbaoabz",),
+    ),
+    Mutant(
+        "adaptive step: parameters count by the step that led to them",
+        STEPS,
+        "factor_at(zeta), factor_at(halfway(zeta))",
+        "factor_at(zeta), factor_at(zeta)",
+        (f"{ADAPTIVE}::test_law_in_a_harmonic_well",),
+    ),
+    Mutant(
+        "adaptive step: a fault makes the step longer",
+        STEPS,
+        "return jnp.where(sound, zeta + gain * (seen - zeta), zeta)",
+        "return zeta + gain * (seen - zeta)",
+        (f"{ADAPTIVE}::test_a_fault_leaves_the_step_as_it_is",),
+    ),
+    Mutant(
+        "adaptive step: collectors count steps",
+        "samples/_rule.py",
+        "answer = (count >= begin) & (ticks != last) & (ticks % every == 0)",
+        "answer = (count >= begin) & ((count - begin) % every == 0)",
+        (f"{ADAPTIVE}::test_collectors_sample_at_equal_times",),
+    ),
+    Mutant(
         "warm-up: masses with the whole spread of the curvatures",
         RULES,
         "return (pulled * typical / temperature).astype(x.dtype)",
@@ -51,6 +82,13 @@ MUTANTS = [
         "h = jnp.minimum(h, rules.largest_step(plan, force, thermal, count))",
         "rules.largest_step(plan, force, thermal, count)",
         LAW,
+    ),
+    Mutant(
+        "warm-up: masses that are given are taken for 1",
+        TUNER,
+        "entries.get(place, 1.0)",
+        "1.0",
+        (f"{WARM_UPS}::test_law_of_what_is_not_one_sampler",),
     ),
     Mutant(
         "warm-up: its samples are collected",

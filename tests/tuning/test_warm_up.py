@@ -1,6 +1,7 @@
 """Warm-ups: what they choose, the laws that follow, and what they say where they cannot."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -170,6 +171,82 @@ def test_one_stiff_mode_among_hundreds():
     chain_number = np.argmax(gave_way)
     report = to.warm_up_report(jax.tree.map(lambda leaf: leaf[chain_number], states))
     assert any("gave way" in text for text in report.warnings)
+
+
+GROUPS = {"soft": jnp.asarray(CURVATURES[:6]), "stiff": jnp.asarray(CURVATURES[6:])}
+
+
+def _partition(key):
+    def make(step_size, friction, mass={"soft": 1.0, "stiff": 30.0}):  # noqa: B006
+        sampler = to.langevin(step_size, TEMPERATURE, friction=friction, mass=mass, key=key)
+        return optax.partition({name: sampler for name in GROUPS}, {name: name for name in GROUPS})
+
+    return make
+
+
+def _tempered(key):
+    def make(step_size, friction, mass):
+        sampler = make_langevin(key)(step_size, friction=friction, mass=mass)
+        return to.continuous_tempering(sampler, TEMPERATURE, mode="exact", key=key)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("make", "learn"),
+    [
+        pytest.param(_partition, ("step_size", "friction"), id="masses of layers, given"),
+        pytest.param(_partition, None, id="partition", marks=pytest.mark.slow),
+        pytest.param(_tempered, None, id="tempering", marks=pytest.mark.slow),
+    ],
+)
+def test_law_of_what_is_not_one_sampler(make, learn):
+    """From a start that is up to 100 standard deviations off."""
+    tempered = make is _tempered
+
+    def gradient(x):
+        return jax.tree.map(jnp.multiply, GROUPS, x)
+
+    def loss(x):
+        return sum([jnp.vdot(k * x[name], x[name]) / 2 for name, k in GROUPS.items()], 0.0)
+
+    @quick_jit
+    @jax.vmap
+    def chains(key):
+        tx = to.warm_up(make(key), WARM, learn=learn)
+
+        def step(carry, _):
+            x, state = carry
+            extra = {"value": loss(x)} if tempered else {}
+            updates, state = tx.update(gradient(x), state, x, **extra)
+            cold = jnp.abs(to.tempering_state(state).alpha) < 0.4 if tempered else True
+            return (optax.apply_updates(x, updates), state), (x, jnp.float32(cold))
+
+        x = jax.tree.map(jnp.ones_like, GROUPS)
+        (_, state), seen = jax.lax.scan(step, (x, tx.init(x)), length=WARM + (1 + tempered) * STEPS)
+        return state, seen
+
+    state, (path, cold) = chains(jax.random.split(jax.random.key(0), CHAINS // 2))
+    cold = np.asarray(cold)[:, WARM:, None]
+    for name, curvatures in GROUPS.items():
+        squares = np.asarray(path[name], float)[:, WARM:] ** 2 * np.asarray(curvatures)
+        ratios = (squares * cold).sum(1) / cold.sum(1) / TEMPERATURE
+        error = ratios.std(0, ddof=1) / np.sqrt(CHAINS // 2)
+        np.testing.assert_array_less(np.abs(ratios.mean(0) - 1), 5 * error)
+        assert error.max() < 0.25
+    learnt = learn is None
+    assert jax.tree.structure(state.mass) == jax.tree.structure(GROUPS if learnt else 1.0)
+
+
+def test_of_lala_the_step_size_is_learnt():
+    """It has a friction for each group, and takes no masses."""
+    laws = {"hidden_groups": {"hidden": 1.0}, "output_groups": {"output": 1.0}}
+    make = functools.partial(to.lala, hidden_friction=1.0, output_friction=1.0, key=0, **laws)
+    params = {"hidden": jnp.ones(3), "output": jnp.ones(2)}
+    state: Any = to.warm_up(make, 40, step_size=0.05).init(params)
+    np.testing.assert_array_equal(state.mass, 1)
+    with pytest.raises(ValueError, match="`learn` names 'mass', but `make_sampler` takes no"):
+        to.warm_up(make, 40, learn=("step_size", "mass"))
 
 
 def test_only_the_learnt_settings_are_passed_on():

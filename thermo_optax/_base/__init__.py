@@ -24,6 +24,10 @@ from ._checks import check_weight as check_weight
 from ._checks import is_number as is_number
 from ._checks import known as known
 from ._checks import tree_size as tree_size
+from ._clock import check_no_clock as check_no_clock
+from ._clock import has_clock as has_clock
+from ._clock import ticks_of as ticks_of
+from ._clock import weight_of as weight_of
 from ._masses import Masses as Masses
 from ._masses import mass_at as mass_at
 from ._masses import masses_of as masses_of

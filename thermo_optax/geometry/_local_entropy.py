@@ -17,6 +17,7 @@ from thermo_optax._base import (
     cast_like,
     check_integer,
     check_leaves,
+    check_no_clock,
     check_nonnegative,
     check_structure,
     check_weight,
@@ -143,7 +144,9 @@ def local_entropy(
         count, outer_count = jnp.zeros([], jnp.int32), jnp.zeros([], jnp.int32)
         x = jax.tree.map(wide_copy, params)
         mean = jax.tree.map(wide_copy, params)
-        states = mix.init(params), inner.init(params), with_own_stream(outer.init, x)
+        inner_state = inner.init(params)
+        check_no_clock("local_entropy", inner_state, "Give it the sampler itself.")
+        states = mix.init(params), inner_state, with_own_stream(outer.init, x)
         return LocalEntropyState(count, outer_count, x, mean, *states)
 
     def inner_move(updates, state, x, params, extra_args):

@@ -13,6 +13,7 @@ from thermo_optax._base import (
     built_temperatures,
     check_choice,
     check_integer,
+    check_no_clock,
     known,
     next_count,
 )
@@ -206,6 +207,9 @@ def replica_exchange(
 
     def init(params):
         drawn = replicas.init(params)
+        check_no_clock(
+            "replica_exchange", drawn, "Give it the sampler itself, and a step size for each rung."
+        )
         ladders.check(drawn)
         reference = ladders.reference(drawn, functools.partial(temperatures, params))
         rung = jnp.arange(size, dtype=jnp.int32)

@@ -15,7 +15,16 @@ from thermo_optax._base import (
     next_count,
 )
 
-from ._rule import check_kept, check_rows, collection_rule, empty_rows, inner_step, keep, write_row
+from ._rule import (
+    begun,
+    check_kept,
+    check_rows,
+    collection_rule,
+    empty_rows,
+    inner_step,
+    keep,
+    write_row,
+)
 from ._rungs import replica_choice
 
 WHEN_FULL = ("overwrite", "stop")
@@ -134,8 +143,8 @@ def collect_samples(
     def init(params):
         check_leaves("params", params)
         count, num_collected = jnp.zeros([], jnp.int32), jnp.zeros([], jnp.int32)
-        inner_state = inner.init(params)
-        samples = empty_rows(choose(params, inner_state), num_samples)
+        inner_state, kept = begun(inner, choose, params)
+        samples = empty_rows(kept, num_samples)
         return CollectedSamplesState(count, num_collected, samples, inner_state)
 
     def update(updates, state, params=None, **extra_args):

@@ -17,7 +17,7 @@ from thermo_optax._base import (
     states_of,
 )
 
-from ._rule import collection_rule, inner_step, keep
+from ._rule import begun, collection_rule, inner_step, keep
 from ._rungs import as_array, replica_choice
 
 
@@ -139,8 +139,7 @@ def loss_covariances(
         return losses, _wide(observables(params)).ravel()
 
     def init(params):
-        inner_state = inner.init(params)
-        kept = choose(params, inner_state)
+        inner_state, kept = begun(inner, choose, params)
         shapes = jax.eval_shape(lambda: measured(jax.tree.map(as_array, kept)))
         losses, seen = (jnp.zeros(each.shape, each.dtype) for each in shapes)
         products = jnp.zeros((len(losses), len(seen)), jnp.result_type(losses, seen))

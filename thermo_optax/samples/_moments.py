@@ -16,7 +16,16 @@ from thermo_optax._base import (
     wide_zeros,
 )
 
-from ._rule import check_kept, check_rows, collection_rule, empty_rows, inner_step, keep, write_row
+from ._rule import (
+    begun,
+    check_kept,
+    check_rows,
+    collection_rule,
+    empty_rows,
+    inner_step,
+    keep,
+    write_row,
+)
 from ._rungs import replica_choice
 
 
@@ -105,8 +114,7 @@ def running_moments(
     def init(params):
         check_leaves("params", params)
         count, num_collected = jnp.zeros([], jnp.int32), jnp.zeros([], jnp.int32)
-        inner_state = inner.init(params)
-        kept = choose(params, inner_state)
+        inner_state, kept = begun(inner, choose, params)
         mean, squares = jax.tree.map(wide_zeros, kept), jax.tree.map(wide_zeros, kept)
         recent = empty_rows(kept, rank) if rank else None
         return RunningMomentsState(count, num_collected, mean, squares, recent, inner_state)

@@ -19,6 +19,7 @@ from thermo_optax._base import (
     check_leaves,
     check_structure,
     is_sound,
+    ticks_of,
 )
 from thermo_optax._noise import on_all_shards
 from thermo_optax._xla import in_place
@@ -27,7 +28,7 @@ from ._rungs import Choice
 
 _WARMING = jax.tree_util.GetAttrKey("warming")
 
-Rule = Callable[[jax.Array, Any], jax.Array]
+Rule = Callable[[jax.Array, Any, Any], jax.Array]
 
 
 def collection_rule(
@@ -36,7 +37,7 @@ def collection_rule(
     collect: ScalarOrSchedule | None,
     collect_if: Callable[[Any], Any] | None,
 ) -> Rule:
-    """due(count, new inner state) -> bool[]; raises for arguments out of range."""
+    """due(count, old and new inner state) -> bool[]; raises for arguments out of range."""
     check_integer(0, "Pass 0 to collect from the first step on.", burn_in=burn_in)
     check_integer(1, "Pass 1 to collect every step.", thinning=thinning)
     if collect is not None and not callable(collect):
@@ -47,16 +48,27 @@ def collection_rule(
             f"{collect_if!r}. For a function of the step count pass `collect=`."
         )
 
-    def due(count, inner_state):
+    def due(count, before, after):
         begin, every = as_steps(burn_in), as_steps(thinning)
-        answer = (count >= begin) & ((count - begin) % every == 0)
+        ticks, last = ticks_of(after), ticks_of(before)
+        if ticks is None or last is None:
+            answer = (count >= begin) & ((count - begin) % every == 0)
+        else:  # steps differ in length: samples at equal times
+            answer = (count >= begin) & (ticks != last) & (ticks % every == 0)
         if collect is not None:
             answer &= at(collect, count) != 0
         if collect_if is not None:
-            answer &= jnp.asarray(collect_if(inner_state), jnp.bool_).reshape(())
+            answer &= jnp.asarray(collect_if(after), jnp.bool_).reshape(())
         return answer
 
     return due
+
+
+def begun(inner: Any, choose: Choice, params: Any) -> tuple[Any, Any]:
+    """The first state of `inner`, and what is kept of the parameters."""
+    inner_state = inner.init(params)
+    ticks_of(inner_state)  # raises for several clocks
+    return inner_state, choose(params, inner_state)
 
 
 def check_rows(name: str, least: int, value: Any) -> None:
@@ -137,7 +149,7 @@ def inner_step(
     moved, inner_state = inner.update(updates, state.inner_state, params, **extra_args)
     # The new parameters with the new state: a swap changes the rungs before they move.
     new = choose(optax.apply_updates(params, moved), inner_state)
-    wanted = due(state.count, inner_state) & ~_is_warming(state.inner_state)
+    wanted = due(state.count, state.inner_state, inner_state) & ~_is_warming(state.inner_state)
     return moved, inner_state, new, wanted
 
 

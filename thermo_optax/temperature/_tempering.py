@@ -22,6 +22,7 @@ from thermo_optax._base import (
     check_choice,
     check_fraction,
     check_leaves,
+    check_no_clock,
     check_nonnegative,
     check_positive,
     check_rate,
@@ -226,6 +227,7 @@ def continuous_tempering(
         grids = tuple(each.init(jnp.asarray(edge, jnp.float32), scaling) for each in biases)
         count, outside, faults = (jnp.zeros([], jnp.int32) for _ in range(3))
         inner_state = inner.init(params)
+        check_no_clock("continuous_tempering", inner_state, "Give it the sampler itself.")
         check_same_temperature(built_temperatures(inner.init, params), temperature)
         if mass is not None:
             check_same_mass(inner_state, mass)

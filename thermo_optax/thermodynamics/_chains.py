@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from thermo_optax._base import heating, like
+from thermo_optax._base import heating, like, weight_of
 from thermo_optax.geometry import tether
 
 from ._curvature import Gauge, first_gauge, looked
@@ -45,6 +45,7 @@ class Traces(NamedTuple):
 
     rises: jax.Array  # loss minus that at the centre
     temperatures: jax.Array  # configurational, over the set one
+    weights: jax.Array  # the time that the parameters stand for, over that of a step
     curvature: jax.Array  # float[chain], the largest one that was met
 
 
@@ -145,13 +146,14 @@ def _chain(plan, center, frozen, temperature, precision, step_size, key):
             *(gradient, away),
         )
         heat = sum(jax.tree.leaves(pulls), jnp.zeros([])) / (degrees * temperature)
+        weight = weight_of(state)  # of the parameters that came with it
         updates, state = tx.update(gradient, state, params)
-        return (optax.apply_updates(params, updates), state, gauge), (rise, heat)
+        return (optax.apply_updates(params, updates), state, gauge), (rise, heat, weight)
 
     start = jnp.zeros([], jnp.int32)
     gauge = first_gauge(loss_at(start), center.params, temperature, gauge_key)
     state = transformation(jnp.where(step_size > 0, step_size, 1.0)).init(center.params)
     counts = jnp.arange(plan.num_burn_in + plan.num_steps, dtype=jnp.int32)
     carry, seen = jax.lax.scan(step, (center.params, state, gauge), counts)
-    rises, heats = (trace[plan.num_burn_in :] for trace in seen)
-    return Traces(rises, heats, carry[2].largest)
+    rises, heats, weights = (trace[plan.num_burn_in :] for trace in seen)
+    return Traces(rises, heats, weights, carry[2].largest)

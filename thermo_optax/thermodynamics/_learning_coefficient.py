@@ -72,7 +72,8 @@ def learning_coefficient(
         batches: ``batches(step)``, a function of the number of the step (int32[]) that jit can
             trace, which returns a batch of equal size each time; None: the loss is that of all
             data.
-        sampler: ``sampler(step_size, temperature, key)``, which builds the sampler of a chain.
+        sampler: ``sampler(step_size, temperature, key)``, which builds the sampler of a chain. The
+            means of an `adaptive_step` are weighted by time.
         free: a tree of bools like params or a prefix of them; arrays at False rest at w*. None
             frees all.
         temperature: T > 0, in units of the loss; None is ln(n) / n.
@@ -153,7 +154,10 @@ def learning_coefficient(
         "curvature": float(np.nanmin(np.asarray(traces.curvature))),
         "paired_batches": batches is not None,
     }
-    return summary(np.asarray(traces.rises), np.asarray(traces.temperatures), heat, settings)
+    seen, heats, weights = (
+        np.asarray(trace) for trace in (traces.rises, traces.temperatures, traces.weights)
+    )
+    return summary(seen, heats, heat, settings, weights)
 
 
 def _inertial(step_size, temperature, key):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._chains import FAR
-from ._statistics import mean_of
+from ._statistics import Mean, mean_of
 
 NEAR_ONE = 0.8, 1.25  # where ratios that should be 1 may lie
 MIXED = 1.05  # the largest R-hat that does not warn
@@ -48,12 +48,18 @@ def _shown(value: Any) -> str:
 
 
 def summary(
-    rises: np.ndarray, heats: np.ndarray, temperature: float, settings: dict[str, Any]
+    rises: np.ndarray,
+    heats: np.ndarray,
+    temperature: float,
+    settings: dict[str, Any],
+    weights: np.ndarray | None = None,
 ) -> LearningCoefficient:
-    """From the traces [chain, step], of which some may be bad."""
+    """From the traces [chain, step], of which some may be bad; steps may differ in length."""
+    shares = np.ones_like(rises, np.float64) if weights is None else np.asarray(weights, np.float64)
+    shares = shares / shares.mean(axis=1, keepdims=True)
     high = FAR * settings["num_weights"] * temperature
     good = np.all(np.isfinite(rises), axis=1) & np.all(np.isfinite(heats), axis=1)
-    means = np.mean(np.where(good[:, None], rises, 0), axis=1, dtype=np.float64)
+    means = np.mean(shares * np.where(good[:, None], rises, 0), axis=1, dtype=np.float64)
     good &= means < high
     chains = np.where(good, means / temperature, np.nan)
     if not good.any():
@@ -62,10 +68,10 @@ def summary(
         return LearningCoefficient(
             nan, nan, nan, nan, chains, nan, 0, nan, rises, settings, (text,)
         )
-    units = rises[good].astype(np.float64) / temperature
-    mean = mean_of(units)
-    variance = mean_of(np.square(units - mean.value))
-    heat = float(np.mean(heats[good], dtype=np.float64))
+    units, shares = rises[good].astype(np.float64) / temperature, shares[good]
+    mean = _weighted(shares, units)
+    variance = _weighted(shares, np.square(units - mean.value))
+    heat = float(np.mean(shares * heats[good], dtype=np.float64))
     found = LearningCoefficient(
         value=mean.value,
         standard_error=mean.standard_error,
@@ -82,6 +88,12 @@ def summary(
     left = int(np.sum(~good))
     texts = _texts(found, left)
     return dataclasses.replace(found, warnings=tuple(texts))
+
+
+def _weighted(shares: np.ndarray, series: np.ndarray) -> Mean:
+    """The mean at weights whose mean is 1; its error is that of the weighted deviations."""
+    center = np.mean(shares * series)
+    return mean_of(center + shares * (series - center))
 
 
 def _texts(found: LearningCoefficient, left_out: int) -> list[str]:

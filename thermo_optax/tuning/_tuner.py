@@ -15,6 +15,7 @@ from thermo_optax._base import (
     like,
     mass_at,
     masses_of,
+    plain_paths,
     samplers,
     sum_of_squares_over,
 )
@@ -53,7 +54,7 @@ def tuned(plan, names, count, updates, params, inner_state, temperature, *parts)
         masses, pace = _learnt(plan, count, memory.sums, mass, temperature, renew)
         h = h * pace
         momenta = _reweighted(momenta, inner_state, mass, masses)
-    each = masses if "mass" in names else jax.tree.map(lambda g: jnp.ones([], g.dtype), g)
+    each = masses if "mass" in names else _given(inner_state, g)
     faults = gauges.faults + _is_at_fault(updates)
     gauges = jax.tree.map(lambda new, old: jnp.where(renew, new, old), gauges_of.fresh(), gauges)
 
@@ -134,6 +135,16 @@ def _reweighted(momenta, inner_state, old, new):
         pairs = zip(leaves, ratios, strict=True)
         result.append(structure.unflatten([p * jnp.sqrt(r).astype(p.dtype) for p, r in pairs]))
     return result
+
+
+def _given(inner_state, tree):
+    """The masses that the samplers were built with, for the arrays of a tree."""
+    entries = {
+        place: mass for _, sampler in samplers(inner_state) for place, _, mass in masses_of(sampler)
+    }
+    leaves, structure = jax.tree.flatten(tree)
+    pairs = zip(plain_paths(tree), leaves, strict=True)
+    return structure.unflatten([like(entries.get(place, 1.0), x.dtype) for place, x in pairs])
 
 
 def _kinetic(momenta, inner_state, masses, learnt):

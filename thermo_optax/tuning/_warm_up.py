@@ -15,6 +15,7 @@ from thermo_optax._base import (
     bath_temperatures,
     check_integer,
     check_leaves,
+    check_no_clock,
     check_nonnegative,
     check_positive,
     check_structure,
@@ -97,14 +98,17 @@ def warm_up(
             `learn` as keyword arguments: `step_size` and `friction` (float32[]), and `mass` (a tree
             like the parameters). For a sampler with other arguments write a function of these, as
             in ``lambda step_size, friction: to.sghmc(step_size**2, T, momentum=jnp.exp(-friction *
-            step_size), key=0)``.
+            step_size), key=0)``. It may build a partition of samplers of one temperature, each with
+            ``mass=mass``, or `continuous_tempering`. `lol`, `lala` and `adlala` take no masses:
+            there the step size is learnt. A `mass` that you fix may be a tree.
         num_steps: n >= 40, the steps of the warm-up, one gradient each. 400 are enough for tens
             of parameters; a slow motion is seen only if n steps cover its period.
         learn: which of "step_size", "friction" and "mass" to choose; None means all that
             `make_sampler` takes and that a ``functools.partial`` has not fixed, without "mass"
             if a parameter has two axes or more.
         step_size: h > 0, the first guess, in units of time.
-        friction: gamma >= 0, for a warm-up that does not choose it but passes it on.
+        friction: gamma >= 0, for a warm-up that does not choose it but passes it on. The heat of a
+            far start leaves through the friction, so a fixed one needs a start near the posterior.
 
     Returns:
         A transformation with state :class:`WarmUpState`. It needs ``params`` in ``update``. Besides
@@ -259,6 +263,11 @@ def _names(make_sampler, learn):
 
 
 def _check_inner(inner_state, params):
+    check_no_clock(
+        "warm_up",
+        inner_state,
+        "Warm up the sampler itself, and pass what `warm_up_report` shows to `adaptive_step`.",
+    )
     if not jax.tree.leaves(params):
         return
     if not samplers(inner_state):

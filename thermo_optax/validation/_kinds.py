@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from thermo_optax._base import check_no_clock
+
 PLATEAU = 0.4  # of alpha, below which the bath of `continuous_tempering` is at T, as by default
 
 
@@ -43,6 +45,12 @@ def kind_of(tx: optax.GradientTransformation, params: Any) -> Kind:
             state = None
         if not _states(state, "ReplicaExchangeState"):
             raise
+    check_no_clock(
+        "validate",
+        state,
+        "The end of a run of equally many steps is no sample there. Compare means that are "
+        "weighted by `time_weight` with moments that you know.",
+    )
     tempered = bool(_states(state, "TemperingState"))
     if not _states(state, "ReplicaExchangeState"):
         return Kind(None, tempered)
