@@ -27,8 +27,8 @@ MUTANTS = [
     Mutant(
         "warm-up: minibatches of different noise count as stiffness",
         GAUGES,
-        "relative = jnp.where(mean > 0, jnp.minimum(excess, steady), excess)",
-        "relative = excess + 0 * steady",
+        "relative = jnp.where(noisy, jnp.minimum(excess, steady), excess)",
+        "relative = jnp.where(noisy, excess, excess + 0 * steady)",
         (f"{WARM_UPS}::test_minibatches_of_different_noise_do_not_count_as_stiffness",),
     ),
     Mutant(

@@ -119,21 +119,25 @@ def forced(gauges: Gauges, force: jax.Array, number: jax.Array, on: Any) -> Gaug
     return gauges._replace(force=mean, force_squares=gauges.force_squares + squares)
 
 
-def unevenness(gauges: Gauges, number: Any, temperature: jax.Array, squared: jax.Array) -> Any:
+def unevenness(
+    gauges: Gauges, number: Any, degrees: float, temperature: jax.Array, squared: jax.Array
+) -> jax.Array:
     """How much stiffer a chain is at times than on average: 1 in a harmonic well.
 
     There the variance of g . g / m over twice its mean times T is the same mean of w^2 that the
     turn gives. `squared` is that one. With many coordinates g . g hardly varies in a well, so that
     a small change of its size would count for much: what counts is at most `_MANY` / 2 times its
-    relative variance. Nor do mini-batches count, which make g . g vary, but not the product of
-    f_t = g_t . g_(t-1) with f_(t-2); half of the variance survives two steps.
+    relative variance. Noise of mini-batches makes g . g vary, too. Where there is some, the
+    products of f_t = g_t . g_(t-1) with f_(t-2) tell, which have no batch in common; about half of
+    the variance survives two steps.
     """
     force = jnp.maximum(gauges.force, 1e-37)
     stiff = gauges.force_squares / number / (2 * temperature * force)
     excess = 2 * temperature * (stiff - squared) / force
     mean = gauges.lags / number
     steady = 2 * (gauges.lag_products / number / jnp.maximum(jnp.square(mean), 1e-37) - 1)
-    relative = jnp.where(mean > 0, jnp.minimum(excess, steady), excess)
+    noisy = (mean > 0) & (noise(gauges, number, degrees) > 0)
+    relative = jnp.where(noisy, jnp.minimum(excess, steady), excess)
     above = jnp.minimum(stiff / squared - 1, _MANY / 2 * relative)
     return 1 + jnp.clip(above, 0.0, 99.0)
 
@@ -148,7 +152,7 @@ def _noise_of(gauges: Gauges, number: Any, degrees: float) -> jax.Array:
 
     Nothing if a chain without noise would show it by chance, in three standard errors.
     """
-    signal = gauges.lag / (1 - jnp.minimum(turn(gauges), 0.5) / 2)
+    signal = gauges.lag / jnp.maximum(1 - turn(gauges) / 2, 0.1)
     chance = 3 * gauges.square * jnp.sqrt(2 / jnp.float32(degrees * number))
     excess = gauges.square - signal
     return jnp.where(excess > chance, excess, 0)

@@ -203,7 +203,7 @@ def chosen(
     number = plan.end - plan.judged
     turned = gauges_of.turn(gauges)
     squared = turned / jnp.square(step_size)
-    uneven = gauges_of.unevenness(gauges, number, temperature, squared)
+    uneven = gauges_of.unevenness(gauges, number, degrees, temperature, squared)
     likely = (number * uneven + _RARE * _UNEVEN) / (number + _RARE)
     settled = jnp.exp(gauges.log_step / jnp.maximum(gauges.log_steps, 1)) / _TURN
     final = jnp.minimum(step_size / jnp.sqrt(turned), settled) * _FINAL_TURN / jnp.sqrt(likely)
