@@ -12,9 +12,10 @@
 # # Bayesian posteriors
 #
 # A small network learns from data with a gap: what does it predict, and how sure is it? The state of the optimizer keeps
-# samples and running moments, `vmap` runs the chains, and ArviZ tests whether they have converged.
+# samples and running moments, `run_chains` runs the chains, and ArviZ tests whether they have converged.
 
 # %%
+import functools
 import os
 
 import jax
@@ -36,7 +37,7 @@ COLOUR = to.plot.colour_of("langevin")
 #
 # $$ p(w \mid D) \propto \exp\Big( -\sum_{i=1}^N \frac{(y_i - f_w(x_i))^2}{2 \sigma^2} - \frac{|w|^2}{2} \Big) = e^{-L(w) / T}, \qquad T = \frac1N, $$
 #
-# where $L$ is the *mean* over examples, as in training, and the prior is a weight decay of $1 / N$.
+# where $L$ is a *mean* over examples, as in training, and so the prior is divided by $N$.
 
 # %%
 N, SIGMA = 60, 0.1
@@ -62,60 +63,38 @@ def predict(params, x):
 
 
 def loss(params):
-    return jnp.mean((y - predict(params, x)) ** 2) / (2 * SIGMA**2)
+    prior = optax.tree.norm(params, squared=True) / (2 * N)
+    return jnp.mean((y - predict(params, x)) ** 2) / (2 * SIGMA**2) + prior
 
 
 # %% [markdown]
 # ## Chains that keep samples
 #
-# `collect_samples` stores the parameters of every `thinning`-th step. `running_moments` keeps their mean and variance, in the
-# memory of two copies. Both wrap the whole chain of transformations, so that they keep the parameters *after* the step. Four
-# chains start from different networks, each with a key of its own.
-#
-# The friction is low, because the loss is a mean: the frequencies of slow motions are of the order of
-# $1 / \sqrt{N} = 0.13$.
+# `warm_up` chooses the step size and the friction. `collect_samples` stores the parameters of every `thinning`-th step.
+# `running_moments` keeps their mean and variance, in the memory of two copies. Four chains start from different networks, each
+# with noise of its own.
 
 # %%
-SAMPLES, THINNING = (100, 40) if FAST else (400, 50)
+SAMPLES, THINNING = (100, 20) if FAST else (400, 50)
 BURN_IN = SAMPLES * THINNING // 2
-
-
-def make(key):
-    sampler = to.langevin(
-        0.02,
-        to.units.posterior_temperature(N),
-        friction=0.3,
-        key=key,
-        initial_momentum="zero",
-    )
-    chain = optax.chain(optax.add_decayed_weights(1 / N), sampler)
-    moments = to.running_moments(chain, burn_in=BURN_IN)
-    return to.collect_samples(moments, SAMPLES, burn_in=BURN_IN, thinning=THINNING)
-
-
-@jax.jit
-@jax.vmap
-def run(key):
-    tx = make(key)
-    params = init(jax.random.fold_in(key, 1))
-
-    def step(carry, _):
-        params, state = carry
-        updates, state = tx.update(jax.grad(loss)(params), state, params)
-        kinetic = to.diagnostics.kinetic_temperature(state).value
-        return (optax.apply_updates(params, updates), state), kinetic
-
-    carry, heats = jax.lax.scan(
-        step, (params, tx.init(params)), length=BURN_IN + SAMPLES * THINNING
-    )
-    return *carry, heats[BURN_IN:].mean()
-
-
-params, states, heats = run(jax.random.split(jax.random.key(1), 4))
-print(
-    "measured / set temperature of each chain:", np.asarray(heats * N, float).round(3)
+sampler = functools.partial(
+    to.langevin, temperature=to.units.posterior_temperature(N), key=0
 )
-assert jnp.all(jnp.abs(heats * N - 1) < (0.2 if FAST else 0.03))
+
+
+def four_chains(sampler):
+    tx = to.running_moments(sampler, burn_in=BURN_IN)
+    tx = to.collect_samples(tx, SAMPLES, burn_in=BURN_IN, thinning=THINNING)
+    chains = to.init_chains(tx, init, 4, key=1)
+    chains, _ = to.run_chains(tx, loss, chains, BURN_IN)
+    return to.run_chains(tx, loss, chains, SAMPLES * THINNING)
+
+
+chains, trace = four_chains(to.warm_up(sampler, BURN_IN // 2))
+print(to.warm_up_report(jax.tree.map(lambda leaf: leaf[0], chains.state)))
+heats = trace.temperature.mean(axis=1) * N
+print("measured / set temperature of each chain:", heats.round(3))
+assert np.all(abs(heats - 1) < (0.2 if FAST else 0.03))
 
 # %% [markdown]
 # ## Predictions
@@ -124,7 +103,7 @@ assert jnp.all(jnp.abs(heats * N - 1) < (0.2 if FAST else 0.03))
 # that the data leave. The noise of the data comes on top of it.
 
 # %%
-samples = to.collected_samples(states)  # chains, samples, ...
+samples = to.collected_samples(chains)  # chains, samples, ...
 merged = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), samples)
 grid = jnp.linspace(-2.2, 2.2, 200)
 ensemble = to.ensemble_predict(predict, merged, grid, batch_size=100)
@@ -171,9 +150,22 @@ print("ESS of", 4 * SAMPLES, "  ", ess.round(0))
 
 # %% [markdown]
 # Where there are data, the chains agree at once. The gap and the region beyond the data take longer, and the effective sample
-# sizes show it: there the posterior is wide, and slow motions decide. The friction decides how slow. With a friction of 1,
-# which is much for a mean loss, momenta are forgotten long before such a motion is over. Set it to 1 and see how
-# the effective sample size at $x = 0$ falls.
+# sizes show it: there the posterior is wide, and slow motions decide. The friction decides how slow they are. The loss is a
+# mean, so that slow frequencies are of the order of $1 / \sqrt N = 0.13$. With a friction of 1 momenta are forgotten long before
+# such a motion is over, and the chain creeps. Here are chains of equal length with a step of 0.02 and two frictions.
+
+# %%
+for friction in (1.0, 0.3):
+    others, _ = four_chains(sampler(0.02, friction=friction))
+    predictions_of_others = jax.vmap(jax.vmap(lambda one: predict(one, places)))(
+        to.collected_samples(others)
+    )
+    rhat = to.diagnostics.rhat(predictions_of_others)[1]
+    by_hand = to.diagnostics.effective_sample_size(
+        predictions_of_others, has_chains=True
+    )
+    print(f"friction {friction}: at x = 0 R-hat {rhat:.3f}, ESS {by_hand[1]:.0f}")
+print(f"what `warm_up` chose: ESS {ess[1]:.0f}")
 
 # %% [markdown]
 # `to_arviz` converts everything for ArviZ's own plots and tables, with names from the tree.
@@ -204,8 +196,8 @@ plt.show()
 # good around one mode, no substitute for samples here.
 
 # %%
-state = jax.tree.map(lambda leaf: leaf[0], states)
-one = jax.tree.map(lambda leaf: leaf[0], params)
+state = jax.tree.map(lambda leaf: leaf[0], chains.state)
+one = jax.tree.map(lambda leaf: leaf[0], chains.params)
 deviation = jax.tree.map(jnp.sqrt, to.posterior_variance(state, one))
 print("posterior standard deviation of the output weights")
 print(np.asarray(deviation["output"]["w"][:5], float).round(2))

@@ -42,6 +42,8 @@ from .partitions import adlala as adlala
 from .partitions import label_layers as label_layers
 from .partitions import lala as lala
 from .partitions import lol as lol
+from .replicas import Chains as Chains
+from .replicas import ChainTrace as ChainTrace
 from .replicas import CommunicationBarrier as CommunicationBarrier
 from .replicas import EnergiesByRung as EnergiesByRung
 from .replicas import EnergyRecord as EnergyRecord
@@ -56,6 +58,7 @@ from .replicas import communication_barrier as communication_barrier
 from .replicas import geometric_ladder as geometric_ladder
 from .replicas import harmonic_acceptance as harmonic_acceptance
 from .replicas import harmonic_barrier as harmonic_barrier
+from .replicas import init_chains as init_chains
 from .replicas import init_replicas as init_replicas
 from .replicas import ladder_from_acceptance as ladder_from_acceptance
 from .replicas import ladder_thermodynamics as ladder_thermodynamics
@@ -64,6 +67,7 @@ from .replicas import recommended_replicas as recommended_replicas
 from .replicas import replica_exchange as replica_exchange
 from .replicas import replica_hyperparams as replica_hyperparams
 from .replicas import replicate as replicate
+from .replicas import run_chains as run_chains
 from .replicas import swap_acceptance as swap_acceptance
 from .samples import BatchIndices as BatchIndices
 from .samples import BatchOrder as BatchOrder

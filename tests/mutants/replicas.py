@@ -10,6 +10,7 @@ READERS = "replicas/_readers.py"
 FACTORS = "replicas/_momenta.py"
 INVERSE = "replicas/_settings.py"
 REPLICATE = "replicas/_replicate.py"
+CHAINS = "replicas/_chains.py"
 
 UNITS = "replicas/test_swaps.py"
 USES = "replicas/test_exchange.py"
@@ -287,5 +288,20 @@ MUTANTS = [
         "return _over(jax.random.fold_in, leaf.ndim)(leaf, index)",
         "return leaf",
         ("replicas/test_replicate.py::test_noise_of_optax_gets_keys_too",),
+    ),
+    Mutant(
+        "chains: a run that goes on takes the first batches again",
+        CHAINS,
+        "def step(done, carry):\n        chains, means = carry\n",
+        "def step(done, carry):\n        chains, means = carry\n"
+        "        chains = chains._replace(count=jnp.asarray(done, jnp.int32))\n",
+        ("replicas/test_chains.py::test_a_run_in_parts_has_the_bits_of_one",),
+    ),
+    Mutant(
+        "chains: all have the batches of the first",
+        CHAINS,
+        "batches(chains.count, chain),)",
+        "batches(chains.count, chain * 0),)",
+        ("replicas/test_chains.py::test_batches_differ_between_chains_if_they_ask_for_it",),
     ),
 ]

@@ -72,9 +72,16 @@ MUTANTS = [
     Mutant(
         "warm-up: noise of minibatches is not seen",
         GAUGES,
-        "return jnp.maximum(gauges.square - signal - chance, 0) / number",
-        "return 0 * gauges.square",
+        "return jnp.where(excess > chance, excess, 0)",
+        "return 0 * excess",
         (f"{WARM_UPS}::test_noise_of_minibatches_raises_the_friction",),
+    ),
+    Mutant(
+        "warm-up: minibatches of different noise count as stiffness",
+        GAUGES,
+        "relative = jnp.where(noisy, jnp.minimum(excess, steady), excess)",
+        "relative = jnp.where(noisy, excess, excess + 0 * steady)",
+        (f"{WARM_UPS}::test_minibatches_of_different_noise_do_not_count_as_stiffness",),
     ),
     Mutant(
         "warm-up: a far start is kicked with its whole force",

@@ -322,6 +322,31 @@ def test_noise_of_minibatches_raises_the_friction():
     assert np.mean(noisy) < 1.1
 
 
+def test_minibatches_of_different_noise_do_not_count_as_stiffness():
+    """Batches whose noise is large and varies in size make g . g vary, and not the curvature."""
+    curvatures = jnp.asarray(np.logspace(-3, 0, 200), jnp.float32)
+
+    @quick_jit
+    @jax.vmap
+    def chains(key):
+        tx = to.warm_up(make_langevin(key), WARM)
+        sizes = jnp.exp(jax.random.normal(jax.random.fold_in(key, 1), (WARM, 1)) / 2)
+        drawn = sizes * jax.random.normal(jax.random.fold_in(key, 2), (WARM, 200))
+        spread = jnp.sqrt(2 * TEMPERATURE * curvatures)
+
+        def step(carry, noise):
+            x, state = carry
+            updates, state = tx.update(curvatures * x + spread * noise, state, x)
+            return (optax.apply_updates(x, updates), state), None
+
+        x = jax.random.normal(key, 200) * jnp.sqrt(TEMPERATURE / curvatures)
+        return jax.lax.scan(step, (x, tx.init(x)), drawn)[0][1]
+
+    states = chains(jax.random.split(jax.random.key(0), 8))
+    assert np.median(states.settings.step_size) > 0.15  # the stiffest frequency is 1
+    assert np.median(states.findings.unevenness) < 4
+
+
 def test_a_gradient_that_is_not_finite_is_counted_and_harmless():
     x = jnp.ones(8)
 

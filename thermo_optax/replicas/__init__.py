@@ -4,6 +4,10 @@ from ._barrier import CommunicationBarrier as CommunicationBarrier
 from ._barrier import adapted_ladder as adapted_ladder
 from ._barrier import communication_barrier as communication_barrier
 from ._barrier import recommended_replicas as recommended_replicas
+from ._chains import Chains as Chains
+from ._chains import ChainTrace as ChainTrace
+from ._chains import init_chains as init_chains
+from ._chains import run_chains as run_chains
 from ._energies_by_rung import EnergiesByRung as EnergiesByRung
 from ._exchange import replica_exchange as replica_exchange
 from ._ladders import geometric_ladder as geometric_ladder

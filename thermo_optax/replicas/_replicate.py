@@ -89,7 +89,7 @@ def replicate(
             return _with_own_keys(tx.init(params), index)
 
         replicas, axis = jnp.arange(num_replicas, dtype=jnp.uint32), replica_axis()
-        replicas = _split_like(params, replicas)
+        replicas = split_like(params, replicas)
         if any(shapes):  # mere shapes cannot be mapped over, and need not be: all are alike
             params = of_one(params)
             state = jax.vmap(lambda index: one(index, params), axis_name=axis)(replicas)
@@ -112,7 +112,7 @@ def replicate(
         def one(updates, state, params, each):
             return tx.update(updates, state, params, **each, **same)
 
-        state, each = _split_like(updates, (state, each))
+        state, each = split_like(updates, (state, each))
         return jax.vmap(one)(updates, state, params, each)
 
     return optax.GradientTransformationExtraArgs(init, update)
@@ -232,7 +232,7 @@ def _placed_like(tx, state: Any, params: Any) -> Any:
     return optax.tree.map_params(tx, place, state, params)
 
 
-def _split_like(reference: Any, tree: Any) -> Any:
+def split_like(reference: Any, tree: Any) -> Any:
     """The tree with its replicas on the devices of the reference's, where axes are explicit.
 
     `vmap` wants the mapped axis of all arrays split alike. Numbers by replica come unsplit.

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from thermo_optax._base import check_choice, check_integer, known
-from thermo_optax._noise import KeyLike, check_key, fold, stream_key
+from thermo_optax._noise import KeyLike, check_key, fold, replica_key, stream_key
 
 from ._shuffling import drawn, grid_of, shuffled
 
@@ -45,16 +45,19 @@ class BatchOrder:
         """Steps in which every example is seen once; with replacement, once on average."""
         return -(-self.num_examples // self.batch_size)
 
-    def __call__(self, step: jax.typing.ArrayLike) -> BatchIndices:
-        """The minibatch of a step, which counts from 0: an integer, traced or not."""
-        check_integer(0, "Pass the number of the step, counted from 0.", step=step)
-        step = jnp.asarray(step)
-        if not jnp.issubdtype(step.dtype, jnp.integer) or step.shape:
-            raise TypeError(
-                f"`step` must be a single integer, got {step.dtype} of shape {step.shape}. For "
-                "several steps, `jax.vmap(order)(steps)`."
-            )
-        return _batch(self, step.astype(jnp.result_type(int)))
+    def __call__(
+        self, step: jax.typing.ArrayLike, chain: jax.typing.ArrayLike | None = None
+    ) -> BatchIndices:
+        """The minibatch of a step, which counts from 0: an integer, traced or not.
+
+        With the number of a chain, from 0: of an order of its own, as if it had its own key.
+        """
+        step = _counted("step", step)
+        order = self
+        if chain is not None:
+            words = replica_key(self.words, _counted("chain", chain).astype(jnp.uint32))
+            order = dataclasses.replace(self, words=words)
+        return _batch(order, step.astype(jnp.result_type(int)))
 
 
 def batch_order(
@@ -102,6 +105,7 @@ def batch_order(
 
     Returns:
         A :class:`BatchOrder`: ``indices, weights = order(step)``, with ``order.steps_per_epoch``.
+        ``order(step, chain)``, as `run_chains` calls it, gives each chain an order of its own.
 
     Raises:
         ValueError: for no data, a batch size outside of 1 to N, an unknown order, a process index
@@ -169,6 +173,18 @@ def batch_order(
         order=order,
         process_count=int(process_count),
     )
+
+
+def _counted(name: str, number: jax.typing.ArrayLike) -> jax.Array:
+    """The number of a step or of a chain, as an array."""
+    check_integer(0, f"Pass the number of the {name}, counted from 0.", **{name: number})
+    array = jnp.asarray(number)
+    if not jnp.issubdtype(array.dtype, jnp.integer) or array.shape:
+        raise TypeError(
+            f"`{name}` must be a single integer, got {array.dtype} of shape {array.shape}. For "
+            "several, `jax.vmap` over them."
+        )
+    return array
 
 
 @jax.jit

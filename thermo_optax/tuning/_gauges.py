@@ -3,7 +3,7 @@
 All of it follows from gradients along the chain. In a harmonic mode of frequency w the positions
 of a splitting with step h turn by an angle a with cos a = 1 - (h w)^2 / 2 at each step. So the
 correlations of gradients one and two steps apart tell (h w)^2, whatever the temperature and the
-noise of mini-batches, which is in neither of them.
+noise of mini-batches, whose mean is in neither of them. Noise makes them less certain.
 """
 
 import functools
@@ -17,6 +17,7 @@ from thermo_optax._noise import over_shards, size
 
 Tree = Any
 _MEMORY = 60.0  # steps over which the correlations are averaged while the step still moves
+_MANY = 20.0  # coordinates from which on the spread of g . g in a well is no measure any more
 
 
 class Gauges(NamedTuple):
@@ -25,11 +26,16 @@ class Gauges(NamedTuple):
     square: jax.Array  # sum of g_t . g_t / m, the old terms fading
     lag: jax.Array  # of g_t . g_(t-1) / m
     lag_loss: jax.Array  # of g_t . (g_(t-1) - g_(t-2)) / m: what another step takes from it
+    loss_squares: jax.Array  # of the squares of these terms
     heat: jax.Array  # running mean of the kinetic temperature, in units of the bath's
     log_step: jax.Array  # sum of log h, while it settles
     log_steps: jax.Array  # number of its terms
     force: jax.Array  # mean of g . g / m while the step stands still
     force_squares: jax.Array  # sum of the squares of its deviations
+    last: jax.Array  # f_t = g_t . g_(t-1) / m of the last step
+    before: jax.Array  # of the step before that
+    lags: jax.Array  # sum of f_t while the step stands still
+    lag_products: jax.Array  # of f_t f_(t-2), in which no mini-batch is twice
     faults: jax.Array  # gradients with a coordinate that is not sound
 
 
@@ -65,18 +71,24 @@ def correlated(gauges: Gauges, square: Any, lag: Any, loss: Any, age: Any, stead
         square=keep * gauges.square + square,
         lag=keep * gauges.lag + lag,
         lag_loss=keep * gauges.lag_loss + loss,
+        loss_squares=jnp.square(keep) * gauges.loss_squares + jnp.square(loss),
+        last=lag,
+        before=gauges.last,
+        lags=gauges.lags + jnp.where(steady, lag, 0),
+        lag_products=gauges.lag_products + jnp.where(steady, lag * gauges.before, 0),
     )
 
 
-def turn(gauges: Gauges) -> jax.Array:
+def turn(gauges: Gauges, error: jax.typing.ArrayLike = 0.0) -> jax.Array:
     """(h w)^2 of the one mode with these correlations; 3, near the limit 4, if it overturns.
 
     With c = cos a the correlations are c and 2 c^2 - 1. Solved for 1 - c by the loss e from one to
     the next, as a share of the first, without a difference of near numbers. Of many modes the stiff
     ones count most: each counts by its curvature times temperature, as in the squared gradient.
+    `error` is added to the loss, to see what it may be as well.
     """
     overturns = gauges.lag <= 0
-    e = gauges.lag_loss / jnp.where(overturns, 1, gauges.lag)
+    e = (gauges.lag_loss + error) / jnp.where(overturns, 1, gauges.lag)
     turned = 4 * e / (3 + e + jnp.sqrt(9 - 2 * e + jnp.square(e)))
     return jnp.where(overturns, 3.0, jnp.clip(turned, 1e-8, 4.0))
 
@@ -91,6 +103,15 @@ def stiffest(gauges: Gauges, kept: jax.Array) -> jax.Array:
     missing = jnp.maximum(gauges.square - gauges.lag, jnp.finfo(jnp.float32).tiny)  # sum of k b
     turned = 2 * (2 + kept - gauges.lag_loss / missing) / (1 + kept)
     return jnp.clip(turned, 1e-8, 4.0)
+
+
+def loss_error(gauges: Gauges, degrees: float) -> jax.Array:
+    """The standard error of the loss from one correlation to the next that mini-batches cause.
+
+    While the step moves, when the correlations are those of `_MEMORY` steps.
+    """
+    noisy = _noise_of(gauges, _MEMORY, degrees) / jnp.maximum(gauges.square, 1e-37)
+    return jnp.clip(noisy, 0, 1) * jnp.sqrt(gauges.loss_squares)
 
 
 def heated(gauges: Gauges, heat: jax.Array, age: Any) -> Gauges:
@@ -110,21 +131,40 @@ def forced(gauges: Gauges, force: jax.Array, number: jax.Array, on: Any) -> Gaug
     return gauges._replace(force=mean, force_squares=gauges.force_squares + squares)
 
 
-def unevenness(gauges: Gauges, number: Any, temperature: jax.Array, squared: jax.Array) -> Any:
+def unevenness(
+    gauges: Gauges, number: Any, degrees: float, temperature: jax.Array, squared: jax.Array
+) -> jax.Array:
     """How much stiffer a chain is at times than on average: 1 in a harmonic well.
 
     There the variance of g . g / m over twice its mean times T is the same mean of w^2 that the
-    turn gives. `squared` is that one.
+    turn gives. `squared` is that one. With many coordinates g . g hardly varies in a well, so that
+    a small change of its size would count for much: what counts is at most `_MANY` / 2 times its
+    relative variance. Noise of mini-batches makes g . g vary, too. Where there is some, the
+    products of f_t = g_t . g_(t-1) with f_(t-2) tell, which have no batch in common; about half of
+    the variance survives two steps.
     """
-    stiff = gauges.force_squares / number / (2 * temperature * gauges.force)
-    return jnp.clip(stiff / squared, 1.0, 100.0)
+    force = jnp.maximum(gauges.force, 1e-37)
+    stiff = gauges.force_squares / number / (2 * temperature * force)
+    excess = 2 * temperature * (stiff - squared) / force
+    mean = gauges.lags / number
+    steady = 2 * (gauges.lag_products / number / jnp.maximum(jnp.square(mean), 1e-37) - 1)
+    noisy = (mean > 0) & (noise(gauges, number, degrees) > 0)
+    relative = jnp.where(noisy, jnp.minimum(excess, steady), excess)
+    above = jnp.minimum(stiff / squared - 1, _MANY / 2 * relative)
+    return 1 + jnp.clip(above, 0.0, 99.0)
 
 
-def noise(gauges: Gauges, number: Any, degrees: Any) -> jax.Array:
-    """The part of the mean of g . g / m that mini-batches make: it is in no correlation.
+def noise(gauges: Gauges, number: Any, degrees: float) -> jax.Array:
+    """The part of the mean of g . g / m that mini-batches make, over so many steps."""
+    return _noise_of(gauges, number, degrees) / number
 
-    What a chain without noise would show by chance, three standard errors, does not count.
+
+def _noise_of(gauges: Gauges, number: Any, degrees: float) -> jax.Array:
+    """The part of the sum of g . g / m that is in no correlation.
+
+    Nothing if a chain without noise would show it by chance, in three standard errors.
     """
     signal = gauges.lag / jnp.maximum(1 - turn(gauges) / 2, 0.1)
     chance = 3 * gauges.square * jnp.sqrt(2 / jnp.float32(degrees * number))
-    return jnp.maximum(gauges.square - signal - chance, 0) / number
+    excess = gauges.square - signal
+    return jnp.where(excess > chance, excess, 0)

@@ -136,7 +136,7 @@ def measured(
 
 
 def moved_step(
-    plan: Stages, count: jax.Array, step_size: jax.Array, gauges: Gauges
+    plan: Stages, count: jax.Array, step_size: jax.Array, gauges: Gauges, degrees: float
 ) -> tuple[jax.Array, Gauges]:
     """The step on the way to its turn, which is smaller while the chain is hot.
 
@@ -147,7 +147,11 @@ def moved_step(
     hot = jnp.where(age > 20, gauges.heat / (1 + _TOLERANCE), 1)
     wanted = _TURN / jnp.clip(hot, 1, _GIVES)
     gain = 0.3 / (1 + age / 30) ** 0.6
-    towards = gain * jnp.clip(2 * jnp.log(wanted) - jnp.log(gauges_of.turn(gauges)), -3, 1)
+    # It moves as far as what is known of the turn demands: noise must not drive it to and fro.
+    error = gauges_of.loss_error(gauges, degrees)
+    low, high = (jnp.log(gauges_of.turn(gauges, sign * error)) for sign in (-1, 1))
+    aim = 2 * jnp.log(wanted)
+    towards = gain * (jnp.clip(aim - high, 0, 1) + jnp.clip(aim - low, -3, 0))
     settling = jnp.where(age < 2, 0, jnp.clip(towards, -0.5, 0.2))
     gives = judged & (gauges.heat > _TOO_HOT)
     change = jnp.where(judged, jnp.where(gives, jnp.log(0.7), 0), settling)
@@ -166,7 +170,8 @@ def settling(plan: Stages, count: jax.Array, step_size: jax.Array, gauges: Gauge
 def _cleared(gauges: Gauges, due: jax.Array) -> Gauges:
     """The gauges with correlations that begin anew."""
     zeros = {
-        name: jnp.where(due, 0, getattr(gauges, name)) for name in ("square", "lag", "lag_loss")
+        name: jnp.where(due, 0, getattr(gauges, name))
+        for name in ("square", "lag", "lag_loss", "loss_squares")
     }
     return gauges._replace(**zeros)
 
@@ -208,7 +213,7 @@ def wanted(
     number = plan.tried - plan.judged
     turned = gauges_of.turn(gauges)
     squared = turned / jnp.square(step_size)
-    uneven = gauges_of.unevenness(gauges, number, temperature, squared)
+    uneven = gauges_of.unevenness(gauges, number, degrees, temperature, squared)
     likely = (number * uneven + _RARE * _UNEVEN) / (number + _RARE)
     heating = gauges_of.noise(gauges, number, degrees) / (2 * degrees * temperature)
     settled = jnp.exp(gauges.log_step / jnp.maximum(gauges.log_steps, 1)) / _TURN

@@ -68,7 +68,7 @@ def tuned(plan, names, count, updates, params, inner_state, temperature, *parts)
     found = rules.wanted(plan, h, gauges, temperature, degrees, kept, "mass" in names)
     tried = count == plan.tried
     findings = jax.tree.map(lambda new, old: jnp.where(tried, new, old), found, findings)
-    h, gauges = rules.moved_step(plan, count, jnp.where(tried, findings.wanted, h), gauges)
+    h, gauges = rules.moved_step(plan, count, jnp.where(tried, findings.wanted, h), gauges, degrees)
     thermal = degrees * temperature * jnp.maximum(gauges.heat, 1)
     h = jnp.minimum(h, rules.largest_step(plan, force, thermal, count))
     gauges = rules.settling(plan, count, h, gauges)
