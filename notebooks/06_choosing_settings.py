@@ -206,6 +206,23 @@ plt.show()
 # not. Then use `covariance_controlled_langevin`, or one thermostat for each tensor.
 
 # %% [markdown]
+# ## Let the sampler choose
+#
+# `warm_up` does all this in the first steps: it takes the step from the way in which gradients turn, the friction from the
+# slowest motion, and checks the temperature. Here are 1,000 wells with curvatures from 0.01 to 1, so that the slowest
+# frequency is 0.1. The first guess of the step is a thousand times too small.
+
+# %%
+curvatures = jnp.linspace(0.01, 1, SIZE)
+sampler = functools.partial(to.langevin, temperature=T, key=0)
+tx = to.warm_up(sampler, 1_000, learn=("step_size", "friction"), step_size=1e-3)
+chains = to.init_chains(tx, lambda key: jax.random.normal(key, (SIZE,)), 2, key=1)
+chains, _ = to.run_chains(tx, lambda x: jnp.sum(curvatures * x**2) / 2, chains, 1_000)
+report = to.warm_up_report(jax.tree.map(lambda leaf: leaf[0], chains.state))
+print(report)
+assert 0.5 < report.step_size < 1.5 and 0.02 < report.friction < 0.3
+
+# %% [markdown]
 # ## Temperature
 #
 # For a posterior the temperature is given: $1 / N$ for a mean loss over $N$ examples. For training it is a choice, and
