@@ -17,6 +17,7 @@ from thermo_optax._noise import over_shards, size
 
 Tree = Any
 _MEMORY = 60.0  # steps over which the correlations are averaged while the step still moves
+_NOISY = 0.25  # share of noise in g . g from which on it may look like stiffness
 _MANY = 20.0  # coordinates from which on the spread of g . g in a well is no measure any more
 
 
@@ -139,7 +140,7 @@ def unevenness(
     There the variance of g . g / m over twice its mean times T is the same mean of w^2 that the
     turn gives. `squared` is that one. With many coordinates g . g hardly varies in a well, so that
     a small change of its size would count for much: what counts is at most `_MANY` / 2 times its
-    relative variance. Noise of mini-batches makes g . g vary, too. Where there is some, the
+    relative variance. Noise of mini-batches makes g . g vary, too. Where there is much, the
     products of f_t = g_t . g_(t-1) with f_(t-2) tell, which have no batch in common; about half of
     the variance survives two steps.
     """
@@ -148,7 +149,7 @@ def unevenness(
     excess = 2 * temperature * (stiff - squared) / force
     mean = gauges.lags / number
     steady = 2 * (gauges.lag_products / number / jnp.maximum(jnp.square(mean), 1e-37) - 1)
-    noisy = (mean > 0) & (noise(gauges, number, degrees) > 0)
+    noisy = (mean > 0) & (_noise_of(gauges, number, degrees) > _NOISY * gauges.square)
     relative = jnp.where(noisy, jnp.minimum(excess, steady), excess)
     above = jnp.minimum(stiff / squared - 1, _MANY / 2 * relative)
     return 1 + jnp.clip(above, 0.0, 99.0)
@@ -162,9 +163,8 @@ def noise(gauges: Gauges, number: Any, degrees: float) -> jax.Array:
 def _noise_of(gauges: Gauges, number: Any, degrees: float) -> jax.Array:
     """The part of the sum of g . g / m that is in no correlation.
 
-    Nothing if a chain without noise would show it by chance, in three standard errors.
+    What a chain without noise would show by chance, three standard errors, does not count.
     """
     signal = gauges.lag / jnp.maximum(1 - turn(gauges) / 2, 0.1)
     chance = 3 * gauges.square * jnp.sqrt(2 / jnp.float32(degrees * number))
-    excess = gauges.square - signal
-    return jnp.where(excess > chance, excess, 0)
+    return jnp.maximum(gauges.square - signal - chance, 0)

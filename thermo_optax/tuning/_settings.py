@@ -18,7 +18,7 @@ _ENDS = (0.1, 0.25, 0.5)  # of the windows in which masses are learnt
 _JUDGED, _TRIED = 0.7, 0.95  # from here on the step stands still; the final one is tried
 _TURN = 0.6  # h w while the warm-up lasts: calm enough to measure
 _STIFF_TURN = 1.6  # h w of the chosen step for the stiff modes; the limit is 2
-_MASSES_TURN = 0.8  # h w of the chosen step where masses are learnt, for the mean mode
+_MASSES_TURN = 0.84  # h w of the mean mode at most, where masses are learnt
 _UNEVEN, _RARE = 3.0, 30.0  # unevenness before any is measured, and the steps it is worth
 _TOLERANCE = 0.03  # of the kinetic temperature above the bath's, before the step gives way
 _GIVES = 3.0  # the turn is divided by at most this while the chain is hot
@@ -208,7 +208,7 @@ def wanted(
     """The step that what was judged asks for, and what else was found by then.
 
     The step suits the stiff modes, at the stiffest places that were seen. Where masses are learnt
-    it is smaller, because stiffer ones come later. `kept` is what friction leaves of a momentum.
+    it may be smaller, because stiffer ones come later. `kept` is what friction leaves of a momentum.
     """
     number = plan.tried - plan.judged
     turned = gauges_of.turn(gauges)
@@ -218,12 +218,11 @@ def wanted(
     heating = gauges_of.noise(gauges, number, degrees) / (2 * degrees * temperature)
     settled = jnp.exp(gauges.log_step / jnp.maximum(gauges.log_steps, 1)) / _TURN
     one_turn = jnp.minimum(step_size / jnp.sqrt(turned), settled)  # h with h w = 1 for the mean
+    stiff = gauges_of.stiffest(gauges, kept)
+    stiff = jnp.where(heating > 0, turned, jnp.maximum(stiff, turned))  # noise looks stiff
+    final = _STIFF_TURN * one_turn * jnp.sqrt(turned / stiff) / likely
     if learnt:
-        final = _MASSES_TURN * one_turn / jnp.sqrt(likely)
-    else:
-        stiff = gauges_of.stiffest(gauges, kept)
-        stiff = jnp.where(heating > 0, turned, jnp.maximum(stiff, turned))  # noise looks stiff
-        final = _STIFF_TURN * one_turn * jnp.sqrt(turned / stiff) / likely
+        final = jnp.minimum(final, _MASSES_TURN * one_turn / jnp.sqrt(likely))
 
     # Noise heats by h s^2 / (2 gamma). More friction takes that away; above 1 / h a smaller step.
     final = jnp.minimum(final, jnp.sqrt(_NOISE / jnp.maximum(heating, 1e-30)))
