@@ -128,22 +128,20 @@ def _chain(plan, center, frozen, numbers, looks, key):
         tied = tether(precision, temperature, center=center.params)
         return optax.chain(tied, heating(sampler, needs_bath=False))
 
-    def batch_at(step):
-        return None if plan.batches is None else plan.batches(step)
-
     def loss_at(step):
-        return lambda params: plan.loss(params, frozen, batch_at(step))
+        batch = None if plan.batches is None else plan.batches(step)
+        return lambda params: plan.loss(params, frozen, batch)
 
-    def slopes(params, step):
+    def slopes(loss, params):
         """Rise of the loss above the centre, and its gradient.
 
         Both are those of one batch, without the noise that they already have at the centre: a
         gradient, and the slope that belongs to it.
         """
-        value, gradient = jax.value_and_grad(loss_at(step))(params)
+        value, gradient = jax.value_and_grad(loss)(params)
         if plan.batches is None:
             return value - center.loss, gradient
-        base, there = jax.value_and_grad(loss_at(step))(center.params)
+        base, there = jax.value_and_grad(loss)(center.params)
         excess = jax.tree.map(jnp.subtract, there, center.gradient)  # the noise at the centre
         away = jax.tree.map(jnp.subtract, params, center.params)
         slope = optax.tree.vdot(excess, away)
@@ -151,10 +149,11 @@ def _chain(plan, center, frozen, numbers, looks, key):
 
     def step(carry, count):
         params, state, gauge = carry
-        rise, gradient = slopes(params, count)
+        loss = loss_at(count)
+        rise, gradient = slopes(loss, params)
 
         def look(gauge):
-            vector, largest = looked(jax.grad(loss_at(count)), params, gauge)
+            vector, largest = looked(jax.grad(loss), params, gauge)
             # A chain that left must not slow the others.
             sane = rise < FAR * degrees * temperature
             met = jax.lax.pmax(jnp.where(sane, largest, 0), AXIS)
