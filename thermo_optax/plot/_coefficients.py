@@ -198,9 +198,10 @@ def calibration(found: Any, *, exact: float | None = None, ax: "Axes | None" = N
     if exact is not None:
         ax.axhline(exact, color="black", linestyle=":", linewidth=1, label="exact")
     ax.set_xscale("log")
-    canvas.label_less_than_a_decade(ax.xaxis)
+    ax.set_xticks(found.steps, [f"{step:.3g}" for step in found.steps])
+    ax.minorticks_off()
     shares = "step, in units of the one from the curvature"
     ax.set_xlabel(shares if found.steps_are_shares else "step size")
     ax.set_ylabel("learning coefficient")
-    ax.legend(frameon=False)
+    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return ax
