@@ -159,7 +159,7 @@ def ladder_of(degree, key):
         betas={"power": lambda power: power},
         normalization={"power": 1.0},
         model_hyperparams=("power",),
-        swap_period=25,
+        swap_period=100,
         key=key,
     )
 

@@ -71,7 +71,7 @@ def run(options: argparse.Namespace, output: pathlib.Path) -> None:
 def _calibration(make, name: str, options, output: pathlib.Path) -> tuple[str, list[dict]]:
     chosen = make()
     if options.quick:
-        chosen = [models.quadratic(1.0), models.linear_network((5, 4, 5), 2, sweeps=100)]
+        chosen = [models.quadratic(1.0)]
     rows = []
     for model in chosen:
         rows.append(measure(model, options.seed, options.quick))

@@ -22,7 +22,7 @@ from benchmarks.coefficients import models
 from benchmarks.coefficients.models import Model
 from benchmarks.engine import report
 
-STEPS, BURN_IN, CHAINS = 2_000, 500, 4
+STEPS, BURN_IN, CHAINS = 1_600, 400, 4
 SHARES = (0.1, 0.3, 1.0)  # of 2 / curvature, sgld's steps
 RATES = (1e-5, 1e-4, 1e-3)  # of rmsprop_sgld, around those of its notebooks
 

@@ -13,11 +13,10 @@ SETTINGS = {"num_examples": 1_000, "num_steps": 200, "num_burn_in": 50, "key": 0
 
 
 @pytest.fixture(autouse=True)
-def eight_devices(monkeypatch, chains_on_one_device):
+def eight_devices(monkeypatch, one_device):
     devices = jax.devices("cpu")[:8]
     assert len(devices) == 8, "this needs the conftest.py at the root of the repository"
     monkeypatch.setattr(jax, "device_count", lambda: 8)
-    monkeypatch.setattr(jax, "local_devices", lambda **_: devices)
     jax.config.update("jax_disable_most_optimizations", True)  # a few steps: compiling is all
     yield devices
     jax.config.update("jax_disable_most_optimizations", False)
@@ -59,6 +58,7 @@ def batches(step):
     return jax.lax.dynamic_slice_in_dim(DATA, 8 * (step % 8), 8)
 
 
+@pytest.mark.slow
 def test_chains_over_devices(eight_devices, places):
     settings = {"batches": batches, "num_chains": 8, "num_center_batches": 8, **SETTINGS}
     found = to.learning_coefficient(loss_of_batch, PARAMS, **settings)

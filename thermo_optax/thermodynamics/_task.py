@@ -144,7 +144,8 @@ def _mesh(task: Task) -> Mesh | None:
     devices = task.devices
     if devices is None:
         arrays = (*task.moving, *task.frozen)
-        if any(array.committed for array in arrays):  # someone has said where they shall lie
+        # Someone may have said where they shall lie.
+        if jax.device_count() == 1 or any(array.committed for array in arrays):
             return None
         (place,) = arrays[0].devices()
         devices = jax.local_devices(backend=place.platform)
