@@ -2,6 +2,7 @@
 
 import pathlib
 import time
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -109,11 +110,10 @@ def _copies(loss, params, num_examples: int, seed: int, settings: dict) -> float
         lambda moving, frozen: _chains.center_of(task.plan, moving, frozen),
         *(task.moving, task.frozen),
     )
-    numbers = _chains.Numbers(*[jax.ShapeDtypeStruct((), jnp.float32)] * 4)
-    looks = jax.ShapeDtypeStruct((), jnp.bool_)
+    numbers, looks = _chains.Numbers(*[jnp.zeros([])] * 4), jnp.ones([], bool)
     compiled = _chains.run_chains.lower(
         task.plan, "one", center, task.frozen, numbers, looks, task.keys[0]
     ).compile()
-    used = compiled.memory_analysis()
+    used: Any = compiled.memory_analysis()
     size = sum(leaf.nbytes for leaf in task.moving) * task.num_chains
     return used.temp_size_in_bytes / size

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +14,7 @@ from thermo_optax.thermodynamics._report import summary
 from thermo_optax.thermodynamics._sweep import LearningCoefficientSweep
 
 SIZE, HEAT = 30, 1e-3
-FEW = {"num_examples": 1_000, "key": 0, "temperature": HEAT}
+FEW: dict[str, Any] = {"num_examples": 1_000, "key": 0, "temperature": HEAT}
 
 
 def wells(w):

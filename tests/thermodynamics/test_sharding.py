@@ -1,5 +1,7 @@
 """Chains spread over eight simulated devices have the numbers of one device."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,7 @@ import thermo_optax as to
 from thermo_optax.thermodynamics import _task
 
 PARAMS = {"a": jnp.zeros(5), "b": jnp.zeros((2, 3))}
-SETTINGS = {"num_examples": 1_000, "num_steps": 200, "num_burn_in": 50, "key": 0}
+SETTINGS: dict[str, Any] = {"num_examples": 1_000, "num_steps": 200, "num_burn_in": 50, "key": 0}
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +62,7 @@ def batches(step):
 
 @pytest.mark.slow
 def test_chains_over_devices(eight_devices, places):
-    settings = {"batches": batches, "num_chains": 8, "num_center_batches": 8, **SETTINGS}
+    settings = SETTINGS | {"batches": batches, "num_chains": 8, "num_center_batches": 8}
     found = to.learning_coefficient(loss_of_batch, PARAMS, **settings)
     params = jax.device_put(PARAMS, eight_devices[3])  # put somewhere: there they stay
     one = to.learning_coefficient(loss_of_batch, params, **settings)

@@ -61,7 +61,7 @@ class LearningCoefficients:
                 more = f" (and {len(one.warnings) - 1} more)" if len(one.warnings) > 1 else ""
                 line += f"  warning: {one.warnings[0]}{more}"
             lines.append(line)
-        first = self.checkpoints[0].settings
+        first = self[0].settings
         lines.append(
             f"temperature {first['temperature']:.4g}, precision {first['precision']:.4g}, "
             f"{len(self.checkpoints[0].chains)} chains of {first['num_steps']} steps"
@@ -85,7 +85,7 @@ def learning_coefficients(
     num_steps: int = 8_000,
     num_burn_in: int = 2_000,
     num_center_batches: int = 100,
-    devices: Sequence[jax.Device] | None = None,
+    devices: Sequence[Any] | None = None,
 ) -> LearningCoefficients:
     r"""The learning coefficient of each of several checkpoints, in one compiled program.
 

@@ -29,7 +29,7 @@ def learning_coefficient(
     num_steps: int = 8_000,
     num_burn_in: int = 2_000,
     num_center_batches: int = 100,
-    devices: Sequence[jax.Device] | None = None,
+    devices: Sequence[Any] | None = None,
 ) -> LearningCoefficient:
     r"""The local learning coefficient of trained weights, with its error and its checks.
 

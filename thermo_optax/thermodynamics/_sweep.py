@@ -120,7 +120,7 @@ def sweep_learning_coefficient(
     num_steps: int = 4_000,
     num_burn_in: int = 1_000,
     num_center_batches: int = 100,
-    devices: Sequence[jax.Device] | None = None,
+    devices: Sequence[Any] | None = None,
 ) -> LearningCoefficientSweep:
     r"""The learning coefficient at several step sizes and precisions, in one compiled program.
 

@@ -39,7 +39,7 @@ class Task(NamedTuple):
     num_weights: int  # of one of them
     num_examples: int
     keys: jax.Array  # key[num_rows, num_chains]
-    devices: Sequence[jax.Device] | None
+    devices: Sequence[Any] | None
 
 
 def task_of(
@@ -55,7 +55,7 @@ def task_of(
     num_steps: int,
     num_burn_in: int,
     num_center_batches: int,
-    devices: Sequence[jax.Device] | None,
+    devices: Sequence[Any] | None,
     num_rows: int = 1,
     stacked: bool = False,
 ) -> Task:
