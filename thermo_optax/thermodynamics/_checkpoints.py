@@ -58,8 +58,8 @@ class LearningCoefficients:
         for number, one in enumerate(self.checkpoints):
             line = f"{number:10d} {one.settings['loss']:10.4g}  {one.in_words}"
             if one.warnings and one.is_minimum:
-                more = f" (and {len(one.warnings) - 1} more)" if len(one.warnings) > 1 else ""
-                line += f"  warning: {one.warnings[0]}{more}"
+                said, *others = one.warnings
+                line += f"  warning: {said}" + (f" (and {len(others)} more)" if others else "")
             lines.append(line)
         first = self[0].settings
         lines.append(
