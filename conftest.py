@@ -47,9 +47,12 @@ def standard_promotion() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _examples_run_as_users_run_them(request: pytest.FixtureRequest) -> Iterator[None]:
+def _examples_run_as_users_run_them(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     if not isinstance(request.node, pytest.DoctestItem):
         yield
         return
+    monkeypatch.setattr(jax, "device_count", lambda: 1)
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         yield

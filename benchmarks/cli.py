@@ -25,6 +25,7 @@ BENCHMARKS = {  # by name: the folder, and a line for the help text
     "dimensions": ("sampling", "tempering of up to 10,000,000 parameters"),
     "demo": ("demo", "spiral, trig and mnist at small scale, in a few minutes"),
     "posteriors": ("posteriors", "gradients until the posterior is right, all samplers"),
+    "coefficients": ("coefficients", "learning coefficients against exact values"),
     "updates": ("updates", "what updates cost, next to other libraries; `make bench`"),
     "gpu": ("gpu", "one accelerator in eight minutes, with nothing but jax; `make gpu`"),
     "scale": ("scale", "steps of up to 7 billion parameters on 64 devices, compiled only"),

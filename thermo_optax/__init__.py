@@ -112,7 +112,11 @@ from .temperature import tempering_profile as tempering_profile
 from .temperature import tempering_state as tempering_state
 from .temperature import unbiasing_log_weights as unbiasing_log_weights
 from .thermodynamics import LearningCoefficient as LearningCoefficient
+from .thermodynamics import LearningCoefficients as LearningCoefficients
+from .thermodynamics import LearningCoefficientSweep as LearningCoefficientSweep
 from .thermodynamics import learning_coefficient as learning_coefficient
+from .thermodynamics import learning_coefficients as learning_coefficients
+from .thermodynamics import sweep_learning_coefficient as sweep_learning_coefficient
 from .tuning import AdaptiveStepState as AdaptiveStepState
 from .tuning import WarmUpReport as WarmUpReport
 from .tuning import WarmUpState as WarmUpState

@@ -272,3 +272,20 @@ class TestPosteriors:
         np.testing.assert_allclose(moved, lr * P, rtol=1e-4)
         # Their thermostat reads the momentum before the step, ours the one after it.
         np.testing.assert_allclose(theirs.xi, 0.05 + lr * (0.7**2 - T), rtol=1e-4)
+
+
+class TestDevinterp:
+    LR = 0.1  # their epsilon, with nbeta = 1 / T
+
+    def test_sgld(self):
+        torch = pytest.importorskip("torch", reason="torch is not installed")
+        pytest.importorskip("devinterp", reason="devinterp is not installed")
+        from devinterp.optim.sgmcmc import SGMCMC
+
+        torch.manual_seed(0)
+        x = torch.nn.Parameter(torch.tensor(np.array(X)))
+        optimizer = SGMCMC.sgld([x], lr=self.LR, localization=0.0, nbeta=1 / T)
+        x.grad = torch.tensor(np.array(GRAD))
+        optimizer.step()
+        moved = x.detach().numpy() - np.asarray(X)
+        same_law(moved, ours(to.sgld(self.LR / (2 * T), T, key=0))[0])

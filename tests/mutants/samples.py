@@ -19,8 +19,8 @@ MUTANTS = [
     Mutant(
         "samples: the burn-in one step too long",
         RULE,
-        "(count >= begin)",
-        "(count > begin)",
+        "(count >= begin) & ((count - begin)",
+        "(count > begin) & ((count - begin)",
         STEPS,
     ),
     Mutant(
@@ -47,8 +47,8 @@ MUTANTS = [
     Mutant(
         "samples: asks the state before the step",
         RULE,
-        "wanted = due(state.count, inner_state)",
-        "wanted = due(state.count, state.inner_state)",
+        "due(state.count, state.inner_state, inner_state)",
+        "due(state.count, state.inner_state, state.inner_state)",
         ("samples/test_collect.py::test_only_on_the_cold_plateau",),
     ),
     Mutant(

@@ -6,8 +6,11 @@ CHAINS = "thermodynamics/_chains.py"
 CURVATURE = "thermodynamics/_curvature.py"
 STATISTICS = "thermodynamics/_statistics.py"
 REPORT = "thermodynamics/_report.py"
+TASK = "thermodynamics/_task.py"
+SWEEP = "thermodynamics/_sweep.py"
 
 TESTS = "thermodynamics/test_learning_coefficient.py"
+CHECKPOINTS = "thermodynamics/test_checkpoints.py"
 QUADRATIC = (f"{TESTS}::test_quadratic",)
 MINIBATCHES = (f"{TESTS}::test_minibatches",)
 BAD_CHAIN = (f"{TESTS}::test_one_bad_chain_does_not_poison_the_others",)
@@ -44,8 +47,8 @@ MUTANTS = [
     Mutant(
         "coefficient: a chain that left slows the others",
         CHAINS,
-        "met = jax.lax.pmax(jnp.where(sane, gauge.largest, 0), AXIS)",
-        "met = jax.lax.pmax(gauge.largest * jnp.where(sane, 1, 1e9), AXIS)",
+        "met = jax.lax.pmax(jnp.where(sane, largest, 0), AXIS)",
+        "met = jax.lax.pmax(largest * jnp.where(sane, 1, 1e9), AXIS)",
         BAD_CHAIN,
     ),
     Mutant(
@@ -61,6 +64,28 @@ MUTANTS = [
         "return Gauge(vector, jnp.maximum(gauge.largest, jnp.where(good, size, 0)))",
         "return Gauge(vector, gauge.largest)",
         (f"{TESTS}::test_a_singularity_without_curvature",),
+    ),
+    Mutant(
+        "coefficients: all checkpoints around the first",
+        TASK,
+        "return jax.vmap(functools.partial(center_of, plan))(moving, frozen)",
+        "return jax.vmap(functools.partial(center_of, plan))("
+        "jax.tree.map(lambda x: jnp.zeros_like(x) + x[:1], moving), frozen)",
+        (f"{CHECKPOINTS}::test_each_checkpoint_has_its_coefficient",),
+    ),
+    Mutant(
+        "sweep: the plateau may be hot",
+        SWEEP,
+        "if inside.size < 2 or hot[rows, columns].any() or not near.all():",
+        "if inside.size < 2 or not near.all():",
+        (f"{CHECKPOINTS}::test_hot_settings_and_saddles_are_on_no_plateau",),
+    ),
+    Mutant(
+        "coefficient: a saddle is a number like any other",
+        REPORT,
+        "return not self.value + 2 * self.standard_error < 0",
+        "return True",
+        (f"{CHECKPOINTS}::test_a_saddle_is_said_in_words",),
     ),
     Mutant(
         "coefficient: errors as of independent draws",

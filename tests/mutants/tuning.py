@@ -7,6 +7,7 @@ RULES = "tuning/_settings.py"
 GAUGES = "tuning/_gauges.py"
 
 WARM_UPS = "tuning/test_warm_up.py"
+MEASURED = "tuning/test_gauges.py"
 LAW = (f"{WARM_UPS}::test_law_whatever_the_first_step",)
 
 STEPS = "tuning/_adaptive_step.py"
@@ -18,14 +19,14 @@ MUTANTS = [
         RULES,
         "settings = Settings(step_size, jnp.clip(",
         "settings = Settings(findings.wanted, jnp.clip(",
-        (f"{WARM_UPS}::test_one_stiff_mode_among_hundreds",),
+        (f"{MEASURED}::test_one_stiff_mode_among_hundreds",),
     ),
     Mutant(
         "warm-up: friction is taken for stiffness",
         GAUGES,
         "turned = 2 * (2 + kept - gauges.lag_loss / missing) / (1 + kept)",
         "turned = 3 - gauges.lag_loss / missing",
-        (f"{WARM_UPS}::test_stiff_modes_are_measured",),
+        (f"{MEASURED}::test_stiff_modes_are_measured",),
     ),
     Mutant(
         "warm-up: learns the masses of networks without being asked",
@@ -72,16 +73,16 @@ MUTANTS = [
     Mutant(
         "warm-up: noise of minibatches is not seen",
         GAUGES,
-        "return jnp.where(excess > chance, excess, 0)",
-        "return 0 * excess",
-        (f"{WARM_UPS}::test_noise_of_minibatches_raises_the_friction",),
+        "return jnp.maximum(gauges.square - signal - chance, 0)",
+        "return 0 * (gauges.square - signal - chance)",
+        (f"{MEASURED}::test_noise_of_minibatches_raises_the_friction",),
     ),
     Mutant(
         "warm-up: minibatches of different noise count as stiffness",
         GAUGES,
         "relative = jnp.where(noisy, jnp.minimum(excess, steady), excess)",
         "relative = jnp.where(noisy, excess, excess + 0 * steady)",
-        (f"{WARM_UPS}::test_minibatches_of_different_noise_do_not_count_as_stiffness",),
+        (f"{MEASURED}::test_minibatches_of_different_noise_do_not_count_as_stiffness",),
     ),
     Mutant(
         "warm-up: a far start is kicked with its whole force",

@@ -76,6 +76,7 @@ def test_every_notebook_has_a_script():
 def as_users_run_it(monkeypatch):
     """Without our strict rules, and without a window for each figure."""
     monkeypatch.setenv("THERMO_OPTAX_FAST", "1")
+    monkeypatch.setattr(jax, "device_count", lambda: 1)
     monkeypatch.setattr(plt, "show", lambda: plt.close("all"))
     with (
         matplotlib.rc_context({"backend": "agg"}),

@@ -43,7 +43,8 @@ def test_the_error_covers_in_ninety_of_a_hundred_seeds():
     size = 50
     found = measure(*(quadratic, jnp.zeros(size)), temperature=HEAT, num_chains=400)
     traces = found.losses.reshape(100, 4, -1)
-    one = [summary(trace, np.ones_like(trace), HEAT, found.settings) for trace in traces]
+    ones = np.ones_like(traces[0])
+    one = [summary(trace, ones, ones, HEAT, found.settings) for trace in traces]
     off = [abs(one.value - exact(size)) / one.standard_error for one in one]
     off_variance = [abs(o.from_variance - exact(size, 2)) / o.from_variance_error for o in one]
     for deviations in (off, off_variance):

@@ -1,5 +1,8 @@
 """WHAT does it look like?  Pictures; they need matplotlib: pip install 'thermo_optax[plot]'."""
 
+from ._coefficients import calibration as calibration
+from ._coefficients import coefficients as coefficients
+from ._coefficients import loss_trace as loss_trace
 from ._colours import colour_of as colour_of
 from ._curvature import flatness as flatness
 from ._curvature import loss_under_noise as loss_under_noise

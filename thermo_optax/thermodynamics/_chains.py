@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +29,18 @@ class Plan(NamedTuple):
     num_steps: int
     num_burn_in: int
     num_center_batches: int
+
+
+class Numbers(NamedTuple):
+    """What the program takes as arrays, so that other values need no other program; float[]."""
+
+    temperature: jax.Array
+    precision: jax.Array
+    step_size: jax.Array  # 0: the curvature chooses it
+    turn: jax.Array  # h sqrt(k) at the largest curvature, where it does
+
+
+Rows = Literal["one", "centers", "numbers"]  # what differs from row to row of chains
 
 
 class Center(NamedTuple):
@@ -80,22 +92,35 @@ def center_of(plan: Plan, params: Any, frozen: Any) -> Center:
     return Center(params, value, gradient, optax.tree.norm(gradient))
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.partial(jax.jit, static_argnums=(0, 1))
 def run_chains(
     plan: Plan,
+    rows: Rows,
     center: Center,
     frozen: Any,
-    temperature: jax.Array,
-    precision: jax.Array,
-    step_size: jax.Array,
+    numbers: Numbers,
+    looks: jax.Array,
     keys: jax.Array,
 ) -> Traces:
-    """The traces of one chain for each key; a step size of 0 lets the curvature choose it."""
-    one = functools.partial(_chain, plan, center, frozen, temperature, precision, step_size)
-    return jax.vmap(one, axis_name=AXIS)(keys)
+    """The traces of one chain for each key.
+
+    With several rows all results have an axis for them in front, and so have the keys, and either
+    the centres with the frozen arrays, or the numbers. `looks`, bool[], is whether the curvature is
+    measured: the numbers of one row must not decide it, for then all rows would always measure it.
+    """
+
+    def row(center, frozen, numbers, keys):
+        one = functools.partial(_chain, plan, center, frozen, numbers, looks)
+        return jax.vmap(one, axis_name=AXIS)(keys)
+
+    if rows != "one":
+        of_center, of_numbers = (0, None) if rows == "centers" else (None, 0)
+        row = jax.vmap(row, in_axes=(of_center, of_center, of_numbers, 0))
+    return row(center, frozen, numbers, keys)
 
 
-def _chain(plan, center, frozen, temperature, precision, step_size, key):
+def _chain(plan, center, frozen, numbers, looks, key):
+    temperature, precision, step_size, turn = numbers
     degrees = float(sum(x.size for x in jax.tree.leaves(center.params)))
     sampler_key, gauge_key = jax.random.split(key)
 
@@ -104,22 +129,20 @@ def _chain(plan, center, frozen, temperature, precision, step_size, key):
         tied = tether(precision, temperature, center=center.params)
         return optax.chain(tied, heating(sampler, needs_bath=False))
 
-    def batch_at(step):
-        return None if plan.batches is None else plan.batches(step)
-
     def loss_at(step):
-        return lambda params: plan.loss(params, frozen, batch_at(step))
+        batch = None if plan.batches is None else plan.batches(step)
+        return lambda params: plan.loss(params, frozen, batch)
 
-    def slopes(params, step):
+    def slopes(loss, params):
         """Rise of the loss above the centre, and its gradient.
 
         Both are those of one batch, without the noise that they already have at the centre: a
         gradient, and the slope that belongs to it.
         """
-        value, gradient = jax.value_and_grad(loss_at(step))(params)
+        value, gradient = jax.value_and_grad(loss)(params)
         if plan.batches is None:
             return value - center.loss, gradient
-        base, there = jax.value_and_grad(loss_at(step))(center.params)
+        base, there = jax.value_and_grad(loss)(center.params)
         excess = jax.tree.map(jnp.subtract, there, center.gradient)  # the noise at the centre
         away = jax.tree.map(jnp.subtract, params, center.params)
         slope = optax.tree.vdot(excess, away)
@@ -127,18 +150,19 @@ def _chain(plan, center, frozen, temperature, precision, step_size, key):
 
     def step(carry, count):
         params, state, gauge = carry
-        rise, gradient = slopes(params, count)
+        loss = loss_at(count)
+        rise, gradient = slopes(loss, params)
 
         def look(gauge):
-            return looked(jax.grad(loss_at(count)), params, gauge)
+            vector, largest = looked(jax.grad(loss), params, gauge)
+            # A chain that left must not slow the others.
+            sane = rise < FAR * degrees * temperature
+            met = jax.lax.pmax(jnp.where(sane, largest, 0), AXIS)
+            return Gauge(vector, jnp.maximum(largest, met))
 
         due = (count < plan.num_burn_in) | (count % LOOK == 0)
-        gauge = jax.lax.cond(due & (step_size == 0), look, lambda gauge: gauge, gauge)
-        # A chain that left must not slow the others.
-        sane = rise < FAR * degrees * temperature
-        met = jax.lax.pmax(jnp.where(sane, gauge.largest, 0), AXIS)
-        gauge = Gauge(gauge.vector, jnp.maximum(gauge.largest, met))
-        chosen = TURN / jnp.sqrt(gauge.largest + precision * temperature)
+        gauge = jax.lax.cond(due & looks, look, lambda gauge: gauge, gauge)
+        chosen = turn / jnp.sqrt(gauge.largest + precision * temperature)
         tx = transformation(jnp.where(step_size > 0, step_size, chosen))
         away = jax.tree.map(jnp.subtract, params, center.params)
         pulls = jax.tree.map(

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ._chains import FAR
+from ._chains import FAR, Center, Traces
 from ._statistics import Mean, mean_of
+from ._task import Task
 
 NEAR_ONE = 0.8, 1.25  # where ratios that should be 1 may lie
 MIXED = 1.05  # the largest R-hat that does not warn
@@ -29,18 +30,63 @@ class LearningCoefficient:
     settings: dict[str, Any]  # what the value belongs to
     warnings: tuple[str, ...]  # what is wrong, in words; empty if nothing is known to be
 
+    @property
+    def is_minimum(self) -> bool:
+        """False where the chains found a lower loss by more than two standard errors.
+
+        Then params are a saddle or a slope, and `value` is no learning coefficient.
+        """
+        return not self.value + 2 * self.standard_error < 0
+
     def __str__(self) -> str:
         """The value, how it was checked, its settings, and one line for each warning."""
         shown = ", ".join(f"{name} {_shown(value)}" for name, value in self.settings.items())
         lines = [
             f"learning coefficient {self.value:.4g} +- {self.standard_error:.2g}, "
-            f"from the variance {self.from_variance:.4g} +- {self.from_variance_error:.2g}",
+            f"from the variance {self.from_variance:.4g} +- {self.from_variance_error:.2g}"
+            if self.is_minimum
+            else f"no learning coefficient: {self.in_words}, so (<L> - L(w*)) / T = "
+            f"{self.value:.4g} says nothing",
             f"{len(self.chains)} chains: {' '.join(f'{one:.4g}' for one in self.chains)}; R-hat "
             f"{self.rhat:.3f}, effective sample size {self.effective_sample_size:.0f}, measured "
             f"temperature {self.temperature:.2f} of the set one",
             shown,
         ]
         return "\n".join([*lines, *(f"warning: {text}" for text in self.warnings)])
+
+    @property
+    def in_words(self) -> str:
+        """Value and error, or what is there instead."""
+        if math.isnan(self.value):
+            return "all chains left"
+        if self.is_minimum:
+            return f"{self.value:.4g} +- {self.standard_error:.2g}"
+        fall = -self.value * self.settings["temperature"]
+        return f"not a minimum (the loss falls by {fall:.3g})"
+
+
+def results_of(
+    task: Task, center: Center, traces: Traces, temperature: float, precisions: list[float]
+) -> list[LearningCoefficient]:
+    """One for each row of chains, each with a precision of its own."""
+    found = []
+    for row, precision in enumerate(precisions):
+        rises, heats, weights, curvature = (np.asarray(trace[row]) for trace in traces)
+        base, slope = (np.ravel(x)[row % np.size(x)] for x in (center.loss, center.gradient_norm))
+        settings = {
+            "temperature": temperature,
+            "precision": precision,
+            "num_examples": task.num_examples,
+            "num_steps": task.plan.num_steps,
+            "num_burn_in": task.plan.num_burn_in,
+            "num_weights": task.num_weights,
+            "loss": float(base),
+            "gradient_norm": float(slope),
+            "curvature": float(np.nanmin(curvature)),
+            "paired_batches": task.plan.batches is not None,
+        }
+        found.append(summary(rises, heats, weights, temperature, settings))
+    return found
 
 
 def _shown(value: Any) -> str:
@@ -50,13 +96,12 @@ def _shown(value: Any) -> str:
 def summary(
     rises: np.ndarray,
     heats: np.ndarray,
+    weights: np.ndarray,
     temperature: float,
     settings: dict[str, Any],
-    weights: np.ndarray | None = None,
 ) -> LearningCoefficient:
     """From the traces [chain, step], of which some may be bad; steps may differ in length."""
-    shares = np.ones_like(rises, np.float64) if weights is None else np.asarray(weights, np.float64)
-    shares = shares / shares.mean(axis=1, keepdims=True)
+    shares = weights / np.mean(weights, axis=1, keepdims=True, dtype=np.float64)
     high = FAR * settings["num_weights"] * temperature
     good = np.all(np.isfinite(rises), axis=1) & np.all(np.isfinite(heats), axis=1)
     means = np.mean(shares * np.where(good[:, None], rises, 0), axis=1, dtype=np.float64)

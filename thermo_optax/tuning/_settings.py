@@ -18,7 +18,7 @@ _ENDS = (0.1, 0.25, 0.5)  # of the windows in which masses are learnt
 _JUDGED, _TRIED = 0.7, 0.95  # from here on the step stands still; the final one is tried
 _TURN = 0.6  # h w while the warm-up lasts: calm enough to measure
 _STIFF_TURN = 1.6  # h w of the chosen step for the stiff modes; the limit is 2
-_MASSES_TURN = 0.84  # h w of the mean mode at most, where masses are learnt
+_MEAN_TURN = 0.84  # h w of the mean mode at most, where stiff ones come later or are not seen
 _UNEVEN, _RARE = 3.0, 30.0  # unevenness before any is measured, and the steps it is worth
 _TOLERANCE = 0.03  # of the kinetic temperature above the bath's, before the step gives way
 _GIVES = 3.0  # the turn is divided by at most this while the chain is hot
@@ -207,8 +207,9 @@ def wanted(
 ) -> Findings:
     """The step that what was judged asks for, and what else was found by then.
 
-    The step suits the stiff modes, at the stiffest places that were seen. Where masses are learnt
-    it may be smaller, because stiffer ones come later. `kept` is what friction leaves of a momentum.
+    The step suits the stiff modes, at the stiffest places that were seen. It may be smaller where
+    masses are learnt, because stiffer modes come later, and where noise hides them. `kept` is what
+    friction leaves of a momentum.
     """
     number = plan.tried - plan.judged
     turned = gauges_of.turn(gauges)
@@ -221,8 +222,8 @@ def wanted(
     stiff = gauges_of.stiffest(gauges, kept)
     stiff = jnp.where(heating > 0, turned, jnp.maximum(stiff, turned))  # noise looks stiff
     final = _STIFF_TURN * one_turn * jnp.sqrt(turned / stiff) / likely
-    if learnt:
-        final = jnp.minimum(final, _MASSES_TURN * one_turn / jnp.sqrt(likely))
+    calm = jnp.minimum(final, _MEAN_TURN * one_turn / jnp.sqrt(likely))
+    final = jnp.where(learnt | (heating > 0), calm, final)
 
     # Noise heats by h s^2 / (2 gamma). More friction takes that away; above 1 / h a smaller step.
     final = jnp.minimum(final, jnp.sqrt(_NOISE / jnp.maximum(heating, 1e-30)))

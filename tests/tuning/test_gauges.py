@@ -1,0 +1,115 @@
+"""What a warm-up measures: stiff modes, and the noise of mini-batches."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import thermo_optax as to
+from tests.tuning.test_warm_up import STEPS, TEMPERATURE, WARM, make_langevin, run
+from thermo_optax.tuning import _gauges as gauges
+
+
+def test_stiff_modes_are_measured():
+    """Each counted by its curvature squared, whatever the friction."""
+    curvatures, step_size = jnp.geomspace(0.01, 1.0, 200), 0.7
+
+    def measured(friction, key):
+        tx = to.langevin(step_size, 1.0, friction=friction, key=key)
+        zeros = jnp.zeros(200)
+
+        def step(carry, count):
+            x, state, last, before, seen = carry
+            g = curvatures * x
+            products = jnp.sum(g * g), jnp.sum(g * last), jnp.sum(g * (last - before))
+            seen = gauges.correlated(seen, *products, jnp.float32(0), count > 20)
+            updates, state = tx.update(g, state, x)
+            return (optax.apply_updates(x, updates), state, g, last, seen), None
+
+        start = jax.random.normal(key, 200) / jnp.sqrt(curvatures)
+        begin = (start, tx.init(zeros), zeros, zeros, gauges.fresh())
+        (*_, seen), _ = jax.lax.scan(step, begin, jnp.arange(1_000))
+        return gauges.stiffest(seen, jnp.exp(-friction * step_size))
+
+    frictions, keys = jnp.array([0.05, 1.0]), jax.random.split(jax.random.key(4), 16)
+    over_keys = jax.vmap(measured, (None, 0))
+    found = np.asarray(jax.jit(jax.vmap(over_keys, (0, None)))(frictions, keys)) / step_size**2
+    exact = float(jnp.sum(curvatures**3) / jnp.sum(curvatures**2))
+    error = found.std(1, ddof=1) / 4
+    np.testing.assert_array_less(np.abs(found.mean(1) - exact), 4 * error)
+    assert np.all(error < 0.02 * exact)
+
+
+def test_one_stiff_mode_among_hundreds():
+    """It may hide among the others until the step is tried, which then gives way."""
+    curvatures = jnp.full(1_000, 1.0).at[0].set(8.0)
+
+    @jax.jit
+    @jax.vmap
+    def chain(key):
+        tx = to.warm_up(make_langevin(key), WARM, learn=("step_size", "friction"))
+        return run(tx, lambda x: curvatures * x, jnp.ones(1_000), steps=WARM + 1_000)
+
+    states, paths = chain(jax.random.split(jax.random.key(1), 8))
+    modes = np.asarray(paths, float)[:, WARM:]
+    means = np.mean(modes**2, 1) * np.asarray(curvatures) / TEMPERATURE
+    error = means[:, 1:].std(ddof=1) / np.sqrt(means[:, 1:].size)
+    assert abs(means[:, 1:].mean() - 1) < 5 * error
+    error = means[:, 0].std(ddof=1) / np.sqrt(8)
+    assert abs(means[:, 0].mean() - 1) < 5 * error
+    assert np.all(states.settings.step_size < 2 / np.sqrt(8))
+    gave_way = np.asarray(states.settings.step_size < 0.9 * states.findings.wanted)
+    assert np.any(gave_way)
+    chain_number = np.argmax(gave_way)
+    report = to.warm_up_report(jax.tree.map(lambda leaf: leaf[chain_number], states))
+    assert any("gave way" in text for text in report.warnings)
+
+
+def test_noise_of_minibatches_raises_the_friction():
+    """The heat h s^2 / (2 gamma) stays near the tolerance, by a smaller step or more friction."""
+
+    @jax.jit
+    def chains(spread):
+        def one(key):
+            tx = to.warm_up(make_langevin(key), WARM)
+            drawn = jax.random.normal(jax.random.fold_in(key, 1), (WARM + STEPS, 20))
+
+            def step(carry, noise):
+                x, state = carry
+                updates, state = tx.update(x + spread * noise, state, x)
+                return (optax.apply_updates(x, updates), state), x
+
+            (_, state), path = jax.lax.scan(step, (jnp.ones(20), tx.init(jnp.ones(20))), drawn)
+            return state.settings, jnp.mean(jnp.square(path[WARM:])) / TEMPERATURE
+
+        return jax.vmap(one)(jax.random.split(jax.random.key(0), 8))
+
+    _, exact = chains(0.0)
+    _, noisy = chains(jnp.sqrt(3 * TEMPERATURE))  # three times what the heat makes of it
+    assert abs(np.mean(exact) - 1) < 0.1
+    assert np.mean(noisy) < 1.1
+
+
+def test_minibatches_of_different_noise_do_not_count_as_stiffness():
+    """Batches whose noise is large and varies in size make g . g vary, and not the curvature."""
+    curvatures = jnp.asarray(np.logspace(-3, 0, 200), jnp.float32)
+
+    @quick_jit
+    @jax.vmap
+    def chains(key):
+        tx = to.warm_up(make_langevin(key), WARM)
+        sizes = jnp.exp(jax.random.normal(jax.random.fold_in(key, 1), (WARM, 1)) / 2)
+        drawn = sizes * jax.random.normal(jax.random.fold_in(key, 2), (WARM, 200))
+        spread = jnp.sqrt(2 * TEMPERATURE * curvatures)
+
+        def step(carry, noise):
+            x, state = carry
+            updates, state = tx.update(curvatures * x + spread * noise, state, x)
+            return (optax.apply_updates(x, updates), state), None
+
+        x = jax.random.normal(key, 200) * jnp.sqrt(TEMPERATURE / curvatures)
+        return jax.lax.scan(step, (x, tx.init(x)), drawn)[0][1]
+
+    states = chains(jax.random.split(jax.random.key(0), 8))
+    assert np.median(states.settings.step_size) > 0.15  # the stiffest frequency is 1
+    assert np.median(states.findings.unevenness) < 4

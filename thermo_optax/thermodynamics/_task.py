@@ -1,0 +1,265 @@
+"""What is measured, checked and taken apart; and where its chains run."""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from thermo_optax._base import (
+    check_integer,
+    check_leaves,
+    check_nonnegative,
+    check_not_empty,
+    check_positive,
+    compute_dtype,
+    tree_size,
+)
+from thermo_optax._noise import KeyLike, stream_key
+from thermo_optax.integrators import langevin, leimkuhler_matthews
+
+from ._chains import AXIS, Center, Numbers, Plan, Rows, Traces, center_of, run_chains
+
+DAMPING = 0.05  # friction times step of the default sampler: inertia crosses flat valleys
+ROWS = "rows"  # axis of the mesh of devices
+
+
+class Task(NamedTuple):
+    """Trained weights, or several of them, and how they are measured."""
+
+    plan: Plan
+    moving: list[jax.Array]  # free arrays, with an axis for several weights in front
+    frozen: list[jax.Array]
+    num_rows: int
+    num_chains: int
+    num_weights: int  # of one of them
+    num_examples: int
+    keys: jax.Array  # key[num_rows, num_chains]
+    devices: Sequence[Any] | None
+
+
+def task_of(
+    loss: Callable[..., jax.Array],
+    params: Any,
+    *,
+    num_examples: int,
+    key: KeyLike,
+    batches: Callable[[jax.Array], Any] | None,
+    sampler: Callable[..., Any] | None,
+    free: Any,
+    num_chains: int,
+    num_steps: int,
+    num_burn_in: int,
+    num_center_batches: int,
+    devices: Sequence[Any] | None,
+    num_rows: int = 1,
+    stacked: bool = False,
+) -> Task:
+    """Checks the arguments that all measurements share; `stacked` params have an axis in front."""
+    check_integer(2, "One chain cannot show that it is stuck.", num_chains=num_chains)
+    check_integer(100, "The error needs a trace.", num_steps=num_steps)
+    check_integer(1, "The curvature is measured there.", num_burn_in=num_burn_in)
+    check_integer(1, "Pass the batches of an epoch.", num_center_batches=num_center_batches)
+    check_leaves("params", params)
+    check_not_empty("params", params)
+    if devices is not None and not devices:
+        raise ValueError("`devices` is empty: pass some of jax.devices(), or None.")
+    if stacked:
+        num_rows = _rows_of(params)
+    moving, frozen, together = _split(params, free)
+    plan = Plan(
+        loss=_Joined(loss, together, batches is not None),
+        batches=batches,
+        sampler=sampler or (_inertial if batches is None else _overdamped),
+        num_steps=num_steps,
+        num_burn_in=num_burn_in,
+        num_center_batches=num_center_batches,
+    )
+    one = jax.eval_shape(lambda tree: [x[0] for x in tree] if stacked else tree, moving)
+    still = jax.eval_shape(lambda tree: [x[0] for x in tree] if stacked else tree, frozen)
+    _check_loss(plan, one, still)
+    words = stream_key(key, "learning_coefficient", ())
+    key = jax.random.wrap_key_data(words, impl="threefry2x32")
+    keys = jax.random.split(key, num_rows * num_chains).reshape(num_rows, num_chains)
+    size, seen = tree_size(one), int(num_examples)
+    return Task(plan, moving, frozen, num_rows, num_chains, size, seen, keys, devices)
+
+
+def temperature_of(num_examples: int, temperature: float | None) -> float:
+    """The set temperature, or ln(n) / n."""
+    two = "A learning coefficient is measured at the temperature ln(n) / n of n examples."
+    check_integer(2, two, num_examples=num_examples)
+    heat = math.log(num_examples) / num_examples if temperature is None else temperature
+    check_positive(temperature=heat)
+    return float(heat)
+
+
+def check_numbers(precision: Any, step_size: Any) -> None:
+    """Those of the tether and of the sampler."""
+    check_nonnegative(precision=precision)
+    if step_size is not None:
+        check_positive(step_size=step_size)
+
+
+def measured(task: Task, rows: Rows, numbers: Numbers, looks: bool) -> tuple[Center, Traces]:
+    """The centre and the traces of all chains, spread over the devices that there are."""
+    mesh = _mesh(task)
+    put = functools.partial(_put, mesh)
+    by_row = PartitionSpec(ROWS)
+    of_center = by_row if rows == "centers" else PartitionSpec()
+    moving, frozen = task.moving, task.frozen
+    if rows == "centers":
+        moving, frozen = put((moving, frozen), of_center)
+        center = _centers_of(task.plan, moving, frozen)
+    else:
+        center = center_of(task.plan, moving, frozen)
+    base = np.asarray(center.loss)
+    if not np.all(np.isfinite(base)):
+        place = "" if rows != "centers" else f" of checkpoint {int(np.argmin(np.isfinite(base)))}"
+        raise ValueError(
+            f"`loss` must be finite at `params`, got {base[~np.isfinite(base)][0]}{place}. Pass "
+            "trained parameters, and check the loss there."
+        )
+    center, frozen = put((center, frozen), of_center)
+    numbers = put(numbers, by_row if rows == "numbers" else PartitionSpec())
+    keys = task.keys[0] if rows == "one" else task.keys
+    keys = put(keys, PartitionSpec(AXIS) if rows == "one" else PartitionSpec(ROWS, AXIS))
+    traces = run_chains(
+        task.plan, rows, center, frozen, numbers, put(jnp.asarray(looks), PartitionSpec()), keys
+    )
+    return center, traces
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _centers_of(plan: Plan, moving: Any, frozen: Any) -> Center:
+    return jax.vmap(functools.partial(center_of, plan))(moving, frozen)
+
+
+def _mesh(task: Task) -> Mesh | None:
+    """Devices by rows and chains: as many as divide both; None where one device does it all."""
+    devices = task.devices
+    if devices is None:
+        arrays = (*task.moving, *task.frozen)
+        # Someone may have said where they shall lie.
+        if jax.device_count() == 1 or any(array.committed for array in arrays):
+            return None
+        (place,) = arrays[0].devices()
+        devices = jax.local_devices(backend=place.platform)
+    across = _divisor(task.num_chains, len(devices))
+    down = _divisor(task.num_rows, len(devices) // across)
+    if down * across == 1 and task.devices is None:
+        return None
+    return Mesh(np.array(devices[: down * across]).reshape(down, across), (ROWS, AXIS))
+
+
+def _divisor(number: int, most: int) -> int:
+    return max(d for d in range(1, max(most, 1) + 1) if number % d == 0)
+
+
+def _put(mesh: Mesh | None, tree: Any, spec: PartitionSpec) -> Any:
+    return tree if mesh is None else jax.device_put(tree, NamedSharding(mesh, spec))
+
+
+def _inertial(step_size, temperature, key):
+    return langevin(step_size, temperature, friction=DAMPING / step_size, key=key)
+
+
+def _overdamped(step_size, temperature, key):
+    return leimkuhler_matthews(jnp.square(step_size) / 2, temperature, key=key)
+
+
+class _Together:
+    """How free and frozen arrays make a tree; equal for equal splits, so that programs serve again.
+
+    Calls of the same loss then share one compiled program.
+    """
+
+    def __init__(self, structure: Any, flags: tuple[bool, ...]) -> None:
+        """From the structure of the parameters, and which of their arrays are free."""
+        self.facts = structure, flags
+
+    def __call__(self, moving: list[Any], frozen: list[Any]) -> Any:
+        """The whole tree."""
+        structure, flags = self.facts
+        parts = iter(moving), iter(frozen)
+        return structure.unflatten([next(parts[0] if flag else parts[1]) for flag in flags])
+
+    def __eq__(self, other: object) -> bool:
+        """By what they do."""
+        return isinstance(other, _Together) and self.facts == other.facts
+
+    def __hash__(self) -> int:
+        """By what they do."""
+        return hash(self.facts)
+
+
+class _Joined:
+    """The loss as a function of free arrays, frozen arrays and a batch; equal for equal losses."""
+
+    def __init__(self, loss: Callable[..., jax.Array], together: _Together, batched: bool) -> None:
+        """From the user's loss."""
+        self.facts = loss, together, batched
+
+    def __call__(self, moving: list[Any], frozen: list[Any], batch: Any) -> jax.Array:
+        """The loss of one batch, or of all data."""
+        loss, together, batched = self.facts
+        params = together(moving, frozen)
+        return loss(params, batch) if batched else loss(params)
+
+    def __eq__(self, other: object) -> bool:
+        """By what they compute."""
+        return isinstance(other, _Joined) and self.facts == other.facts
+
+    def __hash__(self) -> int:
+        """By what they compute."""
+        return hash(self.facts)
+
+
+def _rows_of(params: Any) -> int:
+    """The number of checkpoints, which all arrays have as their first axis."""
+    sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(params)}
+    if len(sizes) > 1 or sizes == {()} or sizes == {(0,)}:
+        shown = [jnp.shape(leaf) for leaf in jax.tree.leaves(params)]
+        raise ValueError(
+            "`params` must be stacked checkpoints: arrays whose first axis counts them, equally "
+            f"long in all, got the shapes {shown}. Stack a list of trees with "
+            "`jax.tree.map(lambda *leaves: jnp.stack(leaves), *checkpoints)`."
+        )
+    return next(iter(sizes))[0]
+
+
+def _split(params: Any, free: Any) -> tuple[list[Any], list[Any], _Together]:
+    """Free and frozen arrays, in at least float32."""
+    leaves, structure = jax.tree.flatten(params)
+    leaves = [jnp.asarray(leaf, compute_dtype(leaf.dtype)) for leaf in leaves]
+    free = True if free is None else free
+    try:
+        flags = tuple(bool(flag) for flag in jax.tree.leaves(jax.tree.broadcast(free, params)))
+    except ValueError as error:
+        raise ValueError(
+            f"`free` must be a tree of bools like `params` or a prefix of it, got {free!r}: "
+            "write True for the arrays that may move."
+        ) from error
+    if not any(flags):
+        raise ValueError("`free` must leave some array of `params` free, got False for all.")
+    pairs = list(zip(leaves, flags, strict=True))
+    moving, frozen = ([x for x, flag in pairs if flag is kind] for kind in (True, False))
+    return moving, frozen, _Together(structure, flags)
+
+
+def _check_loss(plan: Plan, moving: list[Any], frozen: list[Any]) -> None:
+    def first(moving, frozen):
+        batch = None if plan.batches is None else plan.batches(jnp.zeros([], jnp.int32))
+        return plan.loss(moving, frozen, batch)
+
+    value = jax.eval_shape(first, moving, frozen)
+    if not isinstance(value, jax.ShapeDtypeStruct) or value.shape != ():
+        shown = value.shape if isinstance(value, jax.ShapeDtypeStruct) else type(value).__name__
+        raise ValueError(
+            f"`loss` must return a single number, got {shown}: average over the examples, and "
+            "leave out what else it returns."
+        )
