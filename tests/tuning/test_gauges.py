@@ -6,6 +6,7 @@ import numpy as np
 import optax
 
 import thermo_optax as to
+from tests.compiling import quick_jit
 from tests.tuning.test_warm_up import STEPS, TEMPERATURE, WARM, make_langevin, run
 from thermo_optax.tuning import _gauges as gauges
 
