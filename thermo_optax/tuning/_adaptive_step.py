@@ -73,14 +73,15 @@ def adaptive_step(
         \zeta \leftarrow e^{-\alpha} \zeta + (1 - e^{-\alpha})
         \frac{\|\nabla L(x)\|^2}{d\, G}, \qquad
         h_t = \psi(\zeta)\, h, \qquad
-        \psi(\zeta) = \frac{a s + b \sqrt{\zeta}\, }{a + b \sqrt{\zeta}}
+        \psi(\zeta) = \frac{(1 - s)\, l + (l - 1)\, s \sqrt{\zeta}}{(1 - s) + (l - 1) \sqrt{\zeta}}
 
     A step of fixed size must suit the stiffest place that a chain visits. Where the stiffness
     varies, as in a funnel, or in a network whose curvature grows away from a minimum, a chain of
     fixed step is too hot there, or diverges. Here the step follows :math:`\zeta`, the mean of the
     squared gradients of d parameters over the last :math:`1 / \alpha` steps, in units of G. In
     equilibrium a squared gradient is the curvature times T, so the step stays near a fixed share of
-    the stability limit.
+    the stability limit. The step lies between s h and l h (`smallest` and `largest`), and is h at
+    :math:`\zeta = 1`.
 
     **Parameters count by time, not by steps.** The chain makes many short steps where the loss is
     steep. The parameters after a step stand for the time ``state.weight``, and means over a run
