@@ -73,8 +73,8 @@ MUTANTS = [
     Mutant(
         "warm-up: noise of minibatches is not seen",
         GAUGES,
-        "return jnp.maximum(gauges.square - signal - chance, 0)",
-        "return 0 * (gauges.square - signal - chance)",
+        "return noise_share(gauges, number, degrees) * gauges.square / number",
+        "return 0 * gauges.square",
         (f"{MEASURED}::test_noise_of_minibatches_raises_the_friction",),
     ),
     Mutant(

@@ -111,8 +111,7 @@ def loss_error(gauges: Gauges, degrees: float) -> jax.Array:
 
     While the step moves, when the correlations are those of `_MEMORY` steps.
     """
-    noisy = _noise_of(gauges, _MEMORY, degrees) / jnp.maximum(gauges.square, 1e-37)
-    return jnp.clip(noisy, 0, 1) * jnp.sqrt(gauges.loss_squares)
+    return noise_share(gauges, _MEMORY, degrees) * jnp.sqrt(gauges.loss_squares)
 
 
 def heated(gauges: Gauges, heat: jax.Array, age: Any) -> Gauges:
@@ -149,7 +148,7 @@ def unevenness(
     excess = 2 * temperature * (stiff - squared) / force
     mean = gauges.lags / number
     steady = 2 * (gauges.lag_products / number / jnp.maximum(jnp.square(mean), 1e-37) - 1)
-    noisy = (mean > 0) & (_noise_of(gauges, number, degrees) > _NOISY * gauges.square)
+    noisy = (mean > 0) & (noise_share(gauges, number, degrees) > _NOISY)
     relative = jnp.where(noisy, jnp.minimum(excess, steady), excess)
     above = jnp.minimum(stiff / squared - 1, _MANY / 2 * relative)
     return 1 + jnp.clip(above, 0.0, 99.0)
@@ -157,14 +156,14 @@ def unevenness(
 
 def noise(gauges: Gauges, number: Any, degrees: float) -> jax.Array:
     """The part of the mean of g . g / m that mini-batches make, over so many steps."""
-    return _noise_of(gauges, number, degrees) / number
+    return noise_share(gauges, number, degrees) * gauges.square / number
 
 
-def _noise_of(gauges: Gauges, number: Any, degrees: float) -> jax.Array:
-    """The part of the sum of g . g / m that is in no correlation.
+def noise_share(gauges: Gauges, number: Any, degrees: float) -> jax.Array:
+    """The share of g . g / m that is in no correlation, in [0, 1].
 
     What a chain without noise would show by chance, three standard errors, does not count.
     """
     signal = gauges.lag / jnp.maximum(1 - turn(gauges) / 2, 0.1)
-    chance = 3 * gauges.square * jnp.sqrt(2 / jnp.float32(degrees * number))
-    return jnp.maximum(gauges.square - signal - chance, 0)
+    chance = 3 * jnp.sqrt(2 / jnp.float32(degrees * number))
+    return jnp.clip(1 - signal / jnp.maximum(gauges.square, 1e-37) - chance, 0, 1)

@@ -17,7 +17,7 @@ from ._gauges import Gauges
 _ENDS = (0.1, 0.25, 0.5)  # of the windows in which masses are learnt
 _JUDGED, _TRIED = 0.7, 0.95  # from here on the step stands still; the final one is tried
 _TURN = 0.6  # h w while the warm-up lasts: calm enough to measure
-_STIFF_TURN = 1.6  # h w of the chosen step for the stiff modes; the limit is 2
+_STIFF_TURN = 1.7  # h w of the chosen step for the stiff modes; the limit is 2
 _MEAN_TURN = 0.84  # h w of the mean mode at most, where stiff ones come later or are not seen
 _UNEVEN, _RARE = 3.0, 30.0  # unevenness before any is measured, and the steps it is worth
 _TOLERANCE = 0.03  # of the kinetic temperature above the bath's, before the step gives way
@@ -27,6 +27,7 @@ _PRIOR = 5.0  # gradients that the pull to the typical mass is worth
 _FIRST_KICK, _LAST_KICK = 0.3, 1.4  # largest kick at first and later, in thermal momenta
 _TRIED_KICK = 2.5  # of the final step
 _DAMPING = 0.3, 0.15  # friction times step: while masses are learnt, and then
+_HIDES = 0.05  # share of noise in g . g that hides the stiff modes
 _NOISE = 0.05  # heat that the noise of gradients may add, in units of the bath's
 _CRITICAL = 0.6  # friction over the slowest frequency
 _LEAST = 0.006  # friction times step: with less, rare kicks heat a chain faster than it cools
@@ -220,10 +221,11 @@ def wanted(
     settled = jnp.exp(gauges.log_step / jnp.maximum(gauges.log_steps, 1)) / _TURN
     one_turn = jnp.minimum(step_size / jnp.sqrt(turned), settled)  # h with h w = 1 for the mean
     stiff = gauges_of.stiffest(gauges, kept)
-    stiff = jnp.where(heating > 0, turned, jnp.maximum(stiff, turned))  # noise looks stiff
+    hidden = gauges_of.noise_share(gauges, number, degrees) > _HIDES  # for noise looks stiff
+    stiff = jnp.where(hidden, turned, jnp.maximum(stiff, turned))
     final = _STIFF_TURN * one_turn * jnp.sqrt(turned / stiff) / likely
     calm = jnp.minimum(final, _MEAN_TURN * one_turn / jnp.sqrt(likely))
-    final = jnp.where(learnt | (heating > 0), calm, final)
+    final = jnp.where(learnt | hidden, calm, final)
 
     # Noise heats by h s^2 / (2 gamma). More friction takes that away; above 1 / h a smaller step.
     final = jnp.minimum(final, jnp.sqrt(_NOISE / jnp.maximum(heating, 1e-30)))

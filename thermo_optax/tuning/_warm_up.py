@@ -61,7 +61,7 @@ def warm_up(
     r"""A sampler that chooses its step size, masses and friction in its first steps.
 
     .. math::
-        h = \frac{1.6}{\omega_\text{stiff}\, a}, \qquad \gamma = 0.6\, \omega_\text{slow}, \qquad
+        h = \frac{1.7}{\omega_\text{stiff}\, a}, \qquad \gamma = 0.6\, \omega_\text{slow}, \qquad
         m_i = \sqrt{k_i k}, \quad k_i = \frac{\langle g_i^2 \rangle}{T}
 
     The step follows from how fast gradients turn, which gives the frequency of the stiff modes,
