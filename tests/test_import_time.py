@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 ROUNDS = 5
-ALLOWED = 0.2  # seconds beyond optax
+ALLOWED = 0.35  # of the time that optax takes, jax included; matplotlib alone would be as much
 PROGRAM = """
 import time
 start = time.process_time()
@@ -31,4 +31,4 @@ def test_import_costs_little_beyond_optax():
     import_times()  # compiles to bytecode
     ours, optax = map(statistics.median, zip(*(import_times() for _ in range(ROUNDS)), strict=True))
     print(f"thermo_optax {ours:.3f} s, optax {optax:.3f} s")
-    assert ours < ALLOWED
+    assert ours < ALLOWED * optax
