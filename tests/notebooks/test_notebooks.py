@@ -88,15 +88,7 @@ def as_users_run_it(monkeypatch):
 
 
 @pytest.mark.usefixtures("as_users_run_it")
-@pytest.mark.parametrize(
-    "script",
-    [
-        # What they assert of a warm-up holds for its earlier rules: they wait to be executed anew.
-        pytest.param(script, marks=[pytest.mark.slow] * (name_of(script)[:2] in ("06", "07")))
-        for script in SCRIPTS
-    ],
-    ids=name_of,
-)
+@pytest.mark.parametrize("script", SCRIPTS, ids=name_of)
 def test_notebook_runs(script):
     exec(compile(script.read_text(), str(script), "exec"), {"__name__": "__main__"})
 

@@ -204,12 +204,11 @@ def wanted(
     temperature: jax.Array,
     degrees: float,
     kept: jax.Array,
-    learnt: bool,
 ) -> Findings:
     """The step that what was judged asks for, and what else was found by then.
 
-    The step suits the stiff modes, at the stiffest places that were seen. It may be smaller where
-    masses are learnt, because stiffer modes come later, and where noise hides them. `kept` is what
+    The step suits the stiff modes, at the stiffest places that were seen. It is no longer than the
+    mean mode allows, because stiffer ones come later, and noise may hide them. `kept` is what
     friction leaves of a momentum.
     """
     number = plan.tried - plan.judged
@@ -224,8 +223,7 @@ def wanted(
     hidden = gauges_of.noise_share(gauges, number, degrees) > _HIDES  # for noise looks stiff
     stiff = jnp.where(hidden, turned, jnp.maximum(stiff, turned))
     final = _STIFF_TURN * one_turn * jnp.sqrt(turned / stiff) / likely
-    calm = jnp.minimum(final, _MEAN_TURN * one_turn / jnp.sqrt(likely))
-    final = jnp.where(learnt | hidden, calm, final)
+    final = jnp.minimum(final, _MEAN_TURN * one_turn / jnp.sqrt(likely))
 
     # Noise heats by h s^2 / (2 gamma). More friction takes that away; above 1 / h a smaller step.
     final = jnp.minimum(final, jnp.sqrt(_NOISE / jnp.maximum(heating, 1e-30)))

@@ -65,7 +65,7 @@ def tuned(plan, names, count, updates, params, inner_state, temperature, *parts)
     loss = gauges_of.inner(g, jax.tree.map(jnp.subtract, memory.last, memory.before), each)
     gauges = rules.measured(plan, count, gauges, heat, force, lag, loss)._replace(faults=faults)
     kept = jnp.exp(-settings.friction * settings.step_size)
-    found = rules.wanted(plan, h, gauges, temperature, degrees, kept, "mass" in names)
+    found = rules.wanted(plan, h, gauges, temperature, degrees, kept)
     tried = count == plan.tried
     findings = jax.tree.map(lambda new, old: jnp.where(tried, new, old), found, findings)
     h, gauges = rules.moved_step(plan, count, jnp.where(tried, findings.wanted, h), gauges, degrees)
