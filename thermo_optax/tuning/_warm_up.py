@@ -76,8 +76,8 @@ def warm_up(
     The masses follow from the curvatures k_i that the gradients g of each parameter show, and from
     the typical one, k. The square root lies half way between no masses and those with which all
     parameters would move at one pace, because a parameter that is soft now may become stiff later;
-    Adam and SANTA scale by it too. Each is pulled a little to the typical one. In every case the step
-    is at most :math:`0.84 / (\omega \sqrt{a})`, where :math:`\omega` is the mean frequency of the
+    Adam and SANTA scale by it too. Each is pulled a little to the typical one. In every case
+    the step is at most :math:`0.84 / (\omega \sqrt{a})`, where :math:`\omega` is the mean frequency of the
     gradients.
 
     The starting step may be wrong by a factor of 100 or more. Learnt masses help where parameters
