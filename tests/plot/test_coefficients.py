@@ -17,7 +17,7 @@ def made(value, heat=1.0, chains=4):
     rises = 0.1 * (value + random.normal(size=(chains, 1_000)))
     settings = {"num_weights": 100, "temperature": 0.1, "paired_batches": True}
     settings |= {"gradient_norm": 0.0, "curvature": 1.0, "loss": 3.0, "precision": 1.0}
-    return summary(rises, np.full_like(rises, heat), 0.1, settings)
+    return summary(rises, np.full_like(rises, heat), np.ones_like(rises), 0.1, settings)
 
 
 def draw(ax):
