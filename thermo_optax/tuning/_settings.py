@@ -30,7 +30,7 @@ _DAMPING = 0.3, 0.15  # friction times step: while masses are learnt, and then
 _HIDES = 0.05  # share of noise in g . g that hides the stiff modes
 _NOISE = 0.05  # heat that the noise of gradients may add, in units of the bath's
 _CRITICAL = 0.6  # friction over the slowest frequency
-_LEAST = 0.006  # friction times step: with less, rare kicks heat a chain faster than it cools
+_LEAST = 0.004  # friction times step: with less, rare kicks heat a chain faster than it cools
 _FLOOR = 0.01  # of the typical mass: a parameter that is soft now may not stay so
 _LONGEST = 8.0  # half a window, in units of 1 / frequency, that shows a motion well
 
