@@ -35,6 +35,19 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out what is slow
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks as slow the cases that a test's mark `quick` does not name."""
+    for item in items:
+        mark = item.get_closest_marker("quick")
+        if mark is None:
+            continue
+        case = item.callspec  # pyright: ignore[reportAttributeAccessIssue]
+        words = {case.params["name"]} if "name" in case.params else {case.id, *case.id.split("-")}
+        if words.isdisjoint(mark.args):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture
 def standard_promotion() -> Iterator[None]:
     """For tests of parts of optax that promote dtypes themselves.

@@ -363,3 +363,15 @@ METHODS: dict[str, Method] = {
     "adlala": Method(_adlala, {**_ADAPTIVE, "friction": 1.0}, _SLOW_ADAPTIVE, layers=2),
 }
 PRIMARY = {name: method for name, method in METHODS.items() if "-" not in name}
+
+# One of each kind. On these alone the longer tests of the contract run at each change; on all
+# methods they run among the slow tests.
+CORE = (
+    "sgld",
+    "langevin",
+    "adaptive_langevin",
+    "adlala",
+    "ctld",
+    "local_entropy",
+    "replica_exchange",
+)

@@ -86,6 +86,7 @@ def test_ternary_numbers_are_the_digits_of_the_words(layout, small_groups):
         np.testing.assert_array_equal(noise, expected.astype(np.float32))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("generator", [name for name in GENERATORS if name != "jax"])
 def test_layouts_agree(generator, small_groups):
     # Up to the last bit, which the compiler rounds according to the loop around it.
@@ -111,6 +112,7 @@ def test_generators_differ_in_rounds_and_in_law():
         assert all(np.mean(one == other) < 0.7 for other in values[:i])  # zeros of "ternary"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("shared_count", [True, False])
 def test_batch_of_keys_equals_loop_over_keys(layout, shared_count, small_groups):
@@ -219,6 +221,7 @@ def _momentum_step(tree, momenta, count, rereads):
     return jax.tree.map(jnp.add, tree, moved), new
 
 
+@pytest.mark.slow
 def test_rereading_changes_no_number(small_groups):
     step = jax.jit(_momentum_step, static_argnames="rereads")
     plain, copied = (step(leaves(), leaves(), jnp.int32(3), rereads=r) for r in (False, True))

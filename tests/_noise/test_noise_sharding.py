@@ -43,6 +43,7 @@ def assert_same_noise(sharded, generator):
     )
 
 
+@pytest.mark.quick("threefry-False", "jax-True")
 @pytest.mark.parametrize("jit", [False, True])
 @pytest.mark.parametrize("generator", GENERATORS)
 def test_explicit_sharding_is_the_leafs_own(generator, jit):

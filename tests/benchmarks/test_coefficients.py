@@ -36,6 +36,7 @@ def test_exact_values():
     assert len(set(names)) == len(names) == 9
 
 
+@pytest.mark.slow
 def test_calibration_has_a_row_for_each_model(run, tmp_path):
     text, numbers = run("calibration")
     (quadratic,) = numbers["calibration"]

@@ -63,6 +63,7 @@ def both_arms(one):
     return {arm: one.arm(arm, key, fork, lambda: None) for arm in ARMS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("smooth", [True, False])
 def test_lenet_is_what_its_name_says(smooth):
     """Against convolutions and poolings of XLA; and replicas at once, as one by one."""
@@ -94,6 +95,7 @@ def test_lenet_is_what_its_name_says(smooth):
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_lenet_pads_and_drops_out():
     params = lenet.init(jax.random.key(0), channels=1, classes=26)
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == 63_066
@@ -137,6 +139,7 @@ def accepting():
         yield trainer(experiment(dropout=0.25), c=0.0)
 
 
+@pytest.mark.slow
 def test_arms_part_at_the_fork_by_their_swaps_only(accepting):
     arms = both_arms(accepting)
     swapping, still = arms.values()
@@ -171,6 +174,7 @@ def test_an_arm_goes_on_from_a_save(accepting, name, tmp_path):
     assert (again.swaps, again.round_trips) == (whole.swaps, whole.round_trips)
 
 
+@pytest.mark.slow
 def test_weights_that_do_not_move_are_sorted_by_their_validation_loss():
     """With a large C; the lowest loss comes to the coldest rung."""
     plan = PLAN._replace(chunk=20, swap_period=1)
@@ -181,6 +185,7 @@ def test_weights_that_do_not_move_are_sorted_by_their_validation_loss():
     np.testing.assert_array_equal(record.validation, exchange.records[0].validation)
 
 
+@pytest.mark.slow
 def test_dropout_belongs_to_the_rung():
     """From one network, each replica goes as far as a run at its rate alone takes it."""
     one = trainer(experiment(problems.DROPOUT))
@@ -296,6 +301,7 @@ def test_too_few_images_end_the_run_with_one_line(monkeypatch):
         cli.main([*ARGUMENTS, "--validation", "400"])
 
 
+@pytest.mark.slow
 def test_cifar10_falls_back_on_lossy_copies_and_says_so(monkeypatch):
     def missing():
         raise data.MissingDataError("not here")

@@ -127,6 +127,7 @@ def test_the_mixture_has_the_moments_that_it_says():
     np.testing.assert_allclose(spread, mixture.truth.deviation, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["logistic", "network", "digits"])
 def test_batches_add_up_to_the_loss_and_references_fit(name):
     pytest.importorskip("sklearn")
@@ -217,6 +218,7 @@ def command(monkeypatch, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_results_are_kept_and_measured_again_on_demand(command, capsys, monkeypatch):
     methods = "--parts", "posteriors", "--batches", "full", "--methods"
     folder = command(*methods, "langevin", "warm_up")
@@ -239,6 +241,7 @@ def test_results_are_kept_and_measured_again_on_demand(command, capsys, monkeypa
     assert [job.method for job in measured] == ["warm_up"]
 
 
+@pytest.mark.slow
 def test_noise_and_long_runs_leave_tables(command, monkeypatch):
     monkeypatch.setattr(noise, "DRAWS", 10_000)
     monkeypatch.setattr(noise, "TARGETS", {"banana": noise.banana})

@@ -122,6 +122,7 @@ def test_dropout_keeps_the_mean():
     assert np.mean(dropped) == pytest.approx(1, abs=5 * 1.25 * 0.4 / 100_000**0.5)
 
 
+@pytest.mark.slow
 def test_the_greedy_schedule_switches_layers():
     stack = TINY_STACK(PIXELS, PIXELS)
     method = methods.all_methods(1e-3, 0.5, CENTRES, 1)["sgd"]

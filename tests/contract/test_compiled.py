@@ -10,7 +10,7 @@ import optax
 import pytest
 
 from tests.compiling import quick_jit
-from tests.registry import METHODS, PRIMARY, TEMPERATURE
+from tests.registry import CORE, METHODS, PRIMARY, TEMPERATURE
 
 from .programs import STEPS, assert_close, init, numbers, params, trajectory, types, update
 
@@ -60,6 +60,7 @@ def test_second_update_does_not_compile(name, compilations):
     assert not compilations
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("name", PRIMARY)
 def test_scan_and_vmap_do_what_a_loop_does(name):
     """A batch of three runs, each with a key, a temperature and settings of its own."""
@@ -83,6 +84,7 @@ def test_scan_and_vmap_do_what_a_loop_does(name):
         assert_close(own, (tree, state), rtol=1e-4)
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("name", PRIMARY)
 def test_donated_state_takes_nothing_of_the_caller(name):
     key, tree = jax.random.PRNGKey(0), params()

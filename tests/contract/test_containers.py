@@ -70,6 +70,7 @@ TREES = {
 ONE_ARRAY = [name for name, method in METHODS.items() if method.layers == 1]
 
 
+@pytest.mark.quick("dataclass", "nnx")
 @pytest.mark.parametrize("container", TREES)
 def test_updates_have_the_structure_of_the_parameters(container):
     tree = TREES[container]()

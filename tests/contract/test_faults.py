@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from tests.compiling import quick_jit
-from tests.registry import METHODS, PRIMARY
+from tests.registry import CORE, METHODS, PRIMARY
 
 from .programs import assert_close, assert_equal, init, params, types, update
 
@@ -69,6 +69,7 @@ def test_a_large_gradient_does_not_freeze_the_momenta(name, gradient):
     assert np.all(change <= 1.001 * 2 / METHODS[name].settings["step_size"])
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("name", PRIMARY)
 @pytest.mark.usefixtures("standard_promotion")
 def test_rates_that_start_at_zero(name):
@@ -123,6 +124,7 @@ def test_parameters_that_are_not_real_numbers(name, kind):
     refused(name, TypeError, message, tree=tree)
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("name", PRIMARY)
 def test_the_remedy_for_such_parameters(name):
     """`optax.masked` leaves them out, and the others move as if they were not there."""
@@ -139,6 +141,7 @@ def test_the_remedy_for_such_parameters(name):
 EMPTY = [{}, (), {"hidden": None}]
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("empty", [*EMPTY, None], ids=repr)
 @pytest.mark.parametrize("name", METHODS)
 def test_no_parameters(name, empty):
@@ -204,6 +207,7 @@ def test_zero_size_arrays_change_no_number(name):
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves((updates, state)))
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("name", PRIMARY)
 def test_scalar_parameters(name):
     tree = {"hidden": jnp.float32(1.0), "output": jnp.float32(2.0)}

@@ -253,6 +253,7 @@ def test_masses_of_one_array_as_a_hyperparameter(name):
         assert_close((moved, new.inner_state), (expected, last))
 
 
+@pytest.mark.slow
 @each_method
 def test_chains(name):
     """The same masses for all replicas, and for all members of a `jax.vmap`."""

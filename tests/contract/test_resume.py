@@ -21,7 +21,7 @@ import pytest
 import thermo_optax as to
 from conftest import ROOT
 from tests.compiling import quick_jit
-from tests.registry import METHODS
+from tests.registry import CORE, METHODS
 
 from .interrupted import TRAINING_STEPS, advance, start
 from .programs import assert_close, assert_equal, params, types, update
@@ -86,6 +86,7 @@ def restored(trainings, tmp_path_factory):
     return Restored(trainings[SAVED_AT]["runs"], tmp_path_factory.mktemp("saved"))
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("name", METHODS)
 def test_restored_run_continues_to_the_same_bits(name, trainings, restored):
     expected = trainings[TRAINING_STEPS]["runs"][name]
@@ -99,6 +100,7 @@ def test_restored_run_continues_to_the_same_bits(name, trainings, restored):
         assert_equal((tree, state), expected)
 
 
+@pytest.mark.slow
 def test_killed_training_resumes_to_the_same_bits(trainings, tmp_path):
     seed = random.SystemRandom().randrange(10**6)
     print("seed of the moment of the kill:", seed)
@@ -135,6 +137,7 @@ def test_killed_training_resumes_to_the_same_bits(trainings, tmp_path):
 LAYOUTS = {"rows": jax.P(None, "x"), "columns": jax.P("x"), "everywhere": jax.P()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_sharded_state_is_restored_to_any_layout(layout, tmp_path):
     """Saved in shards by eight devices, read where the template says, with the same bits."""
@@ -162,6 +165,7 @@ def test_sharded_state_is_restored_to_any_layout(layout, tmp_path):
     compare(actual, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("standard_promotion")  # for Adam
 @pytest.mark.parametrize("mode", ["successive", "opaque"])
 def test_local_entropy_is_saved_at_every_inner_step(mode, tmp_path):

@@ -15,7 +15,7 @@ from jax.sharding import AxisType, NamedSharding
 
 import thermo_optax as to
 from tests.compiling import quick_jit
-from tests.registry import METHODS, PRIMARY
+from tests.registry import CORE, METHODS, PRIMARY
 
 from .programs import assert_close, init, params, types, update
 
@@ -62,6 +62,7 @@ def test_types_with_shardings_are_stable(name, on_eight):
         assert all(("@x" in kind) == explicit for kind in types(copies_in(state)))
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("name", [*PRIMARY, "local_entropy-nesterov"])
 @pytest.mark.parametrize("on_eight", [AxisType.Explicit], ids=["explicit"], indirect=True)
 def test_without_jit_shardings_stay(name, on_eight):
@@ -77,6 +78,7 @@ def test_without_jit_shardings_stay(name, on_eight):
 MASSES = [name for name in METHODS if name.endswith("mass-by-coordinate")]
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("name", [*PRIMARY, *MASSES])
 def test_numbers_do_not_depend_on_the_sharding(name, on_eight):
     tx, tree = METHODS[name](), params()
@@ -122,6 +124,7 @@ REPLICATED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("standard_promotion")  # of Adam
 @pytest.mark.parametrize("axes", [("x", None), (None, "x")], ids=["replicas", "parameters"])
 @pytest.mark.parametrize("name", REPLICATED)

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from tests.compiling import quick_jit
-from tests.registry import METHODS, PRIMARY
+from tests.registry import CORE, METHODS, PRIMARY
 
 from .programs import params, types
 
@@ -38,6 +38,7 @@ def test_types_are_stable(name, dtype):
         assert len(wide) == (copies if dtype == jnp.float64 else 0)
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("name", PRIMARY)
 def test_every_precision_in_one_tree(name):
     with jax.enable_x64(True):

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from tests.compiling import quick_jit
-from tests.registry import METHODS, PRIMARY, TEMPERATURE
+from tests.registry import CORE, METHODS, PRIMARY, TEMPERATURE
 
 from .programs import assert_close, assert_equal, init, params, types, update
 
@@ -18,6 +18,7 @@ def one_step(tx, tree=None):
     return quick_jit(tx.update)(tree, tx.init(tree), tree)
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("name", METHODS)
 def test_inject_hyperparams(name):
     """Numbers in the state instead of in the program: the same updates and the same states."""
@@ -31,6 +32,7 @@ def test_inject_hyperparams(name):
     assert types(state) == types(jax.eval_shape(injected.init, tree))
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("name", PRIMARY)
 def test_inject_hyperparams_of_a_bfloat16_network(name):
     """By default optax stores bfloat16 numbers, and float32 ones on request."""
@@ -45,6 +47,7 @@ def test_inject_hyperparams_of_a_bfloat16_network(name):
     assert types(new_state) == types(state)
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("name", PRIMARY)
 def test_inject_hyperparams_takes_schedules_and_changes_by_hand(name):
     tree = params()
@@ -67,6 +70,7 @@ def test_inject_hyperparams_takes_schedules_and_changes_by_hand(name):
     assert_close(updates, update(name, tree, inner, tree, **heat)[0])
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("name", PRIMARY)
 @pytest.mark.usefixtures("standard_promotion")
 def test_multi_steps(name):
@@ -86,6 +90,7 @@ def test_multi_steps(name):
         assert_close((updates, state.inner_opt_state), (expected, alone))
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("name", PRIMARY)
 def test_apply_if_finite(name):
     """A rejected step leaves no trace: the chain goes on as if it had not been."""
@@ -106,6 +111,7 @@ def test_apply_if_finite(name):
     assert state.total_notfinite == 2
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("name", [name for name in PRIMARY if METHODS[name].layers == 1])
 def test_partitioned(name):
     """Each of two groups moves as its layer would alone."""

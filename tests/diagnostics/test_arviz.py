@@ -168,6 +168,7 @@ def test_every_coordinate_has_its_own_number():
     assert single.shape == () and single < 2_000
 
 
+@pytest.mark.slow
 def test_moments_of_a_sampled_gaussian():
     """The whole way of a user: sample, collect, read, and know the standard errors."""
     precision = jnp.array([[2.0, 0.6], [0.6, 0.5]])

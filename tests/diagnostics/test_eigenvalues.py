@@ -14,6 +14,7 @@ def as_rows(trees):
     return np.asarray(jax.vmap(lambda tree: jax.flatten_util.ravel_pytree(tree)[0])(trees))
 
 
+@pytest.mark.slow
 def test_of_a_network():
     loss, params, data = network(8, 12, 4)
     hessian = dense_hessian(loss, params, data)

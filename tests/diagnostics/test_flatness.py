@@ -11,6 +11,7 @@ from tests.diagnostics.networks import dense_hessian, in_batches, network, quadr
 Z = 5.0  # standard errors
 
 
+@pytest.mark.slow
 def test_flatness_of_a_network():
     loss, params, data = network(4, 6, 3)
     hessian = dense_hessian(loss, params, data)

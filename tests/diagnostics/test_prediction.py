@@ -39,6 +39,7 @@ def check(found, maps):
 WORDS = ["BAOAB", "OBABO", "AOBOA", "BOAOB", "BAOA", "OBA", "UBU"]
 
 
+@pytest.mark.quick("BAOAB", "UBU")
 @pytest.mark.parametrize("word", WORDS)
 def test_words(word):
     h, friction, mass = 0.6, 0.8, 1.5
@@ -88,6 +89,7 @@ MEASURED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", MEASURED)
 def test_chains_do_what_is_predicted(method):
     settings, make = MEASURED[method]
@@ -139,6 +141,7 @@ def test_stability_limit(method):
     assert "unstable" in str(beyond)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word, friction", [("UBU", 0.1), ("UBU", 30.0), ("OBA", 1.0)])
 def test_stability_limit_of_other_words(word, friction):
     """The spectral radius of the oracle's matrix passes 1 there."""
@@ -180,6 +183,7 @@ def test_spectrum():
     assert len(str(found).splitlines()) == 8
 
 
+@pytest.mark.slow
 def test_shapes():
     for curvature, shape in [(1.0, ()), (np.ones((2, 3)), (2, 3)), ({"a": K, "b": 1.0}, (4,))]:
         found = predicted_bias("sgld", curvature, learning_rate=0.1)

@@ -49,6 +49,7 @@ def test_surface_through_three_solutions():
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output_axis", [-1, 0])
 def test_filters_have_the_norms_of_the_networks(output_axis):
     keys = jax.random.split(jax.random.key(0), 2)

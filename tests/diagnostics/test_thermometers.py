@@ -26,6 +26,7 @@ def equilibrium(tx, curvature, steps=200):
     return x, curvature * x, state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [
@@ -58,6 +59,7 @@ def test_configurational_temperature():
     np.testing.assert_allclose(shifted.value, reading.value, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_truth_as_often_as_it_says():
     runs, degrees = 4_000, 20
     momenta = jnp.sqrt(T) * jax.random.normal(jax.random.key(0), (runs, degrees))
@@ -147,6 +149,7 @@ def test_layers_of_one_name_are_refused():
         to.diagnostics.equipartition(state)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SAMPLERS)
 def test_replicas_are_read_one_by_one(kind):
     """Of many, the axis of replicas would be taken for one of the parameters, or of thermostats."""

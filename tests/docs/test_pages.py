@@ -35,6 +35,16 @@ def run(name, code):
 
 
 @pytest.mark.usefixtures("as_users_run_it")
+@pytest.mark.quick(
+    "checkpoints",
+    "comparators",
+    "continuous-tempering",
+    "local-entropy",
+    "logging",
+    "passes-through",
+    "samplers",
+    "temperature-and-units",
+)
 @pytest.mark.parametrize("name", PAGES)
 def test_code_runs(name):
     run(name, [block for block in blocks(name) if "import haiku" not in block])

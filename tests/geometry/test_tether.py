@@ -104,6 +104,7 @@ INSIDE = {
 }
 
 
+@pytest.mark.quick("heated")
 @pytest.mark.parametrize("name", INSIDE)
 def test_every_rung_keeps_its_law(name):
     """With a swap in every second step."""
@@ -139,6 +140,7 @@ def test_without_momenta_rungs_are_off_by_a_percent():
         assert_mean(seen[:, rung] / law, 1.0, slack=0.01, name=f"<x^2> / law on rung {rung}")
 
 
+@pytest.mark.slow
 def test_tempering_keeps_the_law_at_every_temperature():
     """The tempering variable sees the loss, and the tether the temperature of every step."""
 

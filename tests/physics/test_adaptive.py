@@ -71,6 +71,7 @@ each_splitting = pytest.mark.parametrize("splitting", ["ACDEDCAB", "BADODAB", "S
 
 @each_splitting
 class TestGradientNoiseIsAbsorbed:
+    @pytest.mark.slow
     def test_configurational_temperature(self, splitting):
         """Within 1 % of the set one, and within 5 standard errors of the discretised scheme's."""
         for row, (x2, p2, *_) in zip(*measured(splitting), strict=True):
@@ -161,6 +162,7 @@ def test_a_thermostat_for_each_tensor_absorbs_its_noise():
         assert_mean(friction[:, i], xi, name=f"{row}", slack=2e-3 * xi)
 
 
+@pytest.mark.slow
 def test_one_thermostat_for_both_only_knows_the_mean():
     calm, noisy, *_ = two_tensors("group")
     assert np.mean(calm) < 0.8 and np.mean(noisy) > 1.2

@@ -38,6 +38,7 @@ def assert_same(first, second):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-3), first, second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("splitting", ["ACDEDCAB", "BADODAB", "SGNHT"])
 def test_scaled_friction_has_the_square_root_of_the_coupling(splitting):
     """The printed equations, with friction eps' xi', are the code's with eps = eps'^2."""
@@ -51,6 +52,7 @@ def test_scaled_friction_has_the_square_root_of_the_coupling(splitting):
     np.testing.assert_allclose(to.units.coupling_from_printed(printed), 0.05, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("thermostat, sizes", [("group", [4.0]), ("tensor", [3.0, 1.0])])
 def test_mean_energy_has_the_coupling_divided_by_the_coordinates(thermostat, sizes):
     x, p, xi = trajectory(thermostat=thermostat, thermostat_energy="mean")
@@ -82,6 +84,7 @@ def test_a_bath_at_zero_neither_heats_nor_regulates():
     assert float(cold[1].friction) == pytest.approx(0.4)
 
 
+@pytest.mark.slow
 def test_authors_values_settle_at_their_friction():
     """sigma_A = 0.01 at T = 1e-4 and eps = 0.05: xi = 0.5 +- 0.0022, from a start at rest.
 

@@ -57,6 +57,7 @@ def test_both_halves_are_at_the_set_temperature(splitting):
     assert_mean(halves[:, 1], TEMPERATURE, name="loud", slack=0.01)
 
 
+@pytest.mark.slow
 def test_one_friction_for_all_leaves_them_apart():
     halves, *_ = run(lambda key: to.adaptive_langevin(0.1, TEMPERATURE, key=key, **COMMON))
     assert np.mean(halves[:, 0]) < 0.7 and np.mean(halves[:, 1]) > 1.3

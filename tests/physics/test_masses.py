@@ -75,6 +75,7 @@ def weighted(law, m):
     return scale @ law @ scale
 
 
+@pytest.mark.quick("BAOAB", "OBABO", "BOA", "UBU")
 @pytest.mark.parametrize("word", WORDS)
 def test_langevin(word):
     h = 0.8
@@ -127,6 +128,7 @@ def test_sghmc(spread):
         assert np.isclose(law[0, 0] * k / m, TEMPERATURE / (1 - lr * k / m / (2 * (1 + mu))))
 
 
+@pytest.mark.quick("BADODAB-group")
 @pytest.mark.parametrize("thermostat", ["group", "tensor"])
 @pytest.mark.parametrize("splitting", ["BADODAB", "ACDEDCAB", "SGNHT"])
 def test_adaptive_langevin(splitting, thermostat):

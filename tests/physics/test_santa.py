@@ -19,6 +19,7 @@ def gradient(x):
     return jnp.asarray(CURVATURES, jnp.float32) * x
 
 
+@pytest.mark.slow
 def test_fixed_friction():
     """Without coupling a step is linear, and its law is known at any step size.
 
@@ -163,6 +164,7 @@ def test_bias_is_of_second_order():
     assert stiff[1] == pytest.approx(-0.22 * FINE[0] ** 2 * T, rel=0.25)
 
 
+@pytest.mark.slow
 def test_metric_that_follows_the_parameters():
     """decay = 0 without the drift T div G: exp(-L / T) / G. A slow metric does nearly no harm."""
     temperature, damping, target, h = 0.7, 0.3, harmonic(), 0.05

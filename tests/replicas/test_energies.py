@@ -75,6 +75,7 @@ def test_a_constant_in_the_loss_changes_nothing(energy):
             np.testing.assert_allclose(lowest(state), lowest(run(0.0)[1]) + offset, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, jnp.float32, jnp.bfloat16, int])
 def test_losses_of_any_kind_are_subtracted_as_they_are(dtype):
     """NumPy's float64 keeps its digits outside of `jit`, where JAX would have rounded them."""
@@ -93,6 +94,7 @@ def test_losses_of_any_kind_are_subtracted_as_they_are(dtype):
         assert int(to.best_replica(state, jnp.arange(SIZE), by=by)) == (1 if by == "lowest" else 2)
 
 
+@pytest.mark.slow
 def test_a_loss_beyond_the_range_of_float32_is_a_loss():
     with jax.enable_x64(True):
         tx = exchange(swap_period=100)

@@ -77,6 +77,7 @@ def evidence(standard_promotion):
     return run()
 
 
+@pytest.mark.slow
 def test_logistic_regression(evidence):
     found = to.ladder_thermodynamics(evidence[0])
     exact = quadrature()

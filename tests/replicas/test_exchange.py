@@ -61,6 +61,7 @@ def test_with_swaps_off_it_is_replicate_to_the_bit():
     assert int(found.swaps.rounds) == 0
 
 
+@pytest.mark.slow
 def test_heat_through_the_bath_is_heat_by_hand():
     """Rungs that do not move: the same as one `temperature_scale` for each replica."""
     inner = langevin(initial_momentum="zero")
@@ -206,6 +207,7 @@ def test_betas_are_those_of_the_authors(name, values, betas):
     np.testing.assert_allclose(to.swap_acceptance(state).probability, [expected], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_another_beta_and_one_weight_for_each():
     ladder = {"temperature": [1.0, 2.0], "learning_rate": [0.1, 0.2], "noise": [1.0, 3.0]}
     inner = optax.inject_hyperparams(to.sgld)(0.1, 1.0, key=0)
@@ -276,6 +278,7 @@ def test_states_by_rung():
     np.testing.assert_array_equal(np.asarray(state.rung)[np.asarray(ordered)], np.arange(SIZE))
 
 
+@pytest.mark.slow
 def test_programs_do_not_grow_with_the_number_of_replicas():
     def text(size):
         tx = to.replica_exchange(

@@ -97,6 +97,7 @@ def test_measured_barrier():
     np.testing.assert_allclose(found.rungs, 1 / temperatures, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_adapted_ladder_is_geometric():
     """From equal steps in the temperature, in three rounds of exact draws."""
     temperatures = linear_ladder(1.0, 8.0, 8)
@@ -143,6 +144,7 @@ def test_monotone_whatever_the_rates():
     np.testing.assert_array_equal(moved[:, -1], betas[-1])
 
 
+@pytest.mark.slow
 def test_degenerate_rates():
     betas = 1 / geometric_ladder(1.0, 8.0, 5)
     for rates in ([0.0] * 4, [1.0] * 4, [np.nan] * 4):  # nothing is known, or all are equal

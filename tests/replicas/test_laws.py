@@ -81,6 +81,7 @@ def test_the_barrier_is_that_of_the_well(wells):
     assert abs(found / float(to.harmonic_barrier(1.0, 3.0, DEGREES)) - 1) < 0.05
 
 
+@pytest.mark.slow
 def test_the_ladder_adapts_until_all_pairs_accept_equally_often():
     """From a linear ladder, whose first pair rejects most, to the geometric one."""
     linear = jnp.linspace(1.0, 8.0, SIZE)
@@ -152,6 +153,7 @@ def test_25_gaussians_at_equal_cost():
     assert np.mean(total_variation(visits.reshape(SYSTEMS, -1))) > 0.7
 
 
+@pytest.mark.slow
 def test_noisy_losses_are_corrected_for():
     """The law of the cold rung is right with the correction, and clearly wrong without."""
     temperatures = jnp.array([1.0, 3.0])

@@ -81,6 +81,7 @@ CASES = {
 }
 
 
+@pytest.mark.quick("mass alone", "of one group")
 @pytest.mark.parametrize("case", CASES)
 def test_they_are_drawn_and_rescaled_with_the_variance_of_their_rung(case):
     inner, ladder, settings, variance = CASES[case]
@@ -179,6 +180,7 @@ class Weights(NamedTuple):
     momentum: jax.Array
 
 
+@pytest.mark.slow
 def test_parameters_called_momentum_are_no_momenta():
     params = Weights(jnp.ones((SIZE, 3)))
     inner = optax.chain(optax.ema(0.5), to.covariance_controlled_langevin(1e-3, 1.0, key=0))

@@ -98,6 +98,7 @@ def by_function(updates, state, params=None, *, grad_fn, batch, **extra_args):
     return jax.tree.map(lambda u: u + shift, grad_fn(params)), state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrap", ["replicate", "replica_exchange"])
 def test_what_has_as_many_rows_as_there_are_replicas_is_not_split(wrap):
     tx = optax.GradientTransformationExtraArgs(lambda params: (), by_function)
@@ -173,6 +174,7 @@ def test_shapes_alone_will_do():
     assert [x.shape for x in jax.tree.leaves(given)] == [x.shape for x in jax.tree.leaves(expected)]
 
 
+@pytest.mark.slow
 def test_init_replicas_for_every_kind_of_model():
     flax = pytest.importorskip("flax", reason="flax is in the extra `bench`")
     equinox = pytest.importorskip("equinox", reason="equinox is in the extra `test`")

@@ -42,6 +42,7 @@ def momentum_of(state):
     return np.asarray(momenta(state)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("swap_period", [1, 1_000, None])
 @pytest.mark.parametrize("injected", [False, True], ids=["bath", "injected"])
 def test_another_ladder_wins_and_momenta_follow(injected, swap_period):
@@ -104,6 +105,7 @@ def test_masses_and_rates_win_too():
     np.testing.assert_allclose(updates[:, 0], [-0.5, -0.6, -0.7, -0.8])
 
 
+@pytest.mark.slow
 def test_a_ladder_that_has_adapted_stays_while_its_settings_do():
     def tx(ladder, **settings):
         return exchange(ladder, normalization=1.0, **settings)

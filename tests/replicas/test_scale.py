@@ -57,6 +57,7 @@ def collective_sizes(program: str) -> list[int]:
     return sizes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("second_axis", [False, True], ids=["replicas", "replicas and weights"])
 def test_only_losses_and_rungs_cross_devices(second_axis):
     devices = jax.devices("cpu")[:8]
@@ -92,6 +93,7 @@ def test_only_losses_and_rungs_cross_devices(second_axis):
     np.testing.assert_allclose(params["w"], tree["w"], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_same_swaps_as_one():
     def start(*arguments):
         command = [sys.executable, str(SCRIPT), *map(str, arguments)]

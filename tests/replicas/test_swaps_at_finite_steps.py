@@ -58,6 +58,7 @@ def rungs(make):
     return np.asarray(quick_jit(jax.vmap(chain))(jax.random.split(jax.random.key(0), CHAINS)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_every_rung_keeps_its_law(name):
     seen = rungs(SAMPLERS[name]) / TEMPERATURES

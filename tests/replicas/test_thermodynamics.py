@@ -121,6 +121,7 @@ def direct(losses, beta):
         }
 
 
+@pytest.mark.quick("0.0-33", "1000000.0-33")
 @pytest.mark.parametrize("steps", [1, 31, 32, 33, 1000])
 @pytest.mark.parametrize("offset", [0.0, 1e6])
 def test_sums_are_those_of_all_losses(steps, offset):
@@ -161,6 +162,7 @@ def test_powers_of_a_likelihood_down_to_the_prior():
     assert found.learning_coefficient[-1] == 0 and np.all(np.isfinite(found.integral))
 
 
+@pytest.mark.slow
 def test_float64_losses_keep_their_digits():
     """Of a loss summed over many examples, what counts is behind the digits of float32."""
     ladder = [1.0, 2.0]
@@ -227,6 +229,7 @@ def test_a_run_in_two_parts_is_the_same_to_the_bit():
     assert before == after
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["ladder", "scale", "nothing"])
 def test_another_ladder_begins_a_new_record(change):
     x, losses = jnp.zeros((2, 1)), jnp.array([1e30, 2.0])

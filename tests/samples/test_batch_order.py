@@ -204,6 +204,7 @@ def test_key_of_a_sampler_may_be_used_again():
     assert not np.array_equal(words[0], to.sgld(0.1, 1.0, key=1).init(jnp.ones(1)).rng_key)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ORDERS)
 def test_processes_take_parts_of_one_batch(order):
     whole = to.batch_order(103, 12, order=order, key=KEY)
@@ -233,6 +234,7 @@ def test_shards_take_parts_by_their_place_in_the_mesh():
     np.testing.assert_array_equal(sharded, to.batch_order(50, 8, key=0)(9).indices)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["symmetric", "replacement"])
 def test_shards_may_have_keys_of_their_own(order):
     mesh = mesh_of("chain")

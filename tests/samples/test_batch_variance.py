@@ -118,6 +118,7 @@ def check(method, order, num, size, chains):
         assert_mean(positions[time] ** 2, expected[time], name=f"{method} {order} at {time}")
 
 
+@pytest.mark.quick("symmetric")
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("method", METHODS)
 def test_stationary_variance(method, order):

@@ -22,6 +22,7 @@ LABELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", LABELS)
 @pytest.mark.parametrize("kind", READERS)
 def test_one_group_of_a_partition(kind, labels):

@@ -206,6 +206,7 @@ PAIRS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "sampler"), PAIRS)
 def test_posterior_moments_agree_with_nuts(model, sampler):
     ours, theirs = sampled(model, *SAMPLERS[sampler][model]), nuts(model)

@@ -84,6 +84,7 @@ def test_moments_are_those_of_the_samples(runs):
     assert rows.shape == (CHAINS, 2, 2)
 
 
+@pytest.mark.slow
 def test_readers_of_a_state_by_rung():
     params = {"w": jnp.ones((3, 4)), "b": jnp.ones((3, 2))}
     tx = to.running_moments(to.collect_samples(exchange(), 5, rung=0), rung=0)

@@ -25,6 +25,7 @@ def mesh():
     return jax.make_mesh((8,), ("x",), axis_types=(AxisType.Auto,), devices=devices)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MAKERS)
 def test_map_params(kind):
     """Rows are split as the parameters are, and not along the axis that counts them."""

@@ -32,6 +32,7 @@ def loss(tree):
     return sum(jnp.sum(x**2) for x in jax.tree.leaves(tree)) / 2
 
 
+@pytest.mark.quick("langevin", "adaptive_langevin", "adlala")
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_any_sampler_inside(name):
     """It is sent the bath's temperature, and nothing else changes for it."""
@@ -70,6 +71,7 @@ WRAPPERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 @pytest.mark.usefixtures("standard_promotion")
 def test_the_loss_passes_through(wrapper):

@@ -77,6 +77,7 @@ def assert_conditional_law(squares, momenta, alphas):
             assert_mean(each, 0.0, name=f"Var {name} g / T - 1 at alpha in {low:.1f}..{high:.1f}")
 
 
+@pytest.mark.quick("paper-two masses", "exact-two masses")
 @pytest.mark.parametrize("mass", [1.0, np.array([0.7, 3.0])], ids=["one mass", "two masses"])
 @pytest.mark.parametrize("mode", ["paper", "exact"])
 def test_joint_law_without_a_bias(mode, mass):

@@ -39,6 +39,7 @@ def run(mode, key, change, steps, dtype=jnp.float32):
     return alphas, to.tempering_state(state), x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [*MODES, "ctld"])
 def test_a_constant_in_the_loss_changes_nothing(mode):
     key = jax.random.key(0)
@@ -62,6 +63,7 @@ def assert_alike(outcome):
             np.testing.assert_allclose(other, result[0], rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_a_spike_of_the_loss_is_a_fault_and_passes(mode):
     """Up or down, whenever it comes; without one no step is limited, and none is a fault."""
@@ -116,6 +118,7 @@ def test_the_baseline_by_hand():
         assert jnp.sum(record.baseline) in (3.0, 4.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frozen", [False, True])
 def test_a_lower_baseline_changes_no_force_of_a_learnt_mean_or_of_frozen_hills(frozen):
     """What E - E_0 gains, the bias takes back: at once, where it does not learn by itself."""

@@ -139,6 +139,7 @@ def plain_sgd():
     return trajectory(sgd)[1]
 
 
+@pytest.mark.slow
 def test_ctld_without_a_sampling_phase_is_sgd_with_momentum():
     expected = plain_sgd()
     by_rate = to.ctld(0.01, T, momentum=0.9, sampling_steps=0, initial_momentum="zero", key=0)

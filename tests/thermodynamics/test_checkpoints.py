@@ -84,6 +84,7 @@ def quadratic(w):
     return jnp.sum(jnp.logspace(-1, 0, SIZE) * jnp.square(w)) / 2
 
 
+@pytest.mark.slow
 def test_sweep_prints_the_plateau():
     """At a precision of 1 and of 10 the value is the model's; at 10,000 it is the tether's."""
     before = run_chains._cache_size()

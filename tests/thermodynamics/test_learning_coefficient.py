@@ -72,6 +72,7 @@ def test_linear_networks(name):
     assert abs(found.value / value - 1) < 0.03
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("temperature", "value"), [(1e-4, 0.41051), (1e-6, 0.43662)])
 def test_a_singularity_without_curvature(temperature, value):
     """(w1 w2)^2 on the box [-1, 1]^2, whose walls are mirrors; the value is by quadrature."""
@@ -105,6 +106,7 @@ def regression(size):
     return loss, fit, batches, float(value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [512, 64])
 def test_minibatches(size):
     """Residuals of 1 are noise in each gradient and loss, and none of it is left."""
@@ -115,6 +117,7 @@ def test_minibatches(size):
     assert found.warnings == ()
 
 
+@pytest.mark.slow
 def test_a_gradient_that_is_not_noise_stays():
     """Tilted: the chains go down the slope, and the value says so."""
     loss, fit, batches, _ = regression(512)
@@ -160,6 +163,7 @@ SPOILT = {
 }
 
 
+@pytest.mark.quick("far")
 @pytest.mark.parametrize("kind", SPOILT)
 def test_one_bad_chain_does_not_poison_the_others(kind):
     sampler = poisoned(0.6, SPOILT[kind])

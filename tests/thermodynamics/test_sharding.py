@@ -70,6 +70,7 @@ def test_chains_over_devices(eight_devices, places):
     same(found, one)
 
 
+@pytest.mark.slow
 def test_chains_and_checkpoints_over_devices(eight_devices, places):
     """Two checkpoints of four chains: one chain on each device."""
     params = jax.tree.map(lambda x: jnp.stack([x, x + 0.1]), PARAMS)

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 import thermo_optax as to
 from tests.compiling import quick_jit
@@ -41,6 +42,7 @@ def test_stiff_modes_are_measured():
     assert np.all(error < 0.02 * exact)
 
 
+@pytest.mark.slow
 def test_one_stiff_mode_among_hundreds():
     """It may hide among the others until the step is tried, which then gives way."""
     curvatures = jnp.full(1_000, 1.0).at[0].set(8.0)
@@ -66,6 +68,7 @@ def test_one_stiff_mode_among_hundreds():
     assert any("gave way" in text for text in report.warnings)
 
 
+@pytest.mark.slow
 def test_noise_of_minibatches_raises_the_friction():
     """The heat h s^2 / (2 gamma) stays near the tolerance, by a smaller step or more friction."""
 

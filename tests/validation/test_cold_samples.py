@@ -35,6 +35,7 @@ TEMPERED = {
 }
 
 
+@pytest.mark.slow
 @each(TEMPERED, "in a chain, settled", "hills")
 def test_tempering_is_judged_by_its_cold_samples(name):
     make, options = TEMPERED[name]
@@ -42,6 +43,7 @@ def test_tempering_is_judged_by_its_cold_samples(name):
     assert report, report
 
 
+@pytest.mark.slow
 def test_wrong_tempering_is_seen():
     report = to.validate(lambda key: optax.chain(tempered(key), optax.scale(1.2)), **FEW)
     assert not report, report
@@ -50,6 +52,7 @@ def test_wrong_tempering_is_seen():
     assert not everything, everything
 
 
+@pytest.mark.slow
 def test_tempering_that_does_not_come_back():
     with pytest.raises(ValueError, match="of 200 chains count at the end"):
         to.validate(lambda key: tempered(key, mode="paper"), num_chains=200, num_steps=300)

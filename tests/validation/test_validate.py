@@ -44,6 +44,7 @@ SAMPLERS = {
 }
 
 
+@pytest.mark.quick("langevin", "partition")
 @each(SAMPLERS, "langevin OBABO", "thermostat per tensor", "chain with extra arguments", "sghmc")
 def test_samplers_pass(name):
     report = to.validate(SAMPLERS[name], burn_in=100, num_steps=300, **FEW)
@@ -67,6 +68,7 @@ NOT_SAMPLERS = {
 }
 
 
+@pytest.mark.slow
 @each(NOT_SAMPLERS, "divergence", "half the temperature", "clipped gradient", "gradient descent")
 @pytest.mark.usefixtures("standard_promotion")
 def test_others_fail(name):
@@ -117,6 +119,7 @@ def test_langevin_by_hand_passes():
     assert to.validate(langevin_by_hand, num_steps=300, **FEW)
 
 
+@pytest.mark.slow
 @each(DEFECTS, "factor sqrt(2) missing", "lr instead of sqrt(lr)", "uphill", "a drift in the tails")
 def test_defects_are_seen(name):
     report = to.validate(lambda key: langevin_by_hand(key, **DEFECTS[name]), num_steps=300, **FEW)
@@ -155,6 +158,7 @@ def counting_motion(key, share=1.0):
     return optax.GradientTransformationExtraArgs(init, update)
 
 
+@pytest.mark.slow
 def test_what_treats_stiff_coordinates_differently_is_seen():
     """In modes across all coordinates every one is alike, so only the stiff law shows it."""
     options: dict[str, Any] = dict(burn_in=100, num_steps=300, **FEW)
@@ -180,6 +184,7 @@ def test_units_of_temperature_and_curvature():
     assert not to.validate(lambda key: to.sgld(1e-3, 1.5e-3, key=key), **options)
 
 
+@pytest.mark.slow
 def test_gradient_noise_heats_whom_it_may():
     options: dict[str, Any] = dict(gradient_noise=2.0, burn_in=100, num_steps=300, **FEW)
     assert to.validate(SAMPLERS["adaptive_langevin"], **options)
