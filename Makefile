@@ -67,7 +67,7 @@ docs: $(VENV)/.installed-docs  ## build the documentation: build/docs/index.html
 	$(PY) -m sphinx -W --keep-going -q -b html docs build/docs
 	@echo "Open build/docs/index.html"
 
-notebooks: $(VENV)/.installed-notebooks  ## execute the notebooks whose .py has changed (all: ARGS=--all)
+notebooks: $(VENV)/.installed-notebooks  ## execute the notebooks whose .py has changed (all: ARGS=--all; some: ARGS=their names)
 	$(PY) docs/execute_notebooks.py $(ARGS)
 
 lint: $(addprefix $(VENV)/.installed-,test bench docs lint)  ## check style, types, import directions and the pages' markup

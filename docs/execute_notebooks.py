@@ -104,10 +104,15 @@ def main() -> None:
     """The command of this file."""
     parser = argparse.ArgumentParser(description="Executes the notebooks that have changed.")
     parser.add_argument("--all", action="store_true", help="also those that have not changed")
-    everything = parser.parse_args().all
+    parser.add_argument("names", nargs="*", help="only these, changed or not")
+    options = parser.parse_args()
+    unknown = sorted(set(options.names) - {script.stem for script in SCRIPTS})
+    if unknown:
+        parser.error(f"no notebook is called {unknown}, only {[one.stem for one in SCRIPTS]}")
     for script in SCRIPTS:
         path = script.with_suffix(".ipynb")
-        if not everything and kept_fingerprint(path) == fingerprint(jupytext.read(script)):
+        changed = kept_fingerprint(path) != fingerprint(jupytext.read(script))
+        if script.stem not in options.names and (options.names or not (changed or options.all)):
             continue
         print(f"{script.name}: executing", flush=True)
         nbformat.write(execute(script), path)
