@@ -73,7 +73,7 @@ def _until_below(end: Any, move: Callable, numbers: jax.Array) -> jax.Array:
     The grid of `shuffled` has at most sqrt(N) places more than N, so most move only once. As the
     move can be undone, a number that left [0, N) comes back at a place of its own.
     """
-    last = end - np.uint32(1)
+    last = np.uint32((int(end) - 1) % 2**32)  # of the end 2^32, which is 0 here, the largest word
 
     def again(carry):
         numbers, above = carry
