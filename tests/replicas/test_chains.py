@@ -2,6 +2,7 @@
 
 import functools
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -265,3 +266,13 @@ def test_runs_that_are_refused(settings, error, message, chains):
 def test_traced_chains_are_refused(chains):
     with pytest.raises(TypeError, match="`chains` are traced.*outside of `jax.jit`"):
         jax.jit(lambda chains: to.run_chains(TX, loss, chains, 2))(chains)
+
+
+def test_starts_in_a_model_that_can_be_called():
+    """As modules of Equinox can; a function with data of its own is a tree as well, and a start."""
+    rest = optax.sgd(0.1)
+    model = eqx.nn.Linear(2, 3, key=jax.random.key(0))
+    stacked = jax.tree.map(lambda x: jnp.stack([x, x]), model)
+    assert to.init_chains(rest, stacked, 2).params is stacked
+    start = jax.tree_util.Partial(lambda scale, key: scale * jax.random.normal(key, (3,)), 2.0)
+    assert to.init_chains(rest, start, 2, key=0).params.shape == (2, 3)

@@ -15,6 +15,7 @@ from thermo_optax._base import (
     check_leaves,
     check_not_empty,
     compute_dtype,
+    is_function,
     like,
     next_count,
 )
@@ -70,8 +71,10 @@ def init_chains(
     .. math::
         \theta_c = \text{init}(k_c), \qquad k_c \text{ split from } k, \qquad c = 1 \ldots M
 
-    The noise of `tx` is that of `replicate`: its key is folded with the number of the chain. Let
-    chains start far from each other, for R-hat finds only differences that are there at the start.
+    The noise of `tx` is that of `replicate`: its key is folded with the number of the chain. So the
+    first chains of two calls share their noise, whatever the starts are: for more chains that are
+    independent of these, give `tx` another key. Let chains start far from each other, for
+    R-hat finds only differences that are there at the start.
 
     Args:
         tx: any transformation for the parameters of one chain: a sampler, a chain or partition, or
@@ -105,7 +108,7 @@ def init_chains(
         <https://arxiv.org/abs/1903.08008>`_, 2021, on starts.
     """
     check_integer(1, "Four show whether they agree.", num_chains=num_chains)
-    if callable(params):
+    if is_function(params):
         if key is None:
             raise TypeError(
                 "`key` is required where `params` is a function: it draws the starts. Pass an int "
