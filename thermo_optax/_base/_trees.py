@@ -130,7 +130,7 @@ def check_one(states: Sequence[Any]) -> None:
         raise ValueError(
             f"`state` is of {math.prod(shape)} chains: `jax.vmap` the reader over them, as in "
             "`jax.vmap(reader)(state, params)`. Replicas are chains, too: those of "
-            "`replica_exchange` are in its `inner_state`."
+            "`replica_exchange` are in its `inner_state`, those of `run_chains` in `chains.state`."
         )
 
 
