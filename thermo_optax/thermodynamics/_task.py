@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from thermo_optax._base import (
@@ -40,6 +41,7 @@ class Task(NamedTuple):
     num_examples: int
     keys: jax.Array  # key[num_rows, num_chains]
     devices: Sequence[Any] | None
+    rounding: float = float(np.finfo(np.float32).eps)  # relative, of the loss
 
 
 def task_of(
@@ -66,6 +68,13 @@ def task_of(
     check_integer(1, "Pass the batches of an epoch.", num_center_batches=num_center_batches)
     check_leaves("params", params)
     check_not_empty("params", params)
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(params)):
+        raise TypeError(
+            "`params` are traced, but a learning coefficient is measured by a program of its own, "
+            "whose results are looked at. Call it outside of `jax.jit` and `jax.vmap`; several "
+            "checkpoints at once are for `learning_coefficients`."
+        )
+    devices = None if devices is None else list(np.ravel(np.asarray(devices, object)))
     if devices is not None and not devices:
         raise ValueError("`devices` is empty: pass some of jax.devices(), or None.")
     if stacked:
@@ -81,12 +90,13 @@ def task_of(
     )
     one = jax.eval_shape(lambda tree: [x[0] for x in tree] if stacked else tree, moving)
     still = jax.eval_shape(lambda tree: [x[0] for x in tree] if stacked else tree, frozen)
-    _check_loss(plan, one, still)
+    rounding = _checked_loss(plan, one, still)
     words = stream_key(key, "learning_coefficient", ())
     key = jax.random.wrap_key_data(words, impl="threefry2x32")
     keys = jax.random.split(key, num_rows * num_chains).reshape(num_rows, num_chains)
     size, seen = tree_size(one), int(num_examples)
-    return Task(plan, moving, frozen, num_rows, num_chains, size, seen, keys, devices)
+    chains = (num_rows, num_chains, size, seen)
+    return Task(plan, moving, frozen, *chains, keys, devices, rounding)
 
 
 def temperature_of(num_examples: int, temperature: float | None) -> float:
@@ -123,6 +133,11 @@ def measured(task: Task, rows: Rows, numbers: Numbers, looks: bool) -> tuple[Cen
         raise ValueError(
             f"`loss` must be finite at `params`, got {base[~np.isfinite(base)][0]}{place}. Pass "
             "trained parameters, and check the loss there."
+        )
+    if not np.all(np.isfinite(np.asarray(center.gradient_norm))):
+        raise ValueError(
+            "`loss` must have a finite gradient at `params`, but its norm is "
+            f"{np.asarray(center.gradient_norm)}. A square root of 0, or a norm at 0, has none."
         )
     center, frozen = put((center, frozen), of_center)
     numbers = put(numbers, by_row if rows == "numbers" else PartitionSpec())
@@ -208,7 +223,8 @@ class _Joined:
         """The loss of one batch, or of all data."""
         loss, together, batched = self.facts
         params = together(moving, frozen)
-        return loss(params, batch) if batched else loss(params)
+        value = jnp.asarray(loss(params, batch) if batched else loss(params))
+        return value.astype(compute_dtype(value.dtype))
 
     def __eq__(self, other: object) -> bool:
         """By what they compute."""
@@ -251,10 +267,14 @@ def _split(params: Any, free: Any) -> tuple[list[Any], list[Any], _Together]:
     return moving, frozen, _Together(structure, flags)
 
 
-def _check_loss(plan: Plan, moving: list[Any], frozen: list[Any]) -> None:
+def _checked_loss(plan: Plan, moving: list[Any], frozen: list[Any]) -> float:
+    """The relative rounding of what the user's loss returns; raises unless that is a number."""
+    loss, together, _ = plan.loss.facts
+
     def first(moving, frozen):
-        batch = None if plan.batches is None else plan.batches(jnp.zeros([], jnp.int32))
-        return plan.loss(moving, frozen, batch)
+        if plan.batches is None:
+            return loss(together(moving, frozen))
+        return loss(together(moving, frozen), plan.batches(jnp.zeros([], jnp.int32)))
 
     value = jax.eval_shape(first, moving, frozen)
     if not isinstance(value, jax.ShapeDtypeStruct) or value.shape != ():
@@ -263,3 +283,6 @@ def _check_loss(plan: Plan, moving: list[Any], frozen: list[Any]) -> None:
             f"`loss` must return a single number, got {shown}: average over the examples, and "
             "leave out what else it returns."
         )
+    if not jnp.issubdtype(value.dtype, jnp.floating):
+        raise TypeError(f"`loss` must return a real floating-point number, got {value.dtype}.")
+    return float(jnp.finfo(value.dtype).eps)
