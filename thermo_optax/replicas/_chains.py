@@ -22,7 +22,7 @@ from thermo_optax._base import (
 from thermo_optax._noise import KeyLike
 from thermo_optax.diagnostics import Temperature, kinetic_temperature
 
-from ._replicate import check_replica_axis, init_replicas, replicate, split_like
+from ._replicate import check_replica_axis, init_replicas, placed_like, replicate, split_like
 
 _AGAIN = "Make chains with `init_chains` and the same `tx`."
 
@@ -124,7 +124,7 @@ def init_chains(
     check_replica_axis("params", params, num_chains, "Pass a function of a key, or stack them.")
     check_leaves("params", params)
     state = jax.jit(replicate(tx, num_chains).init)(params)  # op by op it would take many programs
-    return Chains(jnp.zeros([], jnp.int32), params, state)
+    return Chains(jnp.zeros([], jnp.int32), params, placed_like(tx, state, params))
 
 
 def run_chains(
@@ -334,3 +334,5 @@ def _check_loss(program: _Program, arrays: list[Any], chains: Chains) -> None:
             f"`loss` must return a single number, got {shown}: average over the examples of one "
             "chain, and leave out what else it returns."
         )
+    if not jnp.issubdtype(value.dtype, jnp.floating):
+        raise TypeError(f"`loss` must return a real floating-point number, got {value.dtype}.")
