@@ -24,6 +24,7 @@ from thermo_optax._noise import KeyLike, stream_key
 from thermo_optax.integrators import langevin, leimkuhler_matthews
 
 from ._chains import AXIS, Center, Numbers, Plan, Rows, Traces, center_of, run_chains
+from ._joined import Joined, Together
 
 DAMPING = 0.05  # friction times step of the default sampler: inertia crosses flat valleys
 ROWS = "rows"  # axis of the mesh of devices
@@ -81,7 +82,7 @@ def task_of(
         num_rows = _rows_of(params)
     moving, frozen, together = _split(params, free)
     plan = Plan(
-        loss=_Joined(loss, together, batches is not None),
+        loss=Joined(loss, together, batches is not None),
         batches=batches,
         sampler=sampler or (_inertial if batches is None else _overdamped),
         num_steps=num_steps,
@@ -187,54 +188,6 @@ def _overdamped(step_size, temperature, key):
     return leimkuhler_matthews(jnp.square(step_size) / 2, temperature, key=key)
 
 
-class _Together:
-    """How free and frozen arrays make a tree; equal for equal splits, so that programs serve again.
-
-    Calls of the same loss then share one compiled program.
-    """
-
-    def __init__(self, structure: Any, flags: tuple[bool, ...]) -> None:
-        """From the structure of the parameters, and which of their arrays are free."""
-        self.facts = structure, flags
-
-    def __call__(self, moving: list[Any], frozen: list[Any]) -> Any:
-        """The whole tree."""
-        structure, flags = self.facts
-        parts = iter(moving), iter(frozen)
-        return structure.unflatten([next(parts[0] if flag else parts[1]) for flag in flags])
-
-    def __eq__(self, other: object) -> bool:
-        """By what they do."""
-        return isinstance(other, _Together) and self.facts == other.facts
-
-    def __hash__(self) -> int:
-        """By what they do."""
-        return hash(self.facts)
-
-
-class _Joined:
-    """The loss as a function of free arrays, frozen arrays and a batch; equal for equal losses."""
-
-    def __init__(self, loss: Callable[..., jax.Array], together: _Together, batched: bool) -> None:
-        """From the user's loss."""
-        self.facts = loss, together, batched
-
-    def __call__(self, moving: list[Any], frozen: list[Any], batch: Any) -> jax.Array:
-        """The loss of one batch, or of all data."""
-        loss, together, batched = self.facts
-        params = together(moving, frozen)
-        value = jnp.asarray(loss(params, batch) if batched else loss(params))
-        return value.astype(compute_dtype(value.dtype))
-
-    def __eq__(self, other: object) -> bool:
-        """By what they compute."""
-        return isinstance(other, _Joined) and self.facts == other.facts
-
-    def __hash__(self) -> int:
-        """By what they compute."""
-        return hash(self.facts)
-
-
 def _rows_of(params: Any) -> int:
     """The number of checkpoints, which all arrays have as their first axis."""
     sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(params)}
@@ -248,7 +201,7 @@ def _rows_of(params: Any) -> int:
     return next(iter(sizes))[0]
 
 
-def _split(params: Any, free: Any) -> tuple[list[Any], list[Any], _Together]:
+def _split(params: Any, free: Any) -> tuple[list[Any], list[Any], Together]:
     """Free and frozen arrays, in at least float32."""
     leaves, structure = jax.tree.flatten(params)
     leaves = [jnp.asarray(leaf, compute_dtype(leaf.dtype)) for leaf in leaves]
@@ -264,7 +217,7 @@ def _split(params: Any, free: Any) -> tuple[list[Any], list[Any], _Together]:
         raise ValueError("`free` must leave some array of `params` free, got False for all.")
     pairs = list(zip(leaves, flags, strict=True))
     moving, frozen = ([x for x, flag in pairs if flag is kind] for kind in (True, False))
-    return moving, frozen, _Together(structure, flags)
+    return moving, frozen, Together(structure, flags)
 
 
 def _checked_loss(plan: Plan, moving: list[Any], frozen: list[Any]) -> float:
