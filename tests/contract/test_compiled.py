@@ -1,5 +1,6 @@
 """jit, scan, vmap and donation: what JAX makes of an update, and what the update may not do."""
 
+import functools
 import logging
 import operator
 
@@ -9,6 +10,7 @@ import numpy as np
 import optax
 import pytest
 
+import thermo_optax as to
 from tests.compiling import quick_jit
 from tests.registry import CORE, METHODS, PRIMARY, TEMPERATURE
 
@@ -100,6 +102,23 @@ def test_donated_state_takes_nothing_of_the_caller(name):
         jax.block_until_ready(quick_jit(step, donate_argnums=(0, 1))(copy, state))
         assert all(leaf.is_deleted() for leaf in jax.tree.leaves(copy))
         assert not any(leaf.is_deleted() for leaf in jax.tree.leaves((key, tree)))
+
+
+def test_donated_state_has_no_number_of_the_caller():
+    """Numbers that `init` writes into the state as they are would be deleted with it."""
+    number, tree = jnp.full([], 0.5), {"w": jnp.ones((2, 3))}
+    rates = jnp.full(2, 0.5)
+    langevin = functools.partial(to.langevin, temperature=number, key=0)
+    injected = optax.inject_hyperparams(optax.sgd)(0.1)
+    cases = [
+        to.warm_up(langevin, step_size=number, friction=number),
+        to.adaptive_langevin(number, number, initial_friction=number, key=0),
+        to.replicate(injected, 2, hyperparams={"learning_rate": rates}),
+    ]
+    for tx in cases:
+        for leaf in jax.tree.leaves(tx.init(tree)):
+            leaf.delete()
+    assert number == 0.5 and rates[0] == 0.5
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -107,3 +107,17 @@ def test_other_mistakes_are_named():
         said.calibration_error(PROBABILITIES, LABELS, num_bins=0)
     with pytest.raises(ValueError, match="at least 2 examples"):
         said.calibrated_log_likelihood(PROBABILITIES[:1], LABELS[:1])
+
+
+def test_other_dtypes_mean_the_same():
+    """Images come with labels in uint8, and references may be in float64 or in half precision."""
+    bytes_ = LABELS.astype(np.uint8)
+    for metric in (said.calibration_error, said.brier_score):
+        assert metric(PROBABILITIES, bytes_) == metric(PROBABILITIES, LABELS)
+    traced = jax.eval_shape(said.calibration_error, PROBABILITIES, bytes_)
+    assert traced.dtype == jnp.float32
+    half = jnp.array([[0.5, 0.5], [0.25, 0.75]], jnp.bfloat16)
+    with jax.enable_x64(True):
+        wide = np.array([[0.75, 0.25], [0.25, 0.75]])
+        assert said.total_variation(half, wide) == said.total_variation(wide, half) == 0.125
+        assert said.agreement(jnp.asarray(wide, jnp.float32), wide) == 1

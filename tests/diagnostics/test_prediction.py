@@ -230,9 +230,21 @@ def test_known_numbers_inside_of_a_compiled_function():
         (("langevin", 1.0), {"step_size": 0.1, "friction": 1.0, "splitting": "AB"}, "lacks"),
         (("langevin", 1.0), {"step_size": 0.1, "friction": 1.0, "mass": 0.0}, "`mass` must be"),
         (("langevin", K), {"step_size": 0.1, "friction": 1.0, "mass": K[:2]}, "`mass` must be a"),
+        (("langevin", K), {"step_size": 0.1, "friction": 1.0, "mass": -K}, "`mass` must be finite"),
         (("sgld", []), {"learning_rate": 0.1}, "`curvature` has no numbers in it"),
     ],
 )
 def test_bad_input(args, settings, message):
     with pytest.raises(ValueError, match=message):
         predicted_bias(*args, **settings)
+
+
+def test_a_schedule_is_refused():
+    with pytest.raises(TypeError, match="`learning_rate` must be a number: it is read once"):
+        predicted_bias("sgld", 1.0, learning_rate=optax.constant_schedule(0.1))
+
+
+def test_a_list_of_masses():
+    settings = {"step_size": 0.5, "friction": 1.0}
+    found = predicted_bias("langevin", [1.0, 4.0], mass=[1.0, 4.0], **settings)
+    np.testing.assert_allclose(found.stability_limit, 2.0, rtol=1e-6)

@@ -1,5 +1,7 @@
 """A tether multiplies the density by exp(-rho |x - c|^2 / 2), whatever the temperature."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -214,3 +216,20 @@ def test_bad_input():
         tx.update({"a": jnp.ones(2)}, tx.init(PARAMS), PARAMS)
     with pytest.raises(TypeError, match="heat moves only real floating-point"):
         tx.init({"a": jnp.ones(2, jnp.int32)})
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass
+class Model:
+    """Parameters that can be called, as a module of Equinox is."""
+
+    weights: jax.Array
+
+    def __call__(self, x):
+        raise AssertionError("a tree of parameters is no schedule")
+
+
+def test_a_model_that_can_be_called_is_a_tree():
+    params = Model(jnp.array([1.0, 2.0]))
+    tx = to.tether(Model(jnp.array([2.0, 4.0])), 0.5, center=Model(jnp.zeros(2)))
+    np.testing.assert_allclose(force(tx, params).weights, [1.0, 4.0], rtol=1e-6)

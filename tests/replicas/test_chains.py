@@ -2,6 +2,7 @@
 
 import functools
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -185,6 +186,17 @@ def test_the_loss_reaches_the_transformation():
     np.testing.assert_allclose(to.run_chains(tx, loss, chains, 2)[0].state, expected, rtol=1e-6)
 
 
+def test_a_state_begins_on_the_devices_of_the_starts():
+    """On a single one it may be more than that holds."""
+    mesh = jax.make_mesh((4,), ("chains",), axis_types=(jax.sharding.AxisType.Auto,))
+    spread = jax.device_put(stacked(), jax.NamedSharding(mesh, jax.P("chains")))
+    chains = to.init_chains(SAMPLER, spread, SIZE)
+    for momentum, params in zip(
+        *map(jax.tree.leaves, (chains.state.momentum, spread)), strict=True
+    ):
+        assert momentum.sharding == params.sharding
+
+
 @pytest.mark.slow  # two programs more, one of them for four devices
 def test_chains_split_over_devices_give_the_same_numbers(chains):
     mesh = jax.make_mesh((4,), ("chains",), axis_types=(jax.sharding.AxisType.Auto,))
@@ -254,6 +266,11 @@ def test_starts_that_are_refused(settings, error, message):
         ),
         ({"loss": lambda params: params["w"]}, ValueError, r"`loss` must return a single num.*3"),
         ({"loss": lambda params: (loss(params), 0)}, ValueError, "single number, got tuple"),
+        (
+            {"loss": lambda params: jnp.int32(0)},
+            TypeError,
+            "`loss` must return a real .*, got int32",
+        ),
     ],
 )
 def test_runs_that_are_refused(settings, error, message, chains):
@@ -265,3 +282,13 @@ def test_runs_that_are_refused(settings, error, message, chains):
 def test_traced_chains_are_refused(chains):
     with pytest.raises(TypeError, match="`chains` are traced.*outside of `jax.jit`"):
         jax.jit(lambda chains: to.run_chains(TX, loss, chains, 2))(chains)
+
+
+def test_starts_in_a_model_that_can_be_called():
+    """As modules of Equinox can; a function with data of its own is a tree as well, and a start."""
+    rest = optax.sgd(0.1)
+    model = eqx.nn.Linear(2, 3, key=jax.random.key(0))
+    stacked = jax.tree.map(lambda x: jnp.stack([x, x]), model)
+    assert to.init_chains(rest, stacked, 2).params is stacked
+    start = jax.tree_util.Partial(lambda scale, key: scale * jax.random.normal(key, (3,)), 2.0)
+    assert to.init_chains(rest, start, 2, key=0).params.shape == (2, 3)

@@ -295,3 +295,16 @@ def test_bad_step():
             made(step)
     with pytest.raises(TypeError, match="`step` must be a single integer, got float32"):
         jax.eval_shape(made, 1.0)
+
+
+def test_draws_from_a_power_of_two():
+    """All words are below 2^32, the largest multiple of it: nothing is drawn again."""
+    made = to.batch_order(64, 64, order="replacement", key=0)
+    counts = np.bincount(np.ravel(jax.vmap(made)(jnp.arange(64)).indices), minlength=64)
+    assert len(counts) == 64 and abs(np.var(counts) / 63 - 1) < 5 * (2 / 63) ** 0.5
+
+
+def test_a_step_beyond_int32():
+    made = to.batch_order(10, 2, key=0)
+    with pytest.raises(ValueError, match=r"`step` must be at most 2\^31 - 1, got 8589934592"):
+        made(2**33)

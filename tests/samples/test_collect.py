@@ -1,5 +1,7 @@
 """Which parameters are stored, and in which order they are read."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -177,3 +179,17 @@ def test_what_is_not_finite_is_not_stored():
         _, state = tx.update(jnp.array([gradient, 0.0]), state, x)
     np.testing.assert_array_equal(to.collected_samples(state), [[-1, 0], [-2, 0]])
     assert state.num_collected == 2 and state.count == 3
+
+
+class Fields(NamedTuple):
+    """Parameters with the names of fields by which states say how far a chain is."""
+
+    warming: jax.Array
+    ticks: jax.Array
+
+
+def test_parameters_may_have_the_names_of_fields_of_states():
+    params = Fields(jnp.ones(2), jnp.ones([]))
+    tx = to.collect_samples(optax.trace(0.9), 2)
+    _, state = jax.jit(tx.update)(params, tx.init(params), params)
+    assert state.num_collected == 1

@@ -149,3 +149,15 @@ def test_bad_input():
     two = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), state)
     with pytest.raises(ValueError, match=r"chain|vmap"):
         to.bayesian_influence(two, temperature=1.0)
+
+
+def test_a_draw_whose_squares_overflow_does_not_enter():
+    tx = to.loss_covariances(optax.sgd(1.0), lambda x: jnp.stack([x, -2 * x]))
+    x = jnp.zeros([])
+    state = tx.init(x)
+    for target in (1.0, 2.0, 1e25, 3.0):
+        updates, state = tx.update(x - target, state, x)
+        x = optax.apply_updates(x, updates)
+    found = to.bayesian_influence(state, temperature=1.0)
+    assert found.num_collected == 3
+    np.testing.assert_allclose(found.covariance, [[1, -2], [-2, 4]], rtol=1e-5)

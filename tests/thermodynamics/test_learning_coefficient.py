@@ -238,3 +238,26 @@ def test_bad_input():
         measure(quadratic, jnp.zeros(3, jnp.int32))
     with pytest.raises(ValueError, match="`params` has no arrays"):
         measure(quadratic, {})
+
+
+def test_a_loss_in_half_precision_is_told():
+    """Its rounding hides the heat, whatever the dtype in which the chains are computed."""
+    half = jnp.bfloat16
+    loss = lambda w: (0.5 + jnp.sum(w**2) / 2).astype(half)  # noqa: E731
+    found = to.learning_coefficient(
+        loss, jnp.zeros(3), num_examples=1_000, key=0, num_steps=100, num_burn_in=1
+    )
+    assert found.losses.dtype == np.float32
+    assert any("is rounded by 0.008 of itself" in text for text in found.warnings)
+
+
+def test_calls_that_cannot_be_measured():
+    measure = functools.partial(to.learning_coefficient, num_examples=100, key=0)
+    with pytest.raises(TypeError, match="`params` are traced.*outside of `jax.jit`"):
+        jax.jit(lambda w: measure(lambda w: jnp.sum(w**2), w).value)(jnp.zeros(3))
+    with pytest.raises(TypeError, match="`loss` must return a real floating-point number, got int"):
+        measure(lambda w: jnp.argmax(w), jnp.zeros(3))
+    with pytest.raises(ValueError, match="`loss` must have a finite gradient at `params`"):
+        measure(jnp.linalg.norm, jnp.zeros(3))
+    with pytest.raises(ValueError, match="`devices` is empty"):
+        measure(lambda w: jnp.sum(w**2), jnp.zeros(3), devices=np.array([]))

@@ -409,3 +409,17 @@ def test_faults_of_the_sampler_show_at_once():
 def test_no_weight_without_a_clock():
     with pytest.raises(ValueError, match="has no `adaptive_step`"):
         to.time_weight(PLAIN.init(jnp.ones(2)))
+
+
+def test_squares_below_float32_do_no_harm():
+    x, tx = jnp.zeros(3), to.adaptive_step(make_langevin(), 0.1, typical_square=1e-45)
+    _, state = tx.update(x, tx.init(x), x)
+    assert state.zeta == 0 and jnp.isclose(state.factor, 4)
+
+
+def test_accumulated_gradients_belong_outside():
+    def make(step_size):
+        return optax.MultiSteps(make_langevin()(step_size), 4)
+
+    with pytest.raises(ValueError, match=r"`optax.MultiSteps`. Put that around `adaptive_step`"):
+        jax.eval_shape(to.adaptive_step(make, 0.1, typical_square=1.0).init, jnp.ones(3))

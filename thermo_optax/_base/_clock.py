@@ -40,9 +40,10 @@ def check_no_clock(name: str, state: Any, remedy: str) -> None:
 
 
 def _clocks(state: Any) -> list[tuple]:
-    """The paths of all states with a clock."""
+    """The paths of all states with a clock; parameters of this name are no integers."""
     leaves = jax.tree_util.tree_leaves_with_path(state)
-    return [path[:-1] for path, _ in leaves if path[-1:] == (_TICKS,)]
+    fields = [(path, leaf) for path, leaf in leaves if path[-1:] == (_TICKS,)]
+    return [path[:-1] for path, leaf in fields if jnp.issubdtype(leaf.dtype, jnp.integer)]
 
 
 def _of_one_clock(state: Any, field: Any) -> jax.Array | None:

@@ -45,4 +45,5 @@ def is_schedule(built: Any) -> Any:
 
 def built_temperature(temperature: ScalarOrSchedule) -> jax.Array:
     """float32[], the temperature that a sampler was built with; -1 for a schedule."""
-    return jnp.asarray(_NOT_KNOWN if callable(temperature) else temperature, jnp.float32)
+    # A copy: the state may be donated, but the user's array is the user's.
+    return jnp.array(_NOT_KNOWN if callable(temperature) else temperature, jnp.float32)

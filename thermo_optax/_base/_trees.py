@@ -1,5 +1,6 @@
 """Trees: plain names for the places of arrays, and states inside those of chains and partitions."""
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -38,6 +39,12 @@ def _is_box(node: Any) -> bool:
     passes unknown attributes on to its array.
     """
     return all(hasattr(type(node), method) for method in ("add_axis", "remove_axis"))
+
+
+def is_function(value: Any) -> bool:
+    """Whether a value is a function, and not a tree of arrays that can also be called: a model."""
+    known = isinstance(value, functools.partial)  # that of `jax.tree_util` is a tree as well
+    return callable(value) and (known or jax.tree_util.all_leaves([value]))
 
 
 def layer_of(path: Path) -> Path:
@@ -123,7 +130,7 @@ def check_one(states: Sequence[Any]) -> None:
         raise ValueError(
             f"`state` is of {math.prod(shape)} chains: `jax.vmap` the reader over them, as in "
             "`jax.vmap(reader)(state, params)`. Replicas are chains, too: those of "
-            "`replica_exchange` are in its `inner_state`."
+            "`replica_exchange` are in its `inner_state`, those of `run_chains` in `chains.state`."
         )
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from thermo_optax._base import check_integer
+from thermo_optax._base import check_integer, compute_dtype
 
 _STEEPEST = 10.0  # of |log inverse temperature|: beyond 20,000 all is a hard choice
 _HALVINGS = 40  # of the interval in which the temperature is sought
@@ -222,7 +222,7 @@ def calibrated_log_likelihood(
         )
     tiny = jnp.finfo(probabilities.dtype).tiny
     logs = jnp.log(jnp.maximum(probabilities, tiny))
-    right = jnp.take_along_axis(logs, labels[:, None].astype(jnp.int32), axis=1)
+    right = jnp.take_along_axis(logs, labels[:, None], axis=1)
     halves = [(logs[start::2], right[start::2]) for start in (0, 1)]
     inverse = [_best_inverse_temperature(*half) for half in halves]
 
@@ -255,8 +255,7 @@ def _best_inverse_temperature(logs: jax.Array, right: jax.Array) -> jax.Array:
 def _distributions(name: str, probabilities: jax.typing.ArrayLike) -> jax.Array:
     """As an array of at least float32, if it holds distributions in its rows."""
     array = jnp.asarray(probabilities)
-    if not jnp.issubdtype(array.dtype, jnp.floating) or array.dtype.itemsize < 4:
-        array = array.astype(jnp.float32)
+    array = array.astype(compute_dtype(array.dtype))
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
             f"`{name}` must be an array [examples, classes], got one of shape {array.shape}. "
@@ -288,14 +287,14 @@ def _checked(
             f"shape {classes.shape}."
         )
     if isinstance(classes, Tracer):
-        return array, classes
+        return array, classes.astype(jnp.int32)
     values = np.asarray(classes)
     if not np.all((values >= 0) & (values < array.shape[1])):
         raise ValueError(
             f"`labels` must be from 0 to {array.shape[1] - 1}, got {np.min(values)} to "
             f"{np.max(values)}. Classes count from 0."
         )
-    return array, classes
+    return array, classes.astype(jnp.int32)  # images often have labels in uint8
 
 
 def _alike(
@@ -308,4 +307,5 @@ def _alike(
             f"`reference` must have the shape of `probabilities`, {first.shape}, got "
             f"{second.shape}. Predict the same examples with both."
         )
-    return first, second
+    wide = compute_dtype(first.dtype, second.dtype)
+    return first.astype(wide), second.astype(wide)

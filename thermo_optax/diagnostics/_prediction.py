@@ -9,7 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from thermo_optax._base import check_choice, check_fraction, check_nonnegative, check_positive
+from thermo_optax._base import (
+    check_choice,
+    check_finite,
+    check_fraction,
+    check_nonnegative,
+    check_positive,
+)
 from thermo_optax.integrators import AffineStep, Settings, compose, cycle
 
 from ._spectrum import HessianSpectrum
@@ -102,7 +108,8 @@ def predicted_bias(
 
     Returns:
         A :class:`PredictedBias` with a number for each curvature. At and above the stability limit
-        the variance grows without bound, and error and times are inf. Where the curvature is not
+        the variance grows without bound, and error and times are inf; so they are without any
+        friction, where the start is never forgotten. Where the curvature is not
         positive there is no law at all, and all are nan. Numbers that are known are computed in
         double precision; traced ones, under `jit`, in that of jax, in which the error of the
         variance is uncertain by some 1e-7 / (friction * step).
@@ -140,6 +147,8 @@ def predicted_bias(
         if (value is not None) != (name in needed):
             does = "needs" if name in needed else "does not take"
             raise ValueError(f"`{method}` {does} `{name}`, got {value}. It takes {list(needed)}.")
+    numbers = {name: given[name] for name in needed}
+    check_finite(**numbers)
     check_positive(**{needed[0]: given[needed[0]]})
     if method == "langevin":
         check_nonnegative(friction=friction)
@@ -147,16 +156,19 @@ def predicted_bias(
         check_fraction(momentum=momentum)
     cycle(splitting)  # raises for a word that is not one
 
-    step, second = (*(given[name] for name in needed), 0.0)[:2]
+    step, second = (*numbers.values(), 0.0)[:2]
     curvatures, share = _curvatures(curvature)
-    if jnp.ndim(mass) == 0:
+    masses = mass if isinstance(mass, Tracer) else np.asarray(mass)
+    if masses.ndim == 0:
         check_positive(mass=mass)
-    elif jnp.shape(mass) != curvatures.shape:
+    elif masses.shape != curvatures.shape:
         raise ValueError(
             f"`mass` must be a number, or have the shape {curvatures.shape} of the curvatures, got "
-            f"the shape {jnp.shape(mass)}."
+            f"the shape {masses.shape}."
         )
-    numbers = step, second, mass, curvatures, share
+    elif not isinstance(masses, Tracer):
+        check_positive(mass=np.min(masses))  # NaN, where there is one
+    numbers = step, second, masses, curvatures, share
     if _traced(numbers):
         dtype = jnp.result_type(float)
         return _predict(method, splitting, *(jnp.asarray(number, dtype) for number in numbers))

@@ -17,6 +17,7 @@ from thermo_optax._base import (
     check_nonnegative,
     check_structure,
     compute_dtype,
+    is_function,
     layer_name,
     like,
     mass_at,
@@ -167,7 +168,7 @@ class _Entries:
     def __init__(self, name: str, value: Any, least: float) -> None:
         """Checks what is known before there are parameters."""
         self._name, self._value = name, value
-        entries = {(): value} if callable(value) else arrays_by_place(value)
+        entries = {(): value} if is_function(value) else arrays_by_place(value)
         for place, entry in entries.items():
             _check_entry(f"`{name}`{_where(place)}", entry, least)
         self._entries = entries

@@ -82,7 +82,7 @@ def adaptive_sampler(
         return {
             "momentum": momentum,
             "mass": masses.recorded(params, 0),
-            "friction": jnp.full(degrees.shape, initial_friction, jnp.float32),
+            "friction": jnp.array(jnp.full(degrees.shape, initial_friction, jnp.float32)),
             "kinetic_temperature": kinetic,
             "momentum_scale": jnp.ones([], jnp.float32),
         }

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import optax
 
-from thermo_optax._base import check_structure
+from thermo_optax._base import check_structure, is_function
 
 from ._labels import Labels
 
@@ -15,7 +15,7 @@ def partition_layers(
     transforms: Mapping[str, optax.GradientTransformation], param_labels: Labels
 ) -> optax.GradientTransformationExtraArgs:
     """`optax.partition` in which a label without a transformation, or the reverse, is an error."""
-    is_tree = not (callable(param_labels) and jax.tree_util.all_leaves([param_labels]))
+    is_tree = not is_function(param_labels)
     if is_tree:
         _check_labels(param_labels, transforms)
 

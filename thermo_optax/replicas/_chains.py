@@ -15,13 +15,14 @@ from thermo_optax._base import (
     check_leaves,
     check_not_empty,
     compute_dtype,
+    is_function,
     like,
     next_count,
 )
 from thermo_optax._noise import KeyLike
 from thermo_optax.diagnostics import Temperature, kinetic_temperature
 
-from ._replicate import check_replica_axis, init_replicas, replicate, split_like
+from ._replicate import check_replica_axis, init_replicas, placed_like, replicate, split_like
 
 _AGAIN = "Make chains with `init_chains` and the same `tx`."
 
@@ -70,8 +71,10 @@ def init_chains(
     .. math::
         \theta_c = \text{init}(k_c), \qquad k_c \text{ split from } k, \qquad c = 1 \ldots M
 
-    The noise of `tx` is that of `replicate`: its key is folded with the number of the chain. Let
-    chains start far from each other, for R-hat finds only differences that are there at the start.
+    The noise of `tx` is that of `replicate`: its key is folded with the number of the chain. So the
+    first chains of two calls share their noise, whatever the starts are: for more chains that are
+    independent of these, give `tx` another key. Let chains start far from each other, for
+    R-hat finds only differences that are there at the start.
 
     Args:
         tx: any transformation for the parameters of one chain: a sampler, a chain or partition, or
@@ -105,7 +108,7 @@ def init_chains(
         <https://arxiv.org/abs/1903.08008>`_, 2021, on starts.
     """
     check_integer(1, "Four show whether they agree.", num_chains=num_chains)
-    if callable(params):
+    if is_function(params):
         if key is None:
             raise TypeError(
                 "`key` is required where `params` is a function: it draws the starts. Pass an int "
@@ -121,7 +124,7 @@ def init_chains(
     check_replica_axis("params", params, num_chains, "Pass a function of a key, or stack them.")
     check_leaves("params", params)
     state = jax.jit(replicate(tx, num_chains).init)(params)  # op by op it would take many programs
-    return Chains(jnp.zeros([], jnp.int32), params, state)
+    return Chains(jnp.zeros([], jnp.int32), params, placed_like(tx, state, params))
 
 
 def run_chains(
@@ -331,3 +334,5 @@ def _check_loss(program: _Program, arrays: list[Any], chains: Chains) -> None:
             f"`loss` must return a single number, got {shown}: average over the examples of one "
             "chain, and leave out what else it returns."
         )
+    if not jnp.issubdtype(value.dtype, jnp.floating):
+        raise TypeError(f"`loss` must return a real floating-point number, got {value.dtype}.")

@@ -32,16 +32,17 @@ def injections(state: Any, name: str) -> dict[tuple, jax.Array]:
     return {path[:-2]: leaf for path, leaf in leaves if _is_named(path, name)}
 
 
-def with_hyperparams(state: Any, values: Mapping[str, jax.Array]) -> Any:
+def with_hyperparams(state: Any, given: Mapping[str, jax.Array]) -> Any:
     """The state with other values, float[num_replicas]; what has no such name stays as it is."""
 
     def chosen(path, leaf):
-        for name, value in values.items():
+        for name, value in given.items():
             if _is_named(path, name):
-                return jnp.broadcast_to(leading(value, leaf.ndim), leaf.shape).astype(leaf.dtype)
+                values = jnp.broadcast_to(leading(value, leaf.ndim), leaf.shape)
+                return jnp.array(values, leaf.dtype)  # a copy: the state may be donated
         return leaf
 
-    return jax.tree_util.tree_map_with_path(chosen, state) if values else state
+    return jax.tree_util.tree_map_with_path(chosen, state) if given else state
 
 
 def leading(values: jax.typing.ArrayLike, ndim: int) -> jax.Array:

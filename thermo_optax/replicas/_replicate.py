@@ -96,7 +96,7 @@ def replicate(
         else:
             state = jax.vmap(one, axis_name=axis)(replicas, params)
         check_names(values, state)
-        return with_hyperparams(_placed_like(tx, state, params), values)
+        return with_hyperparams(placed_like(tx, state, params), values)
 
     def update(updates, state, params=None, **extra_args):
         check_replica_axis("updates", updates, num_replicas)
@@ -219,7 +219,7 @@ def _over(fold: Callable, axes: int) -> Callable:
     return fold
 
 
-def _placed_like(tx, state: Any, params: Any) -> Any:
+def placed_like(tx, state: Any, params: Any) -> Any:
     """The state with its copies of parameters on the devices of these: `vmap` forgets them."""
     leaves = jax.tree.leaves(params)
     known = [isinstance(leaf, jax.Array) and not isinstance(leaf, Tracer) for leaf in leaves]

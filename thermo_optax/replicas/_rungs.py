@@ -129,7 +129,7 @@ class Ladders:
         if not self.by_bath(state):
             return jnp.ones([], jnp.float32)
         if self._reference is not None:
-            return jnp.asarray(self._reference, jnp.float32)
+            return jnp.array(self._reference, jnp.float32)  # a copy: the state may be donated
         names, found = injected_names(state), temperatures()
         if not found:
             raise ValueError(

@@ -13,6 +13,7 @@ from thermo_optax._base import (
     check_positive,
     compute_dtype,
     heating,
+    is_sound,
     next_count,
     states_of,
 )
@@ -63,7 +64,7 @@ def loss_covariances(
 
     for the parameters that the step leads to, with the running means of l and phi from before the
     draw. The memory is n x m numbers however long the run is. Draws with parameters, losses or
-    observables that are not finite do not enter.
+    observables that are not finite, or whose squares are not, do not enter.
 
     Args:
         inner: any optax transformation: a sampler, a chain or a partition.
@@ -153,7 +154,7 @@ def loss_covariances(
         def store(due, kept):
             number, mean_losses, mean_observables, products = kept
             losses, seen = measured(new)
-            due &= jnp.all(jnp.isfinite(losses)) & jnp.all(jnp.isfinite(seen))
+            due &= jnp.all(is_sound(losses)) & jnp.all(is_sound(seen))
             number = jnp.where(due, next_count(number), number)
             share = 1 / jnp.maximum(number, 1).astype(products.dtype)
             # What is not due deviates by nothing, and so changes nothing.

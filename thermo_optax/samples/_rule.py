@@ -154,7 +154,11 @@ def inner_step(
 
 
 def _is_warming(state: Any) -> jax.Array:
-    """Whether the coming step belongs to a warm-up: a state inside says so by a field `warming`."""
+    """Whether the coming step belongs to a warm-up: a state inside says so by a field `warming`.
+
+    Parameters may have a field of this name, too, but are no truth values.
+    """
     leaves = jax.tree_util.tree_leaves_with_path(state)
-    marks = [jnp.any(leaf) for path, leaf in leaves if path[-1:] == (_WARMING,)]
+    fields = [leaf for path, leaf in leaves if path[-1:] == (_WARMING,)]
+    marks = [jnp.any(leaf) for leaf in fields if leaf.dtype == jnp.bool_]
     return functools.reduce(jnp.logical_or, marks, jnp.zeros([], jnp.bool_))

@@ -73,7 +73,8 @@ def _until_below(end: Any, move: Callable, numbers: jax.Array) -> jax.Array:
     The grid of `shuffled` has at most sqrt(N) places more than N, so most move only once. As the
     move can be undone, a number that left [0, N) comes back at a place of its own.
     """
-    last = end - np.uint32(1)
+    # The end 2^32 is 0 here: its last word is the largest. NumPy would warn of that.
+    last = jnp.asarray(end) - np.uint32(1)
 
     def again(carry):
         numbers, above = carry

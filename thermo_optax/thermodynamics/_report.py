@@ -85,7 +85,7 @@ def results_of(
             "curvature": float(np.nanmin(curvature)),
             "paired_batches": task.plan.batches is not None,
         }
-        found.append(summary(rises, heats, weights, temperature, settings))
+        found.append(summary(rises, heats, weights, temperature, settings, task.rounding))
     return found
 
 
@@ -99,8 +99,12 @@ def summary(
     weights: np.ndarray,
     temperature: float,
     settings: dict[str, Any],
+    rounding: float = float(np.finfo(np.float32).eps),
 ) -> LearningCoefficient:
-    """From the traces [chain, step], of which some may be bad; steps may differ in length."""
+    """From the traces [chain, step], of which some may be bad; steps may differ in length.
+
+    `rounding` is the relative one of the loss.
+    """
     shares = weights / np.mean(weights, axis=1, keepdims=True, dtype=np.float64)
     high = FAR * settings["num_weights"] * temperature
     good = np.all(np.isfinite(rises), axis=1) & np.all(np.isfinite(heats), axis=1)
@@ -131,7 +135,7 @@ def summary(
         warnings=(),
     )
     left = int(np.sum(~good))
-    texts = _texts(found, left)
+    texts = _texts(found, left, rounding)
     return dataclasses.replace(found, warnings=tuple(texts))
 
 
@@ -141,7 +145,7 @@ def _weighted(shares: np.ndarray, series: np.ndarray) -> Mean:
     return mean_of(center + shares * (series - center))
 
 
-def _texts(found: LearningCoefficient, left_out: int) -> list[str]:
+def _texts(found: LearningCoefficient, left_out: int, rounding: float) -> list[str]:
     low, high = NEAR_ONE
     settings, ratio = found.settings, found.from_variance / found.value if found.value else math.inf
     texts = []
@@ -179,9 +183,10 @@ def _texts(found: LearningCoefficient, left_out: int) -> list[str]:
             f"the gradient at params has the norm {settings['gradient_norm']:.2g}: they are not a "
             "minimum to the accuracy of this temperature. Train on."
         )
-    if np.finfo(np.float32).eps * abs(settings["loss"]) > 0.1 * settings["temperature"]:
+    if rounding * abs(settings["loss"]) > 0.1 * settings["temperature"]:
         texts.append(
-            f"a loss of {settings['loss']:.3g} in float32 hides differences of the size of the "
-            "temperature. Compute the loss in float64 (`jax.enable_x64`)."
+            f"a loss of {settings['loss']:.3g} is rounded by {rounding:.1g} of itself, which hides "
+            "differences of the size of the temperature. Compute the loss in a wider dtype: in "
+            "float32, or in float64 (`jax.enable_x64`)."
         )
     return texts

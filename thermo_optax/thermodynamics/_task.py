@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from thermo_optax._base import (
@@ -23,6 +24,7 @@ from thermo_optax._noise import KeyLike, stream_key
 from thermo_optax.integrators import langevin, leimkuhler_matthews
 
 from ._chains import AXIS, Center, Numbers, Plan, Rows, Traces, center_of, run_chains
+from ._joined import Joined, Together
 
 DAMPING = 0.05  # friction times step of the default sampler: inertia crosses flat valleys
 ROWS = "rows"  # axis of the mesh of devices
@@ -40,6 +42,7 @@ class Task(NamedTuple):
     num_examples: int
     keys: jax.Array  # key[num_rows, num_chains]
     devices: Sequence[Any] | None
+    rounding: float = float(np.finfo(np.float32).eps)  # relative, of the loss
 
 
 def task_of(
@@ -66,13 +69,20 @@ def task_of(
     check_integer(1, "Pass the batches of an epoch.", num_center_batches=num_center_batches)
     check_leaves("params", params)
     check_not_empty("params", params)
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(params)):
+        raise TypeError(
+            "`params` are traced, but a learning coefficient is measured by a program of its own, "
+            "whose results are looked at. Call it outside of `jax.jit` and `jax.vmap`; several "
+            "checkpoints at once are for `learning_coefficients`."
+        )
+    devices = None if devices is None else list(np.ravel(np.asarray(devices, object)))
     if devices is not None and not devices:
         raise ValueError("`devices` is empty: pass some of jax.devices(), or None.")
     if stacked:
         num_rows = _rows_of(params)
     moving, frozen, together = _split(params, free)
     plan = Plan(
-        loss=_Joined(loss, together, batches is not None),
+        loss=Joined(loss, together, batches is not None),
         batches=batches,
         sampler=sampler or (_inertial if batches is None else _overdamped),
         num_steps=num_steps,
@@ -81,12 +91,13 @@ def task_of(
     )
     one = jax.eval_shape(lambda tree: [x[0] for x in tree] if stacked else tree, moving)
     still = jax.eval_shape(lambda tree: [x[0] for x in tree] if stacked else tree, frozen)
-    _check_loss(plan, one, still)
+    rounding = _checked_loss(plan, one, still)
     words = stream_key(key, "learning_coefficient", ())
     key = jax.random.wrap_key_data(words, impl="threefry2x32")
     keys = jax.random.split(key, num_rows * num_chains).reshape(num_rows, num_chains)
     size, seen = tree_size(one), int(num_examples)
-    return Task(plan, moving, frozen, num_rows, num_chains, size, seen, keys, devices)
+    chains = (num_rows, num_chains, size, seen)
+    return Task(plan, moving, frozen, *chains, keys, devices, rounding)
 
 
 def temperature_of(num_examples: int, temperature: float | None) -> float:
@@ -123,6 +134,11 @@ def measured(task: Task, rows: Rows, numbers: Numbers, looks: bool) -> tuple[Cen
         raise ValueError(
             f"`loss` must be finite at `params`, got {base[~np.isfinite(base)][0]}{place}. Pass "
             "trained parameters, and check the loss there."
+        )
+    if not np.all(np.isfinite(np.asarray(center.gradient_norm))):
+        raise ValueError(
+            "`loss` must have a finite gradient at `params`, but its norm is "
+            f"{np.asarray(center.gradient_norm)}. A square root of 0, or a norm at 0, has none."
         )
     center, frozen = put((center, frozen), of_center)
     numbers = put(numbers, by_row if rows == "numbers" else PartitionSpec())
@@ -172,53 +188,6 @@ def _overdamped(step_size, temperature, key):
     return leimkuhler_matthews(jnp.square(step_size) / 2, temperature, key=key)
 
 
-class _Together:
-    """How free and frozen arrays make a tree; equal for equal splits, so that programs serve again.
-
-    Calls of the same loss then share one compiled program.
-    """
-
-    def __init__(self, structure: Any, flags: tuple[bool, ...]) -> None:
-        """From the structure of the parameters, and which of their arrays are free."""
-        self.facts = structure, flags
-
-    def __call__(self, moving: list[Any], frozen: list[Any]) -> Any:
-        """The whole tree."""
-        structure, flags = self.facts
-        parts = iter(moving), iter(frozen)
-        return structure.unflatten([next(parts[0] if flag else parts[1]) for flag in flags])
-
-    def __eq__(self, other: object) -> bool:
-        """By what they do."""
-        return isinstance(other, _Together) and self.facts == other.facts
-
-    def __hash__(self) -> int:
-        """By what they do."""
-        return hash(self.facts)
-
-
-class _Joined:
-    """The loss as a function of free arrays, frozen arrays and a batch; equal for equal losses."""
-
-    def __init__(self, loss: Callable[..., jax.Array], together: _Together, batched: bool) -> None:
-        """From the user's loss."""
-        self.facts = loss, together, batched
-
-    def __call__(self, moving: list[Any], frozen: list[Any], batch: Any) -> jax.Array:
-        """The loss of one batch, or of all data."""
-        loss, together, batched = self.facts
-        params = together(moving, frozen)
-        return loss(params, batch) if batched else loss(params)
-
-    def __eq__(self, other: object) -> bool:
-        """By what they compute."""
-        return isinstance(other, _Joined) and self.facts == other.facts
-
-    def __hash__(self) -> int:
-        """By what they compute."""
-        return hash(self.facts)
-
-
 def _rows_of(params: Any) -> int:
     """The number of checkpoints, which all arrays have as their first axis."""
     sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(params)}
@@ -232,7 +201,7 @@ def _rows_of(params: Any) -> int:
     return next(iter(sizes))[0]
 
 
-def _split(params: Any, free: Any) -> tuple[list[Any], list[Any], _Together]:
+def _split(params: Any, free: Any) -> tuple[list[Any], list[Any], Together]:
     """Free and frozen arrays, in at least float32."""
     leaves, structure = jax.tree.flatten(params)
     leaves = [jnp.asarray(leaf, compute_dtype(leaf.dtype)) for leaf in leaves]
@@ -248,13 +217,17 @@ def _split(params: Any, free: Any) -> tuple[list[Any], list[Any], _Together]:
         raise ValueError("`free` must leave some array of `params` free, got False for all.")
     pairs = list(zip(leaves, flags, strict=True))
     moving, frozen = ([x for x, flag in pairs if flag is kind] for kind in (True, False))
-    return moving, frozen, _Together(structure, flags)
+    return moving, frozen, Together(structure, flags)
 
 
-def _check_loss(plan: Plan, moving: list[Any], frozen: list[Any]) -> None:
+def _checked_loss(plan: Plan, moving: list[Any], frozen: list[Any]) -> float:
+    """The relative rounding of what the user's loss returns; raises unless that is a number."""
+    loss, together, _ = plan.loss.facts
+
     def first(moving, frozen):
-        batch = None if plan.batches is None else plan.batches(jnp.zeros([], jnp.int32))
-        return plan.loss(moving, frozen, batch)
+        if plan.batches is None:
+            return loss(together(moving, frozen))
+        return loss(together(moving, frozen), plan.batches(jnp.zeros([], jnp.int32)))
 
     value = jax.eval_shape(first, moving, frozen)
     if not isinstance(value, jax.ShapeDtypeStruct) or value.shape != ():
@@ -263,3 +236,6 @@ def _check_loss(plan: Plan, moving: list[Any], frozen: list[Any]) -> None:
             f"`loss` must return a single number, got {shown}: average over the examples, and "
             "leave out what else it returns."
         )
+    if not jnp.issubdtype(value.dtype, jnp.floating):
+        raise TypeError(f"`loss` must return a real floating-point number, got {value.dtype}.")
+    return float(jnp.finfo(value.dtype).eps)

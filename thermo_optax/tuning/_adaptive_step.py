@@ -42,6 +42,7 @@ _MISPLACED = {  # states of what may not be inside
         "warm_up",
         "Run the warm-up first, and pass on the step size that `warm_up_report` shows.",
     ),
+    "MultiStepsState": ("optax.MultiSteps", "Put that around `adaptive_step`."),
     "AdaptiveStepState": ("adaptive_step", "One is enough."),
 }
 
@@ -196,7 +197,8 @@ def adaptive_step(
         check_leaves("updates", updates)
         step, typical = at(step_size, state.count), at(typical_square, state.count)
         mean, sound = _mean_square(updates)
-        seen = jnp.minimum(mean / typical.astype(jnp.float32), _MOST)
+        typical = jnp.maximum(typical.astype(jnp.float32), jnp.finfo(jnp.float32).tiny)
+        seen = jnp.minimum(mean / typical, _MOST)
         gain = -jnp.expm1(-at(rate, 0) / 2).astype(jnp.float32)
 
         def halfway(zeta):

@@ -72,12 +72,18 @@ def correlated(gauges: Gauges, square: Any, lag: Any, loss: Any, age: Any, stead
         square=keep * gauges.square + square,
         lag=keep * gauges.lag + lag,
         lag_loss=keep * gauges.lag_loss + loss,
-        loss_squares=jnp.square(keep) * gauges.loss_squares + jnp.square(loss),
+        loss_squares=jnp.square(keep) * gauges.loss_squares + jnp.square(_bounded(loss)),
         last=lag,
         before=gauges.last,
         lags=gauges.lags + jnp.where(steady, lag, 0),
-        lag_products=gauges.lag_products + jnp.where(steady, lag * gauges.before, 0),
+        lag_products=gauges.lag_products
+        + jnp.where(steady, _bounded(lag) * _bounded(gauges.before), 0),
     )
+
+
+def _bounded(product: jax.Array) -> jax.Array:
+    """Where float32 holds the square: far from the posterior, gradients may be 1e10 and more."""
+    return jnp.clip(product, -1e17, 1e17)
 
 
 def turn(gauges: Gauges, error: jax.typing.ArrayLike = 0.0) -> jax.Array:
@@ -125,6 +131,7 @@ def heated(gauges: Gauges, heat: jax.Array, age: Any) -> Gauges:
 
 def forced(gauges: Gauges, force: jax.Array, number: jax.Array, on: Any) -> Gauges:
     """With g . g / m of this step in the mean and the squares; `number` counts from 1."""
+    force = _bounded(force)
     deviation = force - gauges.force
     mean = gauges.force + jnp.where(on, deviation / number, 0)
     squares = jnp.where(on, deviation * (force - mean), 0)
@@ -146,7 +153,7 @@ def unevenness(
     force = jnp.maximum(gauges.force, 1e-37)
     stiff = gauges.force_squares / number / (2 * temperature * force)
     excess = 2 * temperature * (stiff - squared) / force
-    mean = gauges.lags / number
+    mean = _bounded(gauges.lags / number)
     steady = 2 * (gauges.lag_products / number / jnp.maximum(jnp.square(mean), 1e-37) - 1)
     noisy = (mean > 0) & (noise_share(gauges, number, degrees) > _NOISY)
     relative = jnp.where(noisy, jnp.minimum(excess, steady), excess)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from thermo_optax._base import check_one, states_of
+from thermo_optax._base import states_of
 
 from ._settings import _LONGEST, _TOLERANCE
 from ._warm_up import WarmUpState
@@ -57,7 +57,8 @@ def warm_up_report(state: Any) -> WarmUpReport:
 
     Raises:
         ValueError: for a state without a `warm_up`, or of several chains: `jax.tree.map` one chain
-            out of them, as in ``jax.tree.map(lambda leaf: leaf[0], state)``.
+            out of them, as in ``jax.tree.map(lambda leaf: leaf[0], state)``. Of `run_chains` pass
+            ``chains.state`` to that.
 
     Examples:
         >>> import functools
@@ -78,8 +79,12 @@ def warm_up_report(state: Any) -> WarmUpReport:
         The rules are those of `warm_up`.
     """
     states = states_of(state, WarmUpState, "warm_up")
-    check_one(states)
     (found, *_) = states
+    if np.ndim(found.count):
+        raise ValueError(
+            f"`state` is of {np.size(found.count)} chains, which chose for themselves. Pass one of "
+            "them: `jax.tree.map(lambda leaf: leaf[0], state)`; of `run_chains`, of `chains.state`."
+        )
     findings = jax.tree.map(float, found.findings)
     done = not bool(found.warming) and findings.fastest > 0
     step_size = float(found.settings.step_size)

@@ -49,6 +49,7 @@ def tuned(plan, names, count, updates, params, inner_state, temperature, *parts)
 
     # A new window: the masses of the last one, and everything is measured anew.
     renew = functools.reduce(jnp.logical_or, [count == start for start in plan.windows[1:]])
+    anew = renew | (count == 0)
     masses = mass
     if "mass" in names:
         masses, pace = _learnt(plan, count, memory.sums, mass, temperature, renew)
@@ -56,7 +57,7 @@ def tuned(plan, names, count, updates, params, inner_state, temperature, *parts)
         momenta = _reweighted(momenta, inner_state, mass, masses)
     each = masses if "mass" in names else _given(inner_state, g)
     faults = gauges.faults + _is_at_fault(updates)
-    gauges = jax.tree.map(lambda new, old: jnp.where(renew, new, old), gauges_of.fresh(), gauges)
+    gauges = jax.tree.map(lambda new, old: jnp.where(anew, new, old), gauges_of.fresh(), gauges)
 
     # What this step shows, and the step size that follows.
     heat = kinetic / temperature
@@ -66,7 +67,9 @@ def tuned(plan, names, count, updates, params, inner_state, temperature, *parts)
     gauges = rules.measured(plan, count, gauges, heat, force, lag, loss)._replace(faults=faults)
     kept = jnp.exp(-settings.friction * settings.step_size)
     found = rules.wanted(plan, h, gauges, temperature, degrees, kept)
-    tried = count == plan.tried
+    # Later than planned, if a run goes on with another number of steps.
+    findings = jax.tree.map(lambda old: jnp.where(count == 0, 0, old), findings)
+    tried = (count >= plan.tried) & (findings.wanted == 0)
     findings = jax.tree.map(lambda new, old: jnp.where(tried, new, old), found, findings)
     h, gauges = rules.moved_step(plan, count, jnp.where(tried, findings.wanted, h), gauges, degrees)
     thermal = degrees * temperature * jnp.maximum(gauges.heat, 1)
@@ -78,7 +81,7 @@ def tuned(plan, names, count, updates, params, inner_state, temperature, *parts)
     late, sign = count >= plan.windows[-1], rules.half(plan, count)
     sums = jax.tree.map(
         lambda s, g, x: (
-            jnp.where(renew, 0, s) + jnp.where(late, like(sign, x.dtype) * x, jnp.square(g))
+            jnp.where(anew, 0, s) + jnp.where(late, like(sign, x.dtype) * x, jnp.square(g))
         ),
         memory.sums,
         g,

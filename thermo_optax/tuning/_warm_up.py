@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.core import Tracer
 
@@ -107,8 +108,11 @@ def warm_up(
             `make_sampler` takes and that a ``functools.partial`` has not fixed, without "mass"
             if a parameter has two axes or more.
         step_size: h > 0, the first guess, in units of time.
-        friction: gamma >= 0, for a warm-up that does not choose it but passes it on. The heat of a
-            far start leaves through the friction, so a fixed one needs a start near the posterior.
+        friction: gamma >= 0, in units of 1 / time, of a sampler whose friction `learn` leaves out.
+            Where `make_sampler` asks for one it gets this; a function that has a friction of its
+            own needs it here as well, because the measurements count with it (that of a
+            ``functools.partial`` is found). The heat of a far start leaves through the friction, so
+            a fixed one needs a start near the posterior.
 
     Returns:
         A transformation with state :class:`WarmUpState`. It needs ``params`` in ``update``. Besides
@@ -159,8 +163,10 @@ def warm_up(
     check_nonnegative(friction=friction)
     names = _names(make_sampler, learn)
     plan = rules.stages(num_steps)
+    friction, passed = _fixed_friction(make_sampler, names, friction)
     first = {"step_size": step_size, "friction": friction, "mass": 1.0}
-    make_sampler(**{name: first[name] for name in names})  # what is wrong with it shows here
+    # What is wrong with it shows here.
+    make_sampler(**{name: first[name] for name in (*names, *passed)})
 
     def names_for(params):
         network = learn is None and any(jnp.ndim(x) > 1 for x in jax.tree.leaves(params))
@@ -171,13 +177,15 @@ def warm_up(
             mass = jax.tree.map(lambda m: m if m.size else 1.0, mass)
             mass = mass if jax.tree.leaves(mass) else 1.0
         values = {"step_size": settings.step_size, "friction": settings.friction, "mass": mass}
-        return optax.with_extra_args_support(make_sampler(**{name: values[name] for name in names}))
+        sampler = make_sampler(**{name: values[name] for name in (*names, *passed)})
+        return optax.with_extra_args_support(sampler)
 
     def init(params):
         check_leaves("params", params)
         params = jax.tree.map(_as_array, params)
         chosen = names_for(params)
-        guess = Settings(at(step_size, 0).astype(jnp.float32), at(friction, 0).astype(jnp.float32))
+        # In memory of their own: the state may be donated, but the user's arrays are the user's.
+        guess = Settings(*(jnp.array(at(one, 0), jnp.float32) for one in (step_size, friction)))
         mass = (
             jax.tree.map(lambda x: wide_zeros(x) + 1, params)
             if "mass" in names  # known without the shapes, so that optax finds the copies
@@ -210,8 +218,11 @@ def warm_up(
         momenta = [sampler.momentum for _, sampler in samplers(inner_state)]
         baths = bath_temperatures(inner_state)
         temperature = next(iter(baths.values())) if baths else jnp.zeros([], jnp.float32)
+        # Of a state that is already beyond a smaller `num_steps` the warm-up begins anew.
+        beyond = state.warming & (state.count >= plan.end)
+        count = jnp.where(beyond, 0, state.count)
         tune = functools.partial(
-            tuned, plan, chosen, state.count, updates, params, inner_state, temperature
+            tuned, plan, chosen, count, updates, params, inner_state, temperature
         )
         parts = (state.settings, state.settings, state.mass, state.gauges)
         parts += (state.findings, state.memory, momenta)
@@ -223,7 +234,7 @@ def warm_up(
         displacement, inner_state = built(chosen, now, mass).update(
             updates, inner_state, params, **extra_args
         )
-        count = next_count(state.count)
+        count = next_count(count)
         warming = state.warming & (count < plan.end)  # once it is over, it is over
         return displacement, WarmUpState(
             count, warming, settings, mass, gauges, findings, memory, inner_state
@@ -235,6 +246,17 @@ def warm_up(
 def _as_array(param):
     """An array of a number of Python's."""
     return param if hasattr(param, "dtype") else jnp.asarray(param)
+
+
+def _fixed_friction(make_sampler, names, friction):
+    """The friction of a warm-up that does not choose it, and its name if it is to be passed on."""
+    if "friction" in names:
+        return friction, ()
+    parameter = inspect.signature(make_sampler).parameters.get("friction")
+    if parameter is not None and parameter.default is inspect.Parameter.empty:
+        return friction, ("friction",)
+    own = getattr(make_sampler, "keywords", {}).get("friction", friction)
+    return (friction if own is None or np.ndim(own) else own), ()
 
 
 def _names(make_sampler, learn):
@@ -268,6 +290,11 @@ def _check_inner(inner_state, params):
         inner_state,
         "Warm up the sampler itself, and pass what `warm_up_report` shows to `adaptive_step`.",
     )
+    if optax.tree.get_all_with_path(inner_state, "MultiStepsState"):
+        raise ValueError(
+            "`make_sampler` must not build an `optax.MultiSteps`, because the warm-up takes every "
+            "call for a step. Put that around `warm_up`."
+        )
     if not jax.tree.leaves(params):
         return
     if not samplers(inner_state):
@@ -275,7 +302,14 @@ def _check_inner(inner_state, params):
             "`make_sampler` must build a sampler with momenta, such as `langevin`, `sghmc` or "
             "`adaptive_langevin`: what they build here has none to take the temperature of."
         )
-    found = [known(temperature) for temperature in bath_temperatures(inner_state).values()]
+    temperatures = bath_temperatures(inner_state).values()
+    if any(map(jnp.ndim, temperatures)):
+        raise ValueError(
+            "`make_sampler` must build a sampler of one chain, got replicas: each needs settings "
+            "of its own. Put `replicate` around `warm_up`; a ladder of `replica_exchange` takes "
+            "what `warm_up_report` shows for its coldest rung."
+        )
+    found = [known(temperature) for temperature in temperatures]
     numbers = {number for number in found if number is not None}
     if len(numbers) > 1:
         raise ValueError(
