@@ -8,7 +8,7 @@ import jax
 from thermo_optax._base import at
 from thermo_optax._noise import KeyLike
 
-from ._chains import TURN, Numbers
+from ._around import TURN, Numbers
 from ._report import LearningCoefficient, results_of
 from ._task import check_numbers, measured, task_of, temperature_of
 
@@ -49,6 +49,10 @@ def learning_coefficient(
 
     The step size follows from the largest curvature that the chains meet, because curvature grows
     away from w*. It is measured in every step of the burn-in, and in every eighth step after it.
+
+    From 100,000 weights on a CPU, and 100 million elsewhere, chains make their steps one after
+    another. The memory is then that of parameters and sampler's state for each chain, and of a few
+    copies more for all; these chains share the direction in which the curvature is measured.
 
     Args:
         loss: ``loss(params)``, or ``loss(params, batch)`` with `batches`: the mean loss of the

@@ -22,10 +22,14 @@ from thermo_optax._base import (
 from thermo_optax._noise import KeyLike, stream_key
 from thermo_optax.integrators import langevin, leimkuhler_matthews
 
-from ._chains import AXIS, Center, Numbers, Plan, Rows, Traces, center_of, run_chains
+from ._around import Center, Numbers, Plan, Rows, Traces
+from ._chains import AXIS, center_of, run_chains
 
 DAMPING = 0.05  # friction times step of the default sampler: inertia crosses flat valleys
 ROWS = "rows"  # axis of the mesh of devices
+# Weights from which chains make their steps one after another. An accelerator is not busy with one
+# chain of a small network, and has memory for all; it does so where memory may be short.
+LARGE, LARGE_ON_ACCELERATORS = 100_000, 100_000_000
 
 
 class Task(NamedTuple):
@@ -108,15 +112,16 @@ def check_numbers(precision: Any, step_size: Any) -> None:
 def measured(task: Task, rows: Rows, numbers: Numbers, looks: bool) -> tuple[Center, Traces]:
     """The centre and the traces of all chains, spread over the devices that there are."""
     mesh = _mesh(task)
+    plan = task.plan._replace(lanes=lanes_of(task, mesh))
     put = functools.partial(_put, mesh)
     by_row = PartitionSpec(ROWS)
     of_center = by_row if rows == "centers" else PartitionSpec()
     moving, frozen = task.moving, task.frozen
     if rows == "centers":
         moving, frozen = put((moving, frozen), of_center)
-        center = _centers_of(task.plan, moving, frozen)
+        center = _centers_of(plan, moving, frozen)
     else:
-        center = center_of(task.plan, moving, frozen)
+        center = center_of(plan, moving, frozen)
     base = np.asarray(center.loss)
     if not np.all(np.isfinite(base)):
         place = "" if rows != "centers" else f" of checkpoint {int(np.argmin(np.isfinite(base)))}"
@@ -129,7 +134,7 @@ def measured(task: Task, rows: Rows, numbers: Numbers, looks: bool) -> tuple[Cen
     keys = task.keys[0] if rows == "one" else task.keys
     keys = put(keys, PartitionSpec(AXIS) if rows == "one" else PartitionSpec(ROWS, AXIS))
     traces = run_chains(
-        task.plan, rows, center, frozen, numbers, put(jnp.asarray(looks), PartitionSpec()), keys
+        plan, rows, center, frozen, numbers, put(jnp.asarray(looks), PartitionSpec()), keys
     )
     return center, traces
 
@@ -154,6 +159,15 @@ def _mesh(task: Task) -> Mesh | None:
     if down * across == 1 and task.devices is None:
         return None
     return Mesh(np.array(devices[: down * across]).reshape(down, across), (ROWS, AXIS))
+
+
+def lanes_of(task: Task, mesh: Mesh | None) -> int:
+    """Chains that make a step at once: one on each device if they are large, else all (0)."""
+    places = task.moving[0].devices() if mesh is None else mesh.devices.flat
+    on_cpu = all(place.platform == "cpu" for place in places)
+    if task.num_weights < (LARGE if on_cpu else LARGE_ON_ACCELERATORS):
+        return 0
+    return 1 if mesh is None else mesh.shape[AXIS]
 
 
 def _divisor(number: int, most: int) -> int:
