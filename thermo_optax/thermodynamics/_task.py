@@ -11,19 +11,20 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from thermo_optax._base import (
+    at,
     check_integer,
     check_leaves,
     check_nonnegative,
     check_not_empty,
     check_positive,
-    compute_dtype,
     tree_size,
 )
 from thermo_optax._noise import KeyLike, stream_key
 from thermo_optax.integrators import langevin, leimkuhler_matthews
 
-from ._around import Center, Numbers, Plan, Rows, Traces
+from ._around import TURN, Center, Numbers, Plan, Rows, Traces
 from ._chains import AXIS, center_of, run_chains
+from ._parts import Joined, rows_of, split
 
 DAMPING = 0.05  # friction times step of the default sampler: inertia crosses flat valleys
 ROWS = "rows"  # axis of the mesh of devices
@@ -73,10 +74,10 @@ def task_of(
     if devices is not None and not devices:
         raise ValueError("`devices` is empty: pass some of jax.devices(), or None.")
     if stacked:
-        num_rows = _rows_of(params)
-    moving, frozen, together = _split(params, free)
+        num_rows = rows_of(params)
+    moving, frozen, together = split(params, free)
     plan = Plan(
-        loss=_Joined(loss, together, batches is not None),
+        loss=Joined(loss, together, batches is not None),
         batches=batches,
         sampler=sampler or (_inertial if batches is None else _overdamped),
         num_steps=num_steps,
@@ -107,6 +108,12 @@ def check_numbers(precision: Any, step_size: Any) -> None:
     check_nonnegative(precision=precision)
     if step_size is not None:
         check_positive(step_size=step_size)
+
+
+def numbers_of(temperature: float, precision: float, step_size: float | None) -> Numbers:
+    """Those of all rows, checked; without a step size the curvature chooses it."""
+    check_numbers(precision, step_size)
+    return Numbers(*(at(x, 0) for x in (temperature, precision, step_size or 0.0, TURN)))
 
 
 def measured(task: Task, rows: Rows, numbers: Numbers, looks: bool) -> tuple[Center, Traces]:
@@ -184,85 +191,6 @@ def _inertial(step_size, temperature, key):
 
 def _overdamped(step_size, temperature, key):
     return leimkuhler_matthews(jnp.square(step_size) / 2, temperature, key=key)
-
-
-class _Together:
-    """How free and frozen arrays make a tree; equal for equal splits, so that programs serve again.
-
-    Calls of the same loss then share one compiled program.
-    """
-
-    def __init__(self, structure: Any, flags: tuple[bool, ...]) -> None:
-        """From the structure of the parameters, and which of their arrays are free."""
-        self.facts = structure, flags
-
-    def __call__(self, moving: list[Any], frozen: list[Any]) -> Any:
-        """The whole tree."""
-        structure, flags = self.facts
-        parts = iter(moving), iter(frozen)
-        return structure.unflatten([next(parts[0] if flag else parts[1]) for flag in flags])
-
-    def __eq__(self, other: object) -> bool:
-        """By what they do."""
-        return isinstance(other, _Together) and self.facts == other.facts
-
-    def __hash__(self) -> int:
-        """By what they do."""
-        return hash(self.facts)
-
-
-class _Joined:
-    """The loss as a function of free arrays, frozen arrays and a batch; equal for equal losses."""
-
-    def __init__(self, loss: Callable[..., jax.Array], together: _Together, batched: bool) -> None:
-        """From the user's loss."""
-        self.facts = loss, together, batched
-
-    def __call__(self, moving: list[Any], frozen: list[Any], batch: Any) -> jax.Array:
-        """The loss of one batch, or of all data."""
-        loss, together, batched = self.facts
-        params = together(moving, frozen)
-        return loss(params, batch) if batched else loss(params)
-
-    def __eq__(self, other: object) -> bool:
-        """By what they compute."""
-        return isinstance(other, _Joined) and self.facts == other.facts
-
-    def __hash__(self) -> int:
-        """By what they compute."""
-        return hash(self.facts)
-
-
-def _rows_of(params: Any) -> int:
-    """The number of checkpoints, which all arrays have as their first axis."""
-    sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(params)}
-    if len(sizes) > 1 or sizes == {()} or sizes == {(0,)}:
-        shown = [jnp.shape(leaf) for leaf in jax.tree.leaves(params)]
-        raise ValueError(
-            "`params` must be stacked checkpoints: arrays whose first axis counts them, equally "
-            f"long in all, got the shapes {shown}. Stack a list of trees with "
-            "`jax.tree.map(lambda *leaves: jnp.stack(leaves), *checkpoints)`."
-        )
-    return next(iter(sizes))[0]
-
-
-def _split(params: Any, free: Any) -> tuple[list[Any], list[Any], _Together]:
-    """Free and frozen arrays, in at least float32."""
-    leaves, structure = jax.tree.flatten(params)
-    leaves = [jnp.asarray(leaf, compute_dtype(leaf.dtype)) for leaf in leaves]
-    free = True if free is None else free
-    try:
-        flags = tuple(bool(flag) for flag in jax.tree.leaves(jax.tree.broadcast(free, params)))
-    except ValueError as error:
-        raise ValueError(
-            f"`free` must be a tree of bools like `params` or a prefix of it, got {free!r}: "
-            "write True for the arrays that may move."
-        ) from error
-    if not any(flags):
-        raise ValueError("`free` must leave some array of `params` free, got False for all.")
-    pairs = list(zip(leaves, flags, strict=True))
-    moving, frozen = ([x for x, flag in pairs if flag is kind] for kind in (True, False))
-    return moving, frozen, _Together(structure, flags)
 
 
 def _check_loss(plan: Plan, moving: list[Any], frozen: list[Any]) -> None:
