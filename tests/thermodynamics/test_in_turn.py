@@ -71,7 +71,7 @@ def test_a_chain_that_left_does_not_turn_the_direction(all_in_turn):
         tx = to.langevin(step_size, temperature, friction=0.1 / step_size, key=key)
         return optax.chain(tx, optax.stateless(spoil))
 
-    few = FEW | {"num_chains": 8}
+    few: dict[str, Any] = FEW | {"num_chains": 8}
     found = to.learning_coefficient(lambda w: loss(w, DATA), PARAMS, sampler=sampler, **few)
     assert 1 <= np.sum(np.isnan(found.chains)) <= 7
     assert np.isfinite(found.value) and "left the neighbourhood" in found.warnings[0]
@@ -86,15 +86,16 @@ def test_memory():
         return jnp.mean(jnp.square(jnp.tanh(batch @ w[0]) @ w[1]))
 
     params = [jnp.ones(shape) for shape in zip(widths[:-1], widths[1:], strict=True)]
-    nothing = {"sampler": None, "free": None, "devices": None}
-    few = FEW | {"num_chains": 4, "num_center_batches": 1} | nothing
+    few: dict[str, Any] = FEW | {"num_chains": 4, "num_center_batches": 1}
+    few |= {"sampler": None, "free": None, "devices": None}
     task = _task.task_of(loss, params, batches=lambda step: x[:32] + step.astype(x.dtype), **few)
     plan = task.plan._replace(lanes=_task.lanes_of(task, None))
     center = jax.eval_shape(lambda *at: center_of(plan, *at), task.moving, task.frozen)
     numbers = _task.Numbers(*[jnp.zeros([])] * 4)
     arguments = center, task.frozen, numbers, jnp.ones([], bool), task.keys[0]
     program = run_chains.lower(plan, "one", *arguments)
-    compiled = program.compile({"xla_backend_optimization_level": 0})  # of kernels, not of memory
+    options: Any = {"xla_backend_optimization_level": 0}  # of kernels, not of memory
+    compiled = program.compile(options)
     memory: Any = compiled.memory_analysis()
     size = 4 * sum(x.nbytes for x in params)
     assert memory.temp_size_in_bytes < 3.6 * size

@@ -79,7 +79,7 @@ class Around(NamedTuple):
         sizes = (x.size for x in jax.tree.leaves(self.center.params))
         return float(sum(sizes)) * self.numbers.temperature
 
-    def loss_at(self, count: jax.typing.ArrayLike) -> Callable[[Any], jax.Array]:
+    def loss_at(self, count: jax.Array) -> Callable[[Any], jax.Array]:
         """The loss of the batch of a step."""
         batches = self.plan.batches
         batch = None if batches is None else batches(count)

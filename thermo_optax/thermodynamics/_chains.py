@@ -98,4 +98,5 @@ def _chain(around: Around, key: jax.Array) -> Traces:
 
     carry = around.center.params, around.first_state(sampler_key), around.first_gauge(gauge_key)
     (_, _, gauge), seen = jax.lax.scan(step, carry, around.counts)
-    return Traces(*(trace[around.plan.num_burn_in :] for trace in seen), gauge.largest)
+    rises, heats, weights = (trace[around.plan.num_burn_in :] for trace in seen)
+    return Traces(rises, heats, weights, gauge.largest)

@@ -53,7 +53,8 @@ def in_turn(around: Around, keys: jax.Array) -> Traces:
     carry = jax.tree.map(spread, params), state, gauge
     (_, _, gauge), seen = jax.lax.scan(step, carry, around.counts)
     seen = (_by_chain(trace[around.plan.num_burn_in :], shape) for trace in seen)
-    return Traces(*seen, jnp.full(len(keys), gauge.largest))
+    rises, heats, weights = seen
+    return Traces(rises, heats, weights, jnp.full(len(keys), gauge.largest))
 
 
 def _looked(around: Around, loss: Callable[[Any], jax.Array], params: Any, gauge: Gauge) -> Gauge:
