@@ -4,7 +4,6 @@ from tests.mutants.mutant import Mutant
 
 AROUND = "thermodynamics/_around.py"
 CHAINS = "thermodynamics/_chains.py"
-IN_TURN = "thermodynamics/_in_turn.py"
 CURVATURE = "thermodynamics/_curvature.py"
 STATISTICS = "thermodynamics/_statistics.py"
 REPORT = "thermodynamics/_report.py"
@@ -52,13 +51,6 @@ MUTANTS = [
         "met = jax.lax.pmax(jnp.where(around.is_near(rise), largest, 0), AXIS)",
         "met = jax.lax.pmax(largest * jnp.where(around.is_near(rise), 1, 1e9), AXIS)",
         BAD_CHAIN,
-    ),
-    Mutant(
-        "coefficient: chains in turn look at the first one's curvature only",
-        IN_TURN,
-        "jax.lax.fori_loop(0, number, add, zeros)",
-        "jax.lax.fori_loop(0, 1, add, zeros)",
-        ("thermodynamics/test_in_turn.py::test_chains_that_take_turns_meet_the_same_curvature",),
     ),
     Mutant(
         "coefficient: chains that left count",
