@@ -149,6 +149,29 @@ def _(axis_size, in_batched, due):
     return for_any(jnp.any(due, axis=0)), False
 
 
+def after(number: jax.Array, later: Any) -> Any:
+    """The later tree, unchanged, but computed after the number.
+
+    Without it chains of a million weights wait in memory while their first step size is found.
+    """
+    return jax.tree.map(functools.partial(_after, never(number)), later)
+
+
+def kept(tree: Any, numbers: Any) -> Any:
+    """The tree, unchanged, but each array of it computed once, in memory of its own.
+
+    XLA computes an array again for each of the loops that read it, and all from which it is made
+    must then wait in memory: one more copy of all chains of a large network. It cannot do so
+    through a loop, of which it does not know that it runs once. It runs after the numbers.
+    """
+    due = ~functools.reduce(operator.or_, map(never, jax.tree.leaves(numbers)))
+
+    def body(carry):
+        return jnp.zeros_like(due), jax.tree.map(functools.partial(_after, ~carry[0]), carry[1])
+
+    return lax.while_loop(lambda carry: carry[0], body, (for_any(due), tree))[1]
+
+
 def _after(never: jax.Array, leaf: Any) -> Any:
     if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
         return leaf

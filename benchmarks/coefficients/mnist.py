@@ -13,7 +13,7 @@ import thermo_optax as to
 from benchmarks.coefficients import figures
 from benchmarks.data import load_images
 from benchmarks.engine import networks, report
-from thermo_optax.thermodynamics import _chains, _task
+from thermo_optax.thermodynamics import _around, _chains, _task
 
 SIZES = (784, 1_000, 220, 10)
 BATCH, RATE = 128, 1e-3
@@ -106,13 +106,14 @@ def _copies(loss, params, num_examples: int, seed: int, settings: dict) -> float
     task = _task.task_of(
         loss, params, num_examples=num_examples, key=seed, sampler=None, devices=None, **settings
     )
+    plan = task.plan._replace(lanes=_task.lanes_of(task, None))
     center = jax.eval_shape(
-        lambda moving, frozen: _chains.center_of(task.plan, moving, frozen),
+        lambda moving, frozen: _chains.center_of(plan, moving, frozen),
         *(task.moving, task.frozen),
     )
-    numbers, looks = _chains.Numbers(*[jnp.zeros([])] * 4), jnp.ones([], bool)
+    numbers, looks = _around.Numbers(*[jnp.zeros([])] * 4), jnp.ones([], bool)
     compiled = _chains.run_chains.lower(
-        task.plan, "one", center, task.frozen, numbers, looks, task.keys[0]
+        plan, "one", center, task.frozen, numbers, looks, task.keys[0]
     ).compile()
     used: Any = compiled.memory_analysis()
     size = sum(leaf.nbytes for leaf in task.moving) * task.num_chains

@@ -2,6 +2,7 @@
 
 from tests.mutants.mutant import Mutant
 
+AROUND = "thermodynamics/_around.py"
 CHAINS = "thermodynamics/_chains.py"
 CURVATURE = "thermodynamics/_curvature.py"
 STATISTICS = "thermodynamics/_statistics.py"
@@ -18,22 +19,22 @@ BAD_CHAIN = (f"{TESTS}::test_one_bad_chain_does_not_poison_the_others",)
 MUTANTS = [
     Mutant(
         "coefficient: no tether",
-        CHAINS,
+        AROUND,
         "tied = tether(precision, temperature, center=center.params)",
         "tied = tether(0.0, temperature, center=center.params)",
         QUADRATIC,
     ),
     Mutant(
         "coefficient: the temperature without the pull of the tether",
-        CHAINS,
+        AROUND,
         "like(precision * temperature, x.dtype) * x",
         "like(0 * temperature, x.dtype) * x",
         QUADRATIC,
     ),
     Mutant(
         "coefficient: the noise of minibatches stays in the gradient",
-        CHAINS,
-        "return value - base - slope, jax.tree.map(jnp.subtract, gradient, excess)",
+        AROUND,
+        "return value - base - slope, jax.tree.map(jnp.subtract, gradient, noise)",
         "return value - base - slope, gradient",
         MINIBATCHES,
     ),
@@ -47,8 +48,8 @@ MUTANTS = [
     Mutant(
         "coefficient: a chain that left slows the others",
         CHAINS,
-        "met = jax.lax.pmax(jnp.where(sane, largest, 0), AXIS)",
-        "met = jax.lax.pmax(largest * jnp.where(sane, 1, 1e9), AXIS)",
+        "met = jax.lax.pmax(jnp.where(around.is_near(rise), largest, 0), AXIS)",
+        "met = jax.lax.pmax(largest * jnp.where(around.is_near(rise), 1, 1e9), AXIS)",
         BAD_CHAIN,
     ),
     Mutant(

@@ -81,6 +81,20 @@ def test_chains_and_checkpoints_over_devices(eight_devices, places):
         same(found[number], one[number])
 
 
+@pytest.mark.slow
+def test_chains_in_turn_over_devices(eight_devices, places, monkeypatch):
+    """Two devices on which two chains take turns, and four with one chain each."""
+    monkeypatch.setattr(_task, "LARGE", 1)
+    settings = SETTINGS | {"batches": batches, "num_center_batches": 8}
+    one, two, four = (
+        to.learning_coefficient(loss_of_batch, PARAMS, devices=eight_devices[:n], **settings)
+        for n in (1, 2, 4)
+    )
+    assert places == [(4,), (2,), (1,)]
+    same(two, one)
+    same(four, one)
+
+
 @pytest.mark.parametrize(
     ("rows", "chains", "shape"),
     [(1, 4, (1, 4)), (1, 6, (1, 6)), (1, 7, (1, 7)), (1, 11, None), (3, 4, (1, 4)), (4, 2, (4, 2))],

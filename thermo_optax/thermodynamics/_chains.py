@@ -1,64 +1,20 @@
 """Chains around trained weights: all of them in one compiled program."""
 
 import functools
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from thermo_optax._base import heating, like, weight_of
-from thermo_optax.geometry import tether
+from thermo_optax._base import like
 
-from ._curvature import Gauge, first_gauge, looked
+from ._around import Around, Center, Numbers, Plan, Rows, Traces
+from ._curvature import Gauge, looked
+from ._in_turn import in_turn
 
-TURN = 0.8  # h sqrt(k) at the largest curvature; a sampler is stable below 2
-LOOK = 8  # steps from one look at the curvature to the next, after the burn-in
-FAR = 50.0  # times N T: a loss so high above the centre's is that of a chain that left
 SIGNIFICANT = 4.0  # square of a mean gradient over its variance, from which it is more than noise
 AXIS = "chains"
-
-
-class Plan(NamedTuple):
-    """What the program is compiled for."""
-
-    loss: Callable[..., jax.Array]  # of a list of free arrays, a list of frozen ones and a batch
-    batches: Callable[[jax.Array], Any] | None
-    sampler: Callable[..., Any]
-    num_steps: int
-    num_burn_in: int
-    num_center_batches: int
-
-
-class Numbers(NamedTuple):
-    """What the program takes as arrays, so that other values need no other program; float[]."""
-
-    temperature: jax.Array
-    precision: jax.Array
-    step_size: jax.Array  # 0: the curvature chooses it
-    turn: jax.Array  # h sqrt(k) at the largest curvature, where it does
-
-
-Rows = Literal["one", "centers", "numbers"]  # what differs from row to row of chains
-
-
-class Center(NamedTuple):
-    """What is known of the weights around which the chains run."""
-
-    params: Any
-    loss: jax.Array  # float[], over all data
-    gradient: Any  # like params, over all data
-    gradient_norm: jax.Array  # float[]
-
-
-class Traces(NamedTuple):
-    """What the chains show, [chain, step] without the burn-in."""
-
-    rises: jax.Array  # loss minus that at the centre
-    temperatures: jax.Array  # configurational, over the set one
-    weights: jax.Array  # the time that the parameters stand for, over that of a step
-    curvature: jax.Array  # float[chain], the largest one that was met
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -110,8 +66,10 @@ def run_chains(
     """
 
     def row(center, frozen, numbers, keys):
-        one = functools.partial(_chain, plan, center, frozen, numbers, looks)
-        return jax.vmap(one, axis_name=AXIS)(keys)
+        around = Around(plan, center, frozen, numbers, looks)
+        if plan.lanes:
+            return in_turn(around, keys)
+        return jax.vmap(functools.partial(_chain, around), axis_name=AXIS)(keys)
 
     if rows != "one":
         of_center, of_numbers = (0, None) if rows == "centers" else (None, 0)
@@ -119,65 +77,26 @@ def run_chains(
     return row(center, frozen, numbers, keys)
 
 
-def _chain(plan, center, frozen, numbers, looks, key):
-    temperature, precision, step_size, turn = numbers
-    degrees = float(sum(x.size for x in jax.tree.leaves(center.params)))
+def _chain(around: Around, key: jax.Array) -> Traces:
+    """One of the chains that all run at once, under a `vmap`."""
     sampler_key, gauge_key = jax.random.split(key)
-
-    def transformation(h):
-        sampler = plan.sampler(h, temperature, sampler_key)
-        tied = tether(precision, temperature, center=center.params)
-        return optax.chain(tied, heating(sampler, needs_bath=False))
-
-    def loss_at(step):
-        batch = None if plan.batches is None else plan.batches(step)
-        return lambda params: plan.loss(params, frozen, batch)
-
-    def slopes(loss, params):
-        """Rise of the loss above the centre, and its gradient.
-
-        Both are those of one batch, without the noise that they already have at the centre: a
-        gradient, and the slope that belongs to it.
-        """
-        value, gradient = jax.value_and_grad(loss)(params)
-        if plan.batches is None:
-            return value - center.loss, gradient
-        base, there = jax.value_and_grad(loss)(center.params)
-        excess = jax.tree.map(jnp.subtract, there, center.gradient)  # the noise at the centre
-        away = jax.tree.map(jnp.subtract, params, center.params)
-        slope = optax.tree.vdot(excess, away)
-        return value - base - slope, jax.tree.map(jnp.subtract, gradient, excess)
 
     def step(carry, count):
         params, state, gauge = carry
-        loss = loss_at(count)
-        rise, gradient = slopes(loss, params)
+        loss = around.loss_at(count)
+        rise, gradient = around.slopes(loss, around.at_center(loss), params)
 
         def look(gauge):
             vector, largest = looked(jax.grad(loss), params, gauge)
-            # A chain that left must not slow the others.
-            sane = rise < FAR * degrees * temperature
-            met = jax.lax.pmax(jnp.where(sane, largest, 0), AXIS)
+            met = jax.lax.pmax(jnp.where(around.is_near(rise), largest, 0), AXIS)
             return Gauge(vector, jnp.maximum(largest, met))
 
-        due = (count < plan.num_burn_in) | (count % LOOK == 0)
-        gauge = jax.lax.cond(due & looks, look, lambda gauge: gauge, gauge)
-        chosen = turn / jnp.sqrt(gauge.largest + precision * temperature)
-        tx = transformation(jnp.where(step_size > 0, step_size, chosen))
-        away = jax.tree.map(jnp.subtract, params, center.params)
-        pulls = jax.tree.map(
-            lambda g, x: jnp.sum(x * (g + like(precision * temperature, x.dtype) * x)),
-            *(gradient, away),
-        )
-        heat = sum(jax.tree.leaves(pulls), jnp.zeros([])) / (degrees * temperature)
-        weight = weight_of(state)  # of the parameters that came with it
-        updates, state = tx.update(gradient, state, params)
-        return (optax.apply_updates(params, updates), state, gauge), (rise, heat, weight)
+        gauge = jax.lax.cond(around.is_due(count), look, lambda gauge: gauge, gauge)
+        h = around.step_size(gauge.largest)
+        params, state, seen = around.moved(sampler_key, h, gradient, params, state)
+        return (params, state, gauge), (rise, *seen)
 
-    start = jnp.zeros([], jnp.int32)
-    gauge = first_gauge(loss_at(start), center.params, temperature, gauge_key)
-    state = transformation(jnp.where(step_size > 0, step_size, 1.0)).init(center.params)
-    counts = jnp.arange(plan.num_burn_in + plan.num_steps, dtype=jnp.int32)
-    carry, seen = jax.lax.scan(step, (center.params, state, gauge), counts)
-    rises, heats, weights = (trace[plan.num_burn_in :] for trace in seen)
-    return Traces(rises, heats, weights, carry[2].largest)
+    carry = around.center.params, around.first_state(sampler_key), around.first_gauge(gauge_key)
+    (_, _, gauge), seen = jax.lax.scan(step, carry, around.counts)
+    rises, heats, weights = (trace[around.plan.num_burn_in :] for trace in seen)
+    return Traces(rises, heats, weights, gauge.largest)

@@ -7,12 +7,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from thermo_optax._base import at
 from thermo_optax._noise import KeyLike
 
-from ._chains import TURN, Numbers
 from ._report import LearningCoefficient, results_of
-from ._task import check_numbers, measured, task_of, temperature_of
+from ._task import measured, numbers_of, task_of, temperature_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +147,7 @@ def learning_coefficients(
         training.
     """
     heat = temperature_of(num_examples, temperature)
-    check_numbers(precision, step_size)
+    numbers = numbers_of(heat, precision, step_size)
     task = task_of(
         loss,
         params,
@@ -165,7 +163,6 @@ def learning_coefficients(
         devices=devices,
         stacked=True,
     )
-    numbers = Numbers(*(at(number, 0) for number in (heat, precision, step_size or 0.0, TURN)))
     center, traces = measured(task, "centers", numbers, looks=step_size is None)
     found = results_of(task, center, traces, heat, [float(precision)] * task.num_rows)
     return LearningCoefficients(tuple(found))

@@ -42,10 +42,20 @@ def looked(gradient: Callable[[Any], Any], params: Any, gauge: Gauge) -> Gauge:
     image = jax.jvp(gradient, (params,), (gauge.vector,))[1]
     size = optax.tree.norm(image)
     good = jnp.isfinite(size) & (size > 0)
-    vector = jax.tree.map(
-        lambda new, old: jnp.where(good, new, old), _unit(image, size), gauge.vector
-    )
+    vector = turned(gauge.vector, image, size)
     return Gauge(vector, jnp.maximum(gauge.largest, jnp.where(good, size, 0)))
+
+
+def curvature_along(loss: Loss, params: Any, vector: Any) -> tuple[jax.Array, Any, jax.Array]:
+    """The loss, the product of the Hessian with the vector, and its norm."""
+    (value, _), (_, image) = jax.jvp(jax.value_and_grad(loss), (params,), (vector,))
+    return value, image, optax.tree.norm(image)
+
+
+def turned(vector: Any, image: Any, size: jax.Array) -> Any:
+    """The image of a vector, of norm 1; the vector where there is none."""
+    good = jnp.isfinite(size) & (size > 0)
+    return jax.tree.map(lambda new, old: jnp.where(good, new, old), _unit(image, size), vector)
 
 
 def _thermal_curvature(loss: Loss, params: Any, direction: Any, temperature: jax.Array):

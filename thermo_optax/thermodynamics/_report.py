@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._chains import FAR, Center, Traces
+from ._around import FAR, Center, Traces
 from ._statistics import Mean, mean_of
 from ._task import Task
 

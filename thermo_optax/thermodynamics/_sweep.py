@@ -11,7 +11,7 @@ import numpy as np
 
 from thermo_optax._noise import KeyLike
 
-from ._chains import TURN, Numbers
+from ._around import TURN, Numbers
 from ._report import NEAR_ONE, LearningCoefficient, results_of
 from ._task import check_numbers, measured, task_of, temperature_of
 

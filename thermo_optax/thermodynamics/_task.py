@@ -12,22 +12,26 @@ from jax.core import Tracer
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from thermo_optax._base import (
+    at,
     check_integer,
     check_leaves,
     check_nonnegative,
     check_not_empty,
     check_positive,
-    compute_dtype,
     tree_size,
 )
 from thermo_optax._noise import KeyLike, stream_key
 from thermo_optax.integrators import langevin, leimkuhler_matthews
 
-from ._chains import AXIS, Center, Numbers, Plan, Rows, Traces, center_of, run_chains
-from ._joined import Joined, Together
+from ._around import TURN, Center, Numbers, Plan, Rows, Traces
+from ._chains import AXIS, center_of, run_chains
+from ._parts import Joined, rows_of, split
 
 DAMPING = 0.05  # friction times step of the default sampler: inertia crosses flat valleys
 ROWS = "rows"  # axis of the mesh of devices
+# Weights from which chains make their steps one after another. An accelerator is not busy with one
+# chain of a small network, and has memory for all; it does so where memory may be short.
+LARGE, LARGE_ON_ACCELERATORS = 100_000, 100_000_000
 
 
 class Task(NamedTuple):
@@ -79,10 +83,11 @@ def task_of(
     if devices is not None and not devices:
         raise ValueError("`devices` is empty: pass some of jax.devices(), or None.")
     if stacked:
-        num_rows = _rows_of(params)
-    moving, frozen, together = _split(params, free)
+        num_rows = rows_of(params)
+    moving, frozen, together = split(params, free)
+    joined = Joined(loss, together, batches is not None)
     plan = Plan(
-        loss=Joined(loss, together, batches is not None),
+        loss=joined,
         batches=batches,
         sampler=sampler or (_inertial if batches is None else _overdamped),
         num_steps=num_steps,
@@ -91,7 +96,7 @@ def task_of(
     )
     one = jax.eval_shape(lambda tree: [x[0] for x in tree] if stacked else tree, moving)
     still = jax.eval_shape(lambda tree: [x[0] for x in tree] if stacked else tree, frozen)
-    rounding = _checked_loss(plan, one, still)
+    rounding = _checked_loss(joined, batches, one, still)
     words = stream_key(key, "learning_coefficient", ())
     key = jax.random.wrap_key_data(words, impl="threefry2x32")
     keys = jax.random.split(key, num_rows * num_chains).reshape(num_rows, num_chains)
@@ -116,18 +121,25 @@ def check_numbers(precision: Any, step_size: Any) -> None:
         check_positive(step_size=step_size)
 
 
+def numbers_of(temperature: float, precision: float, step_size: float | None) -> Numbers:
+    """Those of all rows, checked; without a step size the curvature chooses it."""
+    check_numbers(precision, step_size)
+    return Numbers(*(at(x, 0) for x in (temperature, precision, step_size or 0.0, TURN)))
+
+
 def measured(task: Task, rows: Rows, numbers: Numbers, looks: bool) -> tuple[Center, Traces]:
     """The centre and the traces of all chains, spread over the devices that there are."""
     mesh = _mesh(task)
+    plan = task.plan._replace(lanes=lanes_of(task, mesh))
     put = functools.partial(_put, mesh)
     by_row = PartitionSpec(ROWS)
     of_center = by_row if rows == "centers" else PartitionSpec()
     moving, frozen = task.moving, task.frozen
     if rows == "centers":
         moving, frozen = put((moving, frozen), of_center)
-        center = _centers_of(task.plan, moving, frozen)
+        center = _centers_of(plan, moving, frozen)
     else:
-        center = center_of(task.plan, moving, frozen)
+        center = center_of(plan, moving, frozen)
     base = np.asarray(center.loss)
     if not np.all(np.isfinite(base)):
         place = "" if rows != "centers" else f" of checkpoint {int(np.argmin(np.isfinite(base)))}"
@@ -145,7 +157,7 @@ def measured(task: Task, rows: Rows, numbers: Numbers, looks: bool) -> tuple[Cen
     keys = task.keys[0] if rows == "one" else task.keys
     keys = put(keys, PartitionSpec(AXIS) if rows == "one" else PartitionSpec(ROWS, AXIS))
     traces = run_chains(
-        task.plan, rows, center, frozen, numbers, put(jnp.asarray(looks), PartitionSpec()), keys
+        plan, rows, center, frozen, numbers, put(jnp.asarray(looks), PartitionSpec()), keys
     )
     return center, traces
 
@@ -172,6 +184,15 @@ def _mesh(task: Task) -> Mesh | None:
     return Mesh(np.array(devices[: down * across]).reshape(down, across), (ROWS, AXIS))
 
 
+def lanes_of(task: Task, mesh: Mesh | None) -> int:
+    """Chains that make a step at once: one on each device if they are large, else all (0)."""
+    places = task.moving[0].devices() if mesh is None else mesh.devices.flat
+    on_cpu = all(place.platform == "cpu" for place in places)
+    if task.num_weights < (LARGE if on_cpu else LARGE_ON_ACCELERATORS):
+        return 0
+    return 1 if mesh is None else mesh.shape[AXIS]
+
+
 def _divisor(number: int, most: int) -> int:
     return max(d for d in range(1, max(most, 1) + 1) if number % d == 0)
 
@@ -188,46 +209,19 @@ def _overdamped(step_size, temperature, key):
     return leimkuhler_matthews(jnp.square(step_size) / 2, temperature, key=key)
 
 
-def _rows_of(params: Any) -> int:
-    """The number of checkpoints, which all arrays have as their first axis."""
-    sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(params)}
-    if len(sizes) > 1 or sizes == {()} or sizes == {(0,)}:
-        shown = [jnp.shape(leaf) for leaf in jax.tree.leaves(params)]
-        raise ValueError(
-            "`params` must be stacked checkpoints: arrays whose first axis counts them, equally "
-            f"long in all, got the shapes {shown}. Stack a list of trees with "
-            "`jax.tree.map(lambda *leaves: jnp.stack(leaves), *checkpoints)`."
-        )
-    return next(iter(sizes))[0]
-
-
-def _split(params: Any, free: Any) -> tuple[list[Any], list[Any], Together]:
-    """Free and frozen arrays, in at least float32."""
-    leaves, structure = jax.tree.flatten(params)
-    leaves = [jnp.asarray(leaf, compute_dtype(leaf.dtype)) for leaf in leaves]
-    free = True if free is None else free
-    try:
-        flags = tuple(bool(flag) for flag in jax.tree.leaves(jax.tree.broadcast(free, params)))
-    except ValueError as error:
-        raise ValueError(
-            f"`free` must be a tree of bools like `params` or a prefix of it, got {free!r}: "
-            "write True for the arrays that may move."
-        ) from error
-    if not any(flags):
-        raise ValueError("`free` must leave some array of `params` free, got False for all.")
-    pairs = list(zip(leaves, flags, strict=True))
-    moving, frozen = ([x for x, flag in pairs if flag is kind] for kind in (True, False))
-    return moving, frozen, Together(structure, flags)
-
-
-def _checked_loss(plan: Plan, moving: list[Any], frozen: list[Any]) -> float:
+def _checked_loss(
+    joined: Joined,
+    batches: Callable[[jax.Array], Any] | None,
+    moving: list[Any],
+    frozen: list[Any],
+) -> float:
     """The relative rounding of what the user's loss returns; raises unless that is a number."""
-    loss, together, _ = plan.loss.facts
+    loss, together, _ = joined.facts
 
     def first(moving, frozen):
-        if plan.batches is None:
+        if batches is None:
             return loss(together(moving, frozen))
-        return loss(together(moving, frozen), plan.batches(jnp.zeros([], jnp.int32)))
+        return loss(together(moving, frozen), batches(jnp.zeros([], jnp.int32)))
 
     value = jax.eval_shape(first, moving, frozen)
     if not isinstance(value, jax.ShapeDtypeStruct) or value.shape != ():
