@@ -20,8 +20,8 @@ MUTANTS = [
     Mutant(
         "coefficient: no tether",
         AROUND,
-        "tied = tether(precision, temperature, center=center.params)",
-        "tied = tether(0.0, temperature, center=center.params)",
+        "tied = tether(precision, temperature, center=self.center.params)",
+        "tied = tether(0.0, temperature, center=self.center.params)",
         QUADRATIC,
     ),
     Mutant(
