@@ -25,6 +25,20 @@ MUTANTS = [
         QUADRATIC,
     ),
     Mutant(
+        "coefficient: chains in turn do not see where it is steep",
+        "thermodynamics/_in_turn.py",
+        "jnp.maximum(sums[1], size)",
+        "sums[1]",
+        ("thermodynamics/test_in_turn.py::test_chains_that_take_turns_meet_the_same_curvature",),
+    ),
+    Mutant(
+        "coefficient: chains in turn share their noise",
+        "thermodynamics/_in_turn.py",
+        "sampler_keys = _by_turn(pairs[:, 0], shape)",
+        "sampler_keys = _by_turn(pairs[:1, 0].repeat(len(keys), 0), shape)",
+        ("thermodynamics/test_in_turn.py::test_chains_that_take_turns_have_the_same_numbers",),
+    ),
+    Mutant(
         "coefficient: the temperature without the pull of the tether",
         AROUND,
         "like(precision * temperature, x.dtype) * x",
