@@ -48,6 +48,7 @@ def assert_same(found, wanted):
     assert len(jax.tree.leaves(same)) > 20 and all(jax.tree.leaves(same))
 
 
+@pytest.mark.slow
 def test_a_kill_changes_no_number(tmp_path, uninterrupted):
     arguments = [sys.executable, "-m", "tests.benchmarks.resumed", str(tmp_path)]
     with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True) as run:

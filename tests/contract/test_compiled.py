@@ -17,6 +17,7 @@ from tests.registry import CORE, METHODS, PRIMARY, TEMPERATURE
 from .programs import STEPS, assert_close, init, numbers, params, trajectory, types, update
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("name", METHODS)
 def test_extra_arguments_change_nothing(name):
     tx, tree = METHODS[name](), params()
@@ -53,6 +54,7 @@ def compilations():
     logging.getLogger("jax").removeHandler(listener)
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("name", METHODS)
 def test_second_update_does_not_compile(name, compilations):
     tree, state = params(), init(name)
@@ -121,6 +123,7 @@ def test_donated_state_has_no_number_of_the_caller():
     assert number == 0.5 and rates[0] == 0.5
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("name", METHODS)
 def test_no_tracer_leaks(name):
     with jax.checking_leaks():

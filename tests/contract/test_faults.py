@@ -12,6 +12,7 @@ from tests.registry import CORE, METHODS, PRIMARY
 from .programs import assert_close, assert_equal, init, params, types, update
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("fault", [jnp.nan, jnp.inf, -jnp.inf])
 @pytest.mark.parametrize("name", METHODS)
 def test_bad_gradients_show_but_leave_the_state_sound(name, fault):
@@ -94,6 +95,7 @@ def refused(name, error, match, grads=None, tree=None):
         pytest.fail("not refused")
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("name", METHODS)
 def test_gradients_of_another_model(name):
     fewer, more, other = params(), params(), params()
@@ -182,6 +184,7 @@ def test_every_parameter_masked(name):
     assert types(updates) == types(tree)
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("name", METHODS)
 def test_zero_size_arrays(name):
     """They are let through, since models have them; but a thermostat needs something to measure."""

@@ -49,6 +49,7 @@ def copies_in(state):
     return [leaf for leaf in jax.tree.leaves(state) if leaf.ndim and leaf.shape[-1] % 8 == 0]
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("name", METHODS)
 def test_types_with_shardings_are_stable(name, on_eight):
     """With explicit axes a sharding is a part of the type, and this is what a scan compares."""

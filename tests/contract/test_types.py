@@ -63,6 +63,7 @@ def test_every_precision_in_one_tree(name):
             assert np.all(change != 0) and np.all(np.abs(change) < 1e-11)
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("name", METHODS)
 def test_init_needs_shapes_only(name):
     tree = params()

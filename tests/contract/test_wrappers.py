@@ -125,6 +125,7 @@ def test_partitioned(name):
         assert_close(jax.tree.leaves(inner), jax.tree.leaves(alone[1]))
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("name", METHODS)
 def test_map_params(name):
     """`optax.tree.map_params` finds every copy of the parameters in the state, and nothing else."""

@@ -94,6 +94,7 @@ CHAIN_READERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHAIN_READERS)
 def test_chains_that_are_not_said_to_be_chains(name):
     """Without `has_chains` they are draws, as documented, and never silently."""

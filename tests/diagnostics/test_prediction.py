@@ -55,6 +55,7 @@ def test_sghmc():
     np.testing.assert_allclose(found.variance_error, closed, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_overdamped():
     eta = 0.4
     found = predicted_bias("sgld", K, learning_rate=eta)
@@ -168,6 +169,7 @@ def test_mass_like_the_curvature_makes_all_alike():
         np.testing.assert_allclose(column, column[0], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_spectrum():
     curvatures = jnp.linspace(0.1, 1.9, 40)
 

@@ -86,6 +86,7 @@ def test_a_trace_that_stays_on_one_side_never_crosses():
     assert jnp.all(jnp.isinf(crossings.steps))
 
 
+@pytest.mark.slow
 def test_readings_are_the_same_under_vmap_and_for_whole_arrays():
     alphas = flat_law(jax.random.key(3), (2, 3, 500))
     for read in (

@@ -36,13 +36,11 @@ def run(name, code):
 
 @pytest.mark.usefixtures("as_users_run_it")
 @pytest.mark.quick(
-    "checkpoints",
     "comparators",
     "continuous-tempering",
     "local-entropy",
     "logging",
     "passes-through",
-    "samplers",
     "temperature-and-units",
 )
 @pytest.mark.parametrize("name", PAGES)

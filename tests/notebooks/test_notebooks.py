@@ -88,7 +88,7 @@ def as_users_run_it(monkeypatch):
 
 
 @pytest.mark.usefixtures("as_users_run_it")
-@pytest.mark.quick("01_quick_start", "02_langevin_and_layers")
+@pytest.mark.quick("01_quick_start")
 @pytest.mark.parametrize("script", SCRIPTS, ids=name_of)
 def test_notebook_runs(script):
     exec(compile(script.read_text(), str(script), "exec"), {"__name__": "__main__"})

@@ -36,6 +36,7 @@ def run(tx, params, steps=3):
     return params
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("partition", "hidden", "others"),
     [

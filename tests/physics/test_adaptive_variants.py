@@ -131,6 +131,7 @@ def literal_step(h, temperature, sigma, coupling):
     return step
 
 
+@pytest.mark.slow
 def test_one_draw_for_both_diffusions_keeps_the_law():
     """D E D at one draw of noise instead of two: equal up to (h xi)^2, here 0.6 %."""
     h, temperature, sigma, coupling = 0.15, 1.0, 1.0, 0.1

@@ -38,6 +38,7 @@ def draw(ax):
     assert file.getvalue().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_diffusion():
     ax = to.plot.diffusion(reading(), label="dropout")
     *curves, guide = ax.get_lines()

@@ -140,6 +140,7 @@ def test_a_reference_without_effect():
             tx.init(PARAMS)
 
 
+@pytest.mark.slow
 def test_names_that_only_come_along_may_have_any_values():
     inner = optax.inject_hyperparams(to.sgld)(0.1, 1.0, key=0)
     for rates in ([0.1] * 3, [0.1, 0.3, 0.2], [0.3, 0.2, 0.1]):

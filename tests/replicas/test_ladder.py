@@ -134,6 +134,7 @@ def test_any_monotone_coordinate_will_do(coordinate, reverse):
     assert means[2] == pytest.approx(means[1] / 2, rel=0.05)
 
 
+@pytest.mark.slow
 def test_monotone_whatever_the_rates():
     rng = np.random.default_rng(0)
     betas = 1 / geometric_ladder(1.0, 100.0, 12)

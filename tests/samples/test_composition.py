@@ -69,6 +69,7 @@ def test_the_rest_of_vmapped_chains():
     jax.tree.map(np.testing.assert_array_equal, samples, visited)
 
 
+@pytest.mark.slow
 def test_a_partition_inside():
     tx = to.collect_samples(
         to.lala(

@@ -114,6 +114,7 @@ def test_a_run_in_two_parts_is_the_same_to_the_bit():
     assert jax.tree.map(jax.typeof, tx.init(x)) == jax.tree.map(jax.typeof, once[1])
 
 
+@pytest.mark.slow
 def test_the_coldest_rung():
     """Every swap is accepted, and the replicas have one value each."""
     sampler = to.langevin(1e-20, 1.0, friction=0.0, key=0)

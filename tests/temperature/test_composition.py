@@ -123,6 +123,7 @@ def test_saved_and_restored_it_goes_on_with_the_same_bits(tmp_path):
     jax.tree.map(np.testing.assert_array_equal, steps(*restored), once)
 
 
+@pytest.mark.slow
 def test_replicas_have_biases_of_their_own():
     def start(key):
         tx = to.continuous_tempering(METHODS["langevin"](key=key), TEMPERATURE, key=key)

@@ -105,7 +105,7 @@ def test_joint_law_without_a_bias(mode, mass):
     ("mode", "size", "examples"),
     [
         ("paper", 2, 5_000),
-        ("exact", 2, 50_000),
+        pytest.param("exact", 2, 50_000, marks=pytest.mark.slow),
         pytest.param("exact", 200, 0, marks=pytest.mark.slow),
     ],
 )
