@@ -1,0 +1,41 @@
+"""What the order of minibatches costs on a real posterior, at the same settings."""
+
+import numpy as np
+import pytest
+
+from benchmarks.posteriors import chains
+from benchmarks.posteriors.problem import problems_of
+from benchmarks.posteriors.samplers import OURS
+from benchmarks.posteriors.targets import named
+
+CHAINS = 64
+
+
+def deviations(target, order, step, friction):
+    """Standard deviations of the observables over those of the truth; all chains together."""
+    run = chains.program(OURS["langevin"], target, problems_of(target, order), target.budget)
+    settings = chains.settings_of(np.repeat([[step, friction]], CHAINS, 0))
+    sums = run(settings, chains.keys_of(7, CHAINS))
+    late = slice(sums.weight.shape[1] // 5, None)
+    weight = sums.weight[:, late].sum((0, 1))
+    mean, square = (np.sum(x[:, late], (0, 1)) / weight for x in (sums.first, sums.second))
+    return np.sqrt(square - mean**2)
+
+
+@pytest.mark.slow
+def test_without_replacement_the_error_is_less_than_half():
+    """The same noise and starts as with full batches, so that chance is in none of the errors.
+
+    With replacement the error falls like the step; forward and back it falls like its square.
+    """
+    target, errors = named("logistic"), {}
+    for step in (1.3, 0.65):
+        exact = deviations(target, "full", step, 0.3)
+        for order in ("replacement", "reshuffled", "symmetric"):
+            error = deviations(target, order, step, 0.3) - exact
+            errors[order, step] = np.sqrt(np.mean(error**2))
+    for step in (1.3, 0.65):
+        for order in ("reshuffled", "symmetric"):
+            assert errors[order, step] < errors["replacement", step] / 2
+    falls = {order: errors[order, 1.3] / errors[order, 0.65] for order, _ in errors}
+    assert falls["replacement"] < 3 < falls["symmetric"]
