@@ -82,6 +82,7 @@ def adaptive_sampler(
         return {
             "momentum": momentum,
             "mass": masses.recorded(params, 0),
+            # A copy, which `full` alone is not: the state may be donated.
             "friction": jnp.array(jnp.full(degrees.shape, initial_friction, jnp.float32)),
             "kinetic_temperature": kinetic,
             "momentum_scale": jnp.ones([], jnp.float32),
