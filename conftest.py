@@ -43,7 +43,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if mark is None:
             continue
         case = item.callspec  # pyright: ignore[reportAttributeAccessIssue]
-        words = {case.params["name"]} if "name" in case.params else {case.id, *case.id.split("-")}
+        words = {case.id, *(value for value in case.params.values() if isinstance(value, str))}
+        if "name" not in case.params:  # names of methods have hyphens of their own
+            words |= set(case.id.split("-"))
         if words.isdisjoint(mark.args):
             item.add_marker(pytest.mark.slow)
 
