@@ -36,8 +36,9 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest leaves out what is slow
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Marks as slow the cases that a test's mark `quick` does not name."""
+    named: dict[str, set[str]] = {}  # test -> names in its mark that no case has had yet
     for item in items:
         mark = item.get_closest_marker("quick")
         if mark is None:
@@ -48,6 +49,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             words |= set(case.id.split("-"))
         if words.isdisjoint(mark.args):
             item.add_marker(pytest.mark.slow)
+        test = item.nodeid.removesuffix(f"[{case.id}]")
+        named[test] = named.get(test, set(mark.args)) - words
+    unknown = {test: names for test, names in named.items() if names}
+    if unknown and not any("::" in str(given) for given in config.args):  # all cases are here
+        raise pytest.UsageError(f"The mark `quick` names cases that do not exist: {unknown}")
 
 
 @pytest.fixture

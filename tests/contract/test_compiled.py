@@ -12,12 +12,12 @@ import pytest
 
 import thermo_optax as to
 from tests.compiling import quick_jit
-from tests.registry import CORE, METHODS, PRIMARY, TEMPERATURE
+from tests.registry import METHODS, PRIMARY, TEMPERATURE, TURNS
 
 from .programs import STEPS, assert_close, init, numbers, params, trajectory, types, update
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[0])
 @pytest.mark.parametrize("name", METHODS)
 def test_extra_arguments_change_nothing(name):
     tx, tree = METHODS[name](), params()
@@ -54,7 +54,7 @@ def compilations():
     logging.getLogger("jax").removeHandler(listener)
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[1])
 @pytest.mark.parametrize("name", METHODS)
 def test_second_update_does_not_compile(name, compilations):
     tree, state = params(), init(name)
@@ -64,7 +64,7 @@ def test_second_update_does_not_compile(name, compilations):
     assert not compilations
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[2])
 @pytest.mark.parametrize("name", PRIMARY)
 def test_scan_and_vmap_do_what_a_loop_does(name):
     """A batch of three runs, each with a key, a temperature and settings of its own."""
@@ -88,7 +88,7 @@ def test_scan_and_vmap_do_what_a_loop_does(name):
         assert_close(own, (tree, state), rtol=1e-4)
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[0])
 @pytest.mark.parametrize("name", PRIMARY)
 def test_donated_state_takes_nothing_of_the_caller(name):
     key, tree = jax.random.PRNGKey(0), params()
@@ -123,7 +123,7 @@ def test_donated_state_has_no_number_of_the_caller():
     assert number == 0.5 and rates[0] == 0.5
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[1])
 @pytest.mark.parametrize("name", METHODS)
 def test_no_tracer_leaks(name):
     with jax.checking_leaks():

@@ -7,12 +7,12 @@ import optax
 import pytest
 
 from tests.compiling import quick_jit
-from tests.registry import CORE, METHODS, PRIMARY
+from tests.registry import CORE, METHODS, PRIMARY, TURNS
 
 from .programs import assert_close, assert_equal, init, params, types, update
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[1])
 @pytest.mark.parametrize("fault", [jnp.nan, jnp.inf, -jnp.inf])
 @pytest.mark.parametrize("name", METHODS)
 def test_bad_gradients_show_but_leave_the_state_sound(name, fault):
@@ -37,6 +37,7 @@ SAMPLERS = [
 ]
 
 
+@pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("name", METHODS)
 def test_a_huge_gradient_disables_nothing(name):
     """One coordinate of 1e20, whose square is not finite: it shows, and the state goes on."""
@@ -70,7 +71,7 @@ def test_a_large_gradient_does_not_freeze_the_momenta(name, gradient):
     assert np.all(change <= 1.001 * 2 / METHODS[name].settings["step_size"])
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[2])
 @pytest.mark.parametrize("name", PRIMARY)
 @pytest.mark.usefixtures("standard_promotion")
 def test_rates_that_start_at_zero(name):
@@ -95,7 +96,7 @@ def refused(name, error, match, grads=None, tree=None):
         pytest.fail("not refused")
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[0])
 @pytest.mark.parametrize("name", METHODS)
 def test_gradients_of_another_model(name):
     fewer, more, other = params(), params(), params()
@@ -126,7 +127,7 @@ def test_parameters_that_are_not_real_numbers(name, kind):
     refused(name, TypeError, message, tree=tree)
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[1])
 @pytest.mark.parametrize("name", PRIMARY)
 def test_the_remedy_for_such_parameters(name):
     """`optax.masked` leaves them out, and the others move as if they were not there."""
@@ -143,7 +144,7 @@ def test_the_remedy_for_such_parameters(name):
 EMPTY = [{}, (), {"hidden": None}]
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[2])
 @pytest.mark.parametrize("empty", [*EMPTY, None], ids=repr)
 @pytest.mark.parametrize("name", METHODS)
 def test_no_parameters(name, empty):
@@ -184,7 +185,7 @@ def test_every_parameter_masked(name):
     assert types(updates) == types(tree)
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[0])
 @pytest.mark.parametrize("name", METHODS)
 def test_zero_size_arrays(name):
     """They are let through, since models have them; but a thermostat needs something to measure."""
@@ -210,7 +211,7 @@ def test_zero_size_arrays_change_no_number(name):
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves((updates, state)))
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[1])
 @pytest.mark.parametrize("name", PRIMARY)
 def test_scalar_parameters(name):
     tree = {"hidden": jnp.float32(1.0), "output": jnp.float32(2.0)}

@@ -6,7 +6,7 @@ import optax
 import pytest
 
 from tests.compiling import quick_jit
-from tests.registry import CORE, METHODS, PRIMARY, TEMPERATURE
+from tests.registry import METHODS, PRIMARY, TEMPERATURE, TURNS
 
 from .programs import STEPS, assert_close, assert_equal, differ, init, numbers, params, update
 
@@ -52,7 +52,7 @@ def test_no_heat_no_noise(name):
     assert differ(update(name, tree, state, tree)[0], update(name, tree, other, tree)[0])
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[2])
 @pytest.mark.parametrize("name", PRIMARY)
 def test_schedules(name):
     """Constant ones change nothing; a temperature that rises is a scale that rises."""

@@ -10,7 +10,7 @@ import pytest
 
 import thermo_optax as to
 from tests.compiling import quick_jit
-from tests.registry import CORE, METHODS, PRIMARY
+from tests.registry import METHODS, PRIMARY, TURNS
 from tests.statistics import assert_uncorrelated
 
 from .programs import assert_equal, differ, init, params, update
@@ -170,7 +170,7 @@ def noise_of(tx, tree):
     return first, step(grads, state, tree)[0]
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[0])
 @pytest.mark.parametrize("name", [name for name in PRIMARY if METHODS[name].layers == 1])
 def test_groups_with_one_key(name):
     """Two groups of a partition, of one method and one key, and two leaves of one group."""

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 
 import thermo_optax as to
-from tests.registry import CORE, METHODS
+from tests.registry import METHODS, TURNS
 
 from .programs import types
 
@@ -25,7 +25,7 @@ def params():
     }
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[0])
 @pytest.mark.filterwarnings("ignore:`mode`=.paper.:UserWarning")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_step(name):

@@ -21,7 +21,7 @@ import pytest
 import thermo_optax as to
 from conftest import ROOT
 from tests.compiling import quick_jit
-from tests.registry import CORE, METHODS
+from tests.registry import METHODS, TURNS
 
 from .interrupted import TRAINING_STEPS, advance, start
 from .programs import assert_close, assert_equal, params, types, update
@@ -86,7 +86,7 @@ def restored(trainings, tmp_path_factory):
     return Restored(trainings[SAVED_AT]["runs"], tmp_path_factory.mktemp("saved"))
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[1])
 @pytest.mark.parametrize("name", METHODS)
 def test_restored_run_continues_to_the_same_bits(name, trainings, restored):
     expected = trainings[TRAINING_STEPS]["runs"][name]

@@ -15,7 +15,7 @@ from jax.sharding import AxisType, NamedSharding
 
 import thermo_optax as to
 from tests.compiling import quick_jit
-from tests.registry import CORE, METHODS, PRIMARY
+from tests.registry import METHODS, PRIMARY, TURNS
 
 from .programs import assert_close, init, params, types, update
 
@@ -49,7 +49,7 @@ def copies_in(state):
     return [leaf for leaf in jax.tree.leaves(state) if leaf.ndim and leaf.shape[-1] % 8 == 0]
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[2])
 @pytest.mark.parametrize("name", METHODS)
 def test_types_with_shardings_are_stable(name, on_eight):
     """With explicit axes a sharding is a part of the type, and this is what a scan compares."""
@@ -63,7 +63,7 @@ def test_types_with_shardings_are_stable(name, on_eight):
         assert all(("@x" in kind) == explicit for kind in types(copies_in(state)))
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[0])
 @pytest.mark.parametrize("name", [*PRIMARY, "local_entropy-nesterov"])
 @pytest.mark.parametrize("on_eight", [AxisType.Explicit], ids=["explicit"], indirect=True)
 def test_without_jit_shardings_stay(name, on_eight):
@@ -79,7 +79,7 @@ def test_without_jit_shardings_stay(name, on_eight):
 MASSES = [name for name in METHODS if name.endswith("mass-by-coordinate")]
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[1])
 @pytest.mark.parametrize("name", [*PRIMARY, *MASSES])
 def test_numbers_do_not_depend_on_the_sharding(name, on_eight):
     tx, tree = METHODS[name](), params()

@@ -6,7 +6,7 @@ import optax
 import pytest
 
 from tests.compiling import quick_jit
-from tests.registry import COLD, CORE, METHODS
+from tests.registry import COLD, METHODS, TURNS
 
 from .programs import assert_close
 
@@ -37,7 +37,7 @@ def loss(params):
     )
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[1])
 @pytest.mark.parametrize("name", METHODS)
 def test_minima_are_found(name):
     tx = METHODS[name](COLD, **METHODS[name].cold)

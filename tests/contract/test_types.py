@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from tests.compiling import quick_jit
-from tests.registry import CORE, METHODS, PRIMARY
+from tests.registry import METHODS, PRIMARY, TURNS
 
 from .programs import params, types
 
@@ -38,7 +38,7 @@ def test_types_are_stable(name, dtype):
         assert len(wide) == (copies if dtype == jnp.float64 else 0)
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[2])
 @pytest.mark.parametrize("name", PRIMARY)
 def test_every_precision_in_one_tree(name):
     with jax.enable_x64(True):
@@ -63,7 +63,7 @@ def test_every_precision_in_one_tree(name):
             assert np.all(change != 0) and np.all(np.abs(change) < 1e-11)
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[0])
 @pytest.mark.parametrize("name", METHODS)
 def test_init_needs_shapes_only(name):
     tree = params()

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from tests.compiling import quick_jit
-from tests.registry import CORE, METHODS, PRIMARY, TEMPERATURE
+from tests.registry import METHODS, PRIMARY, TEMPERATURE, TURNS
 
 from .programs import assert_close, assert_equal, init, params, types, update
 
@@ -18,7 +18,7 @@ def one_step(tx, tree=None):
     return quick_jit(tx.update)(tree, tx.init(tree), tree)
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[2])
 @pytest.mark.parametrize("name", METHODS)
 def test_inject_hyperparams(name):
     """Numbers in the state instead of in the program: the same updates and the same states."""
@@ -32,7 +32,7 @@ def test_inject_hyperparams(name):
     assert types(state) == types(jax.eval_shape(injected.init, tree))
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[0])
 @pytest.mark.parametrize("name", PRIMARY)
 def test_inject_hyperparams_of_a_bfloat16_network(name):
     """By default optax stores bfloat16 numbers, and float32 ones on request."""
@@ -47,7 +47,7 @@ def test_inject_hyperparams_of_a_bfloat16_network(name):
     assert types(new_state) == types(state)
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[1])
 @pytest.mark.parametrize("name", PRIMARY)
 def test_inject_hyperparams_takes_schedules_and_changes_by_hand(name):
     tree = params()
@@ -70,7 +70,7 @@ def test_inject_hyperparams_takes_schedules_and_changes_by_hand(name):
     assert_close(updates, update(name, tree, inner, tree, **heat)[0])
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[2])
 @pytest.mark.parametrize("name", PRIMARY)
 @pytest.mark.usefixtures("standard_promotion")
 def test_multi_steps(name):
@@ -90,7 +90,7 @@ def test_multi_steps(name):
         assert_close((updates, state.inner_opt_state), (expected, alone))
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[0])
 @pytest.mark.parametrize("name", PRIMARY)
 def test_apply_if_finite(name):
     """A rejected step leaves no trace: the chain goes on as if it had not been."""
@@ -111,7 +111,7 @@ def test_apply_if_finite(name):
     assert state.total_notfinite == 2
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[1])
 @pytest.mark.parametrize("name", [name for name in PRIMARY if METHODS[name].layers == 1])
 def test_partitioned(name):
     """Each of two groups moves as its layer would alone."""
@@ -125,7 +125,7 @@ def test_partitioned(name):
         assert_close(jax.tree.leaves(inner), jax.tree.leaves(alone[1]))
 
 
-@pytest.mark.quick(*CORE)
+@pytest.mark.quick(*TURNS[2])
 @pytest.mark.parametrize("name", METHODS)
 def test_map_params(name):
     """`optax.tree.map_params` finds every copy of the parameters in the state, and nothing else."""

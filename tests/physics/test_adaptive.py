@@ -83,6 +83,7 @@ class TestGradientNoiseIsAbsorbed:
             assert_mean(p2, law[1, 1], name=f"momentum {row}", slack=slack)
             assert abs(np.mean(x2) / temperature - 1) < 0.01, (row, np.mean(x2))
 
+    @pytest.mark.quick("BADODAB")
     def test_mean_friction(self, splitting):
         """(sigma_A^2 + h s^2) / (2 T), up to a step-size bias that the oracle knows."""
         for row, (_, _, xi, *_) in zip(*measured(splitting), strict=True):

@@ -75,7 +75,7 @@ def weighted(law, m):
     return scale @ law @ scale
 
 
-@pytest.mark.quick("BAOAB", "OBABO", "BOA", "UBU")
+@pytest.mark.quick("BAOAB", "OBABO", "UBU")
 @pytest.mark.parametrize("word", WORDS)
 def test_langevin(word):
     h = 0.8

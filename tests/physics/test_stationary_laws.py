@@ -64,7 +64,7 @@ def check(x, p, propagator, steps, name):
     assert_covariance(x, p, law[0, 1], name=f"position and momentum, {name}")
 
 
-@pytest.mark.quick("BAOAB", "OBABO", "ABOBA", "BAOA", "OBA", "UBU")
+@pytest.mark.quick("BAOAB", "OBABO", "OBA", "UBU")
 @pytest.mark.parametrize("word", WORDS)
 def test_langevin(word):
     def run(key, h, temperature, mass, friction):
