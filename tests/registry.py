@@ -364,8 +364,8 @@ METHODS: dict[str, Method] = {
 }
 PRIMARY = {name: method for name, method in METHODS.items() if "-" not in name}
 
-# One of each kind. The longer tests of the contract run on all methods among the slow tests; at each
-# change they take turns at these, so that every kind meets several tests of each file.
+# One of each kind. The longer tests of the contract run on all methods among the slow tests; at
+# each change they take turns at these, so that every kind meets several tests of each file.
 TURNS = (
     ("langevin", "ctld"),
     ("sgld", "replica_exchange"),

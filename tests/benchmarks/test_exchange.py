@@ -157,6 +157,7 @@ def test_arms_part_at_the_fork_by_their_swaps_only(accepting):
     assert not np.array_equal(swapping.records[-1].distance, still.records[-1].distance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ARMS)
 def test_an_arm_goes_on_from_a_save(accepting, name, tmp_path):
     key, fork = accepting.fork(3)

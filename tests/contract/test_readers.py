@@ -186,7 +186,7 @@ def values(reading):
     return [np.asarray(leaf) for leaf in jax.tree.leaves(reading)]
 
 
-@pytest.mark.quick("dict", "NNX", "Equinox")
+@pytest.mark.quick("NNX", "Equinox")
 @pytest.mark.parametrize("container", CONTAINERS)
 @pytest.mark.parametrize("name", READERS)
 def test_readings_do_not_depend_on_the_container(name, container):

@@ -39,6 +39,7 @@ def shards_of(array):
     return [np.asarray(shard.data).ravel() for shard in array.addressable_shards]
 
 
+@pytest.mark.quick("sgld", "langevin", "adaptive_langevin", "local_entropy")
 @pytest.mark.parametrize("name", NAMES)
 def test_noise_of_shards(name, mesh):
     tx = METHODS[name](1.0)

@@ -96,6 +96,7 @@ def test_numbers_do_not_depend_on_the_sharding(name, on_eight):
     assert_close((updates, new_state), expected)
 
 
+@pytest.mark.quick("spread like the parameters")
 @pytest.mark.parametrize("kind", ["on one device", "spread like the parameters"])
 def test_masses_move_no_array(kind, on_eight):
     """Wherever the masses lie, a step of parameters that are spread needs no communication."""

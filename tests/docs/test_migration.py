@@ -85,6 +85,7 @@ class TestBlackJAX:
         np.testing.assert_allclose(moved - X, h * P, rtol=1e-5)
         np.testing.assert_allclose(displacement, h * state.momentum, rtol=1e-5)
 
+    @pytest.mark.slow
     def test_explicit_euler_samples_another_law_at_the_same_settings(self):
         """The numbers of the page: curvatures 1 and 10, step 0.05, friction 1."""
         import blackjax

@@ -134,6 +134,9 @@ def row(name):
     return f"| {' | '.join([name, *answers])} |"
 
 
+@pytest.mark.quick(
+    "`optax.chain`", "`optax.MultiSteps` in a chain", "`collect_samples`", "`heated`"
+)
 @pytest.mark.usefixtures("standard_promotion")
 @pytest.mark.parametrize("name", WRAPPERS)
 def test_row(name):

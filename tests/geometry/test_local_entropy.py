@@ -132,6 +132,7 @@ MODES = {
 }  # fmt: skip
 
 
+@pytest.mark.quick("entropy_sgd")
 @pytest.mark.parametrize("name", MODES)
 def test_both_modes_are_one(name):
     """Given the same batches and key, the outer point takes the same path."""

@@ -124,6 +124,7 @@ def test_every_rung_keeps_its_law(name):
         assert_mean(seen[:, rung], law, z=3, name=f"<x^2> on rung {rung}")
 
 
+@pytest.mark.slow
 def test_without_momenta_rungs_are_off_by_a_percent():
     """The force of a step in which the temperature changes is made for samplers with momenta."""
     rate = 0.01

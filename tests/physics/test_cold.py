@@ -43,6 +43,7 @@ PAIRS = {
 }
 
 
+@pytest.mark.quick("BAOAB", "OBABO", "sgld", "leimkuhler_matthews", "sghmc")
 @pytest.mark.parametrize("name", PAIRS)
 def test_cold_sampler_is_sgd(name):
     """To rounding, over 1,000 steps down a curved valley of two tensors."""

@@ -201,6 +201,7 @@ METHODS = {
 }
 
 
+@pytest.mark.quick("BAOAB", "BADODAB", "sghmc")
 @pytest.mark.parametrize("name", METHODS)
 def test_a_tree_of_one_number_is_that_number(name):
     """Step by step, for a step of both kinds: with the momenta rescaled before it, and without."""

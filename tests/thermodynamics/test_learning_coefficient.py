@@ -132,6 +132,7 @@ def test_a_gradient_that_is_not_noise_stays():
     assert "norm 0.5" in " ".join(found.warnings)
 
 
+@pytest.mark.slow
 def test_frozen_arrays_rest():
     params = {"first": jnp.zeros(20), "last": {"w": jnp.zeros(30)}}
 
@@ -178,6 +179,7 @@ def test_one_bad_chain_does_not_poison_the_others(kind):
     assert np.isnan(lost.value) and "all chains" in lost.warnings[0]
 
 
+@pytest.mark.slow
 def test_it_says_what_is_wrong():
     hot = measure(
         *(quadratic, jnp.zeros(50)),
