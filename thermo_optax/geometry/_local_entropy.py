@@ -146,7 +146,7 @@ def local_entropy(
         mean = jax.tree.map(wide_copy, params)
         inner_state = inner.init(params)
         check_no_clock("local_entropy", inner_state, "Give it the sampler itself.")
-        states = mix.init(params), inner_state, with_own_stream(outer.init, x)
+        states = mix.init(params), inner_state, with_own_stream(outer.init, x, inner_state)
         return LocalEntropyState(count, outer_count, x, mean, *states)
 
     def inner_move(updates, state, x, params, extra_args):

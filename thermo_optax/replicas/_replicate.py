@@ -10,7 +10,14 @@ import optax
 from jax.core import Tracer
 
 from thermo_optax._base import check_array, check_integer, check_nonnegative, heating
-from thermo_optax._noise import KeyLike, replica_axis, replica_key, single_key
+from thermo_optax._noise import (
+    KeyLike,
+    is_replica,
+    replica_axis,
+    replica_key,
+    single_key,
+    streams_of,
+)
 
 from ._hyperparams import check_names, with_hyperparams
 
@@ -95,6 +102,8 @@ def replicate(
             state = jax.vmap(lambda index: one(index, params), axis_name=axis)(replicas)
         else:
             state = jax.vmap(one, axis_name=axis)(replicas, params)
+        if len(streams_of(state)) > 1 and not is_replica():
+            jax.eval_shape(tx.init, of_one(params) if not any(shapes) else params)  # asks of noise
         check_names(values, state)
         return with_hyperparams(placed_like(tx, state, params), values)
 
