@@ -23,6 +23,7 @@ from thermo_optax._base import (
     check_weight,
     finite_or_zero,
     heating,
+    in_dtype_of,
     is_sound,
     like,
     merged,
@@ -248,7 +249,7 @@ def _mixed(mix, updates, state, params):
 def _pulled(scope, gradient, param, x):
     """The gradient of the loss and of the tie to the outer point."""
     tie = like(scope, x.dtype) * (param.astype(x.dtype) - x)
-    return gradient + tie.astype(gradient.dtype)
+    return gradient + in_dtype_of(tie, gradient)
 
 
 def _averaged(weight, mean, param, moved):
