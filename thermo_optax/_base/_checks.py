@@ -202,7 +202,7 @@ def check_real(name: str, losses: Any) -> None:
     if kind is None and isinstance(losses, (bool, int, float, complex, list, tuple)):
         kind = np.asarray(losses).dtype
     if kind is not None and kind.kind in "bc":
-        shape = f" of shape {jnp.shape(losses)}" if hasattr(losses, "shape") else f": {losses!r}"
+        shape = f" of shape {np.shape(losses)}" if hasattr(losses, "shape") else f": {losses!r}"
         raise TypeError(
             f"`{name}` must be the loss, a real number, got a value of type "
             f"{type(losses).__name__}{shape} and dtype {kind}. Of a complex loss pass the real "
