@@ -107,6 +107,10 @@ def heated(inner: Any) -> optax.GradientTransformationExtraArgs:
     (`replica_exchange`, `continuous_tempering`, `explore_then_refine`...) check what is inside of
     them. Put `heated` around what you heat yourself.
 
+    They ask of the noise, too: two groups of a partition that each stand in `optax.flatten`, with
+    one key, would draw the same, and so would one method twice in a chain. Without such a wrapper
+    around them nobody can tell.
+
     Args:
         inner: any transformation with samplers inside.
 
@@ -114,7 +118,8 @@ def heated(inner: Any) -> optax.GradientTransformationExtraArgs:
         A transformation with the state of `inner`.
 
     Raises:
-        ValueError: in ``init``, if there is no sampler inside; in the first ``update`` with a
+        ValueError: in ``init``, if there is no sampler inside, or if two of them would draw the
+            same noise; in the first ``update`` with a
             ``temperature_scale``, if it does not reach them all.
 
     Examples:
