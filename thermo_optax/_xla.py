@@ -176,7 +176,7 @@ def _after(never: jax.Array, leaf: Any) -> Any:
     if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
         return leaf
     # A scalar, since zeros like a concrete array forget the mesh of explicit axes under a trace.
-    return jnp.where(never, jnp.zeros([], leaf.dtype), leaf)
+    return jnp.where(never, jnp.zeros([], jnp.result_type(leaf)), leaf)
 
 
 # Sums over whole arrays, at the pace of the memory.

@@ -151,6 +151,37 @@ def test_groups_that_nothing_tells_apart():
     to.heated(optax.partition({"a": one, "b": other}, labels)).init(tree)
 
 
+def in_replicas(wrap):
+    """The groups inside of what gives each replica a key: all of them are traced."""
+    return lambda groups: jax.eval_shape(wrap(groups).init, {"a": REPLICAS, "b": REPLICAS})
+
+
+REPLICAS = jax.ShapeDtypeStruct((2, 3), jnp.float32)
+WHERE_KEYS_ARE_TRACED = {
+    "jit": lambda groups: jax.jit(to.heated(groups).init)({"a": jnp.ones(3), "b": jnp.ones(3)}),
+    "replicate": in_replicas(lambda groups: to.replicate(groups, 2)),
+    "replica_exchange": in_replicas(
+        lambda groups: to.replica_exchange(groups, {"temperature": [0.1, 0.2]}, key=0)
+    ),
+    "replicas of replicas": lambda groups: jax.eval_shape(
+        to.replicate(to.replicate(groups, 1), 1).init,
+        {"a": jnp.ones((1, 1, 3)), "b": jnp.ones((1, 1, 3))},
+    ),
+    "chains": lambda groups: to.init_chains(
+        groups, {"a": jnp.ones((2, 3)), "b": jnp.ones((2, 3))}, 2
+    ),
+}
+
+
+@pytest.mark.parametrize("where", WHERE_KEYS_ARE_TRACED)
+def test_groups_that_nothing_tells_apart_where_keys_are_traced(where):
+    one, other = (optax.flatten(METHODS["sgld"](key=key)) for key in (1, 2))
+    labels = {"a": "a", "b": "b"}
+    with pytest.raises(ValueError, match=r"samplers at .*'a'.* and .*'b'.* `key` of its own"):
+        WHERE_KEYS_ARE_TRACED[where](optax.partition({"a": one, "b": one}, labels))
+    WHERE_KEYS_ARE_TRACED[where](optax.partition({"a": one, "b": other}, labels))
+
+
 def test_inner_and_outer_sampler_with_one_key():
     tree = jnp.ones(SIZE)
     samplers = METHODS["langevin"](1.0, key=1), METHODS["langevin"](1.0, key=1)
@@ -158,6 +189,20 @@ def test_inner_and_outer_sampler_with_one_key():
     inner, outer = state.inner_state, state.outer_state
     assert differ(inner.rng_key, outer.rng_key)
     assert_uncorrelated(inner.momentum, outer.momentum, name="first momenta")
+
+
+def test_local_entropies_in_each_other_with_one_key():
+    def around(inner, outer):
+        return to.local_entropy(inner, outer, num_inner_steps=1)
+
+    def several():
+        sampler = METHODS["sgld"](key=1)
+        pair = around(sampler, sampler)
+        return [around(pair, sampler), around(sampler, pair), around(pair, pair)]
+
+    for tx, streams in zip(several(), (3, 3, 4), strict=True):
+        keys = {tuple(key.tolist()) for key in rng_keys(tx.init(jnp.ones(3)))}
+        assert len(keys) == streams
 
 
 SIZE = 1 << 14

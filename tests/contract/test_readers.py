@@ -244,3 +244,18 @@ def test_leaves_that_are_no_arrays_stay_as_they_are():
     assert to.posterior_mean(state, params)["activation"] is jnp.tanh
     assert to.posterior_variance(state, params)["activation"] is jnp.tanh
     assert to.draw_posterior(state, params, 2, key=0)["activation"] is jnp.tanh
+
+
+def test_the_weight_is_read_where_flax_wraps_every_leaf():
+    class Weights(nnx.Module):
+        def __init__(self):
+            self.w = nnx.Param(jnp.full(4, 2.0))
+
+    make = functools.partial(to.langevin, temperature=1.0, friction=1.0, key=0)
+    tx = to.adaptive_step(make, 0.1, typical_square=1.0)
+    model = Weights()
+    optimizer = nnx.Optimizer(model, tx, wrt=nnx.Param)
+    optimizer.update(model, nnx.state(model, nnx.Param))
+    grads = jnp.full(4, 2.0)
+    _, state = tx.update({"w": grads}, tx.init({"w": grads}), {"w": grads})
+    np.testing.assert_allclose(to.time_weight(optimizer.opt_state), to.time_weight(state))

@@ -104,10 +104,11 @@ def test_momentum_dtype(dtype):
         assert {leaf.dtype for leaf in jax.tree.leaves(new_state.momentum)} == {jnp.dtype(dtype)}
 
 
-@pytest.mark.parametrize("name", ["langevin", "psgld", "local_entropy"])
+@pytest.mark.quick("langevin", "local_entropy", "entropy_mcmc", "tether", "float32_masters")
+@pytest.mark.parametrize("name", PRIMARY)
 def test_numpy_parameters_of_64_bits(name):
     """NumPy makes float64, and JAX computes in float32 without a warning, as it does for optax."""
     tree = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params())
     tx = METHODS[name]()
-    updates, _ = tx.update(jax.tree.map(jnp.asarray, tree), tx.init(tree), tree)
+    updates, _ = tx.update(tree, tx.init(tree), tree)
     assert {leaf.dtype for leaf in jax.tree.leaves(updates)} == {jnp.dtype(jnp.float32)}

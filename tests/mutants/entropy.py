@@ -35,8 +35,8 @@ MUTANTS = [
     Mutant(
         "entropy: the tie pushes away from the outer point",
         LOOP,
-        "return gradient + tie.astype(gradient.dtype)",
-        "return gradient - tie.astype(gradient.dtype)",
+        "return gradient + in_dtype_of(tie, gradient)",
+        "return gradient - in_dtype_of(tie, gradient)",
         CODE,
     ),
     Mutant(

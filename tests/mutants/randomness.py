@@ -9,6 +9,7 @@ TERNARY = "_noise/_variates.py"
 SCALARS = "_base/_scalars.py"
 WORDS = "integrators/_words.py"
 
+APART = "contract/test_keys.py::test_groups_that_nothing_tells_apart_where_keys_are_traced"
 INDEPENDENCE = "physics/test_independence.py"
 LEAVES = (f"{INDEPENDENCE}::test_leaves_and_steps[threefry]",)
 GROUPS = (f"{INDEPENDENCE}::TestTheSameKeyTwice::test_groups_of_a_partition[sgld]",)
@@ -140,9 +141,44 @@ MUTANTS = [
     Mutant(
         "keys: inner and outer sampler share their noise",
         KEYS,
-        "return jax.tree.map(lambda leaf: leaf[0], one)",
+        "return _deeper(init, params, max(num_streams(beside), 1))",
         "return state",
         ("contract/test_keys.py::test_inner_and_outer_sampler_with_one_key",),
+    ),
+    Mutant(
+        "keys: outer samplers of local entropies in each other share their noise",
+        KEYS,
+        "max(num_streams(beside), 1)",
+        "1",
+        ("contract/test_keys.py::test_local_entropies_in_each_other_with_one_key",),
+    ),
+    Mutant(
+        "keys: equal streams are not seen under jit",
+        "_base/_bath.py",
+        "if any(isinstance(key, Tracer) for key in streams.values()):",
+        "if False:",
+        (f"{APART}[jit]",),
+    ),
+    Mutant(
+        "keys: equal streams are not seen in replicas",
+        "replicas/_replicate.py",
+        "if len(streams_of(state)) > 1 and not is_replica():",
+        "if False:",
+        (f"{APART}[replicate]",),
+    ),
+    Mutant(
+        "counts that decide what is due stay at the last one",
+        SCALARS,
+        "jnp.where(last, jnp.asarray(_HALF, count.dtype), next_count(count))",
+        "next_count(count)",
+        ("replicas/test_exchange.py::test_swaps_and_samples_go_on_after_the_last_count",),
+    ),
+    Mutant(
+        "half precision: replicas do not hear that heat rounds to nothing",
+        "replicas/_replicate.py",
+        "if known and any(leaf.dtype.itemsize < 4 for leaf in leaves):",
+        "if False:",
+        ("physics/test_half_precision.py::test_heat_that_rounds_to_nothing_in_replicas",),
     ),
     Mutant(
         "Box-Muller: factor 2 of the logarithm missing",

@@ -304,4 +304,11 @@ MUTANTS = [
         "batches(chains.count, chain * 0),)",
         ("replicas/test_chains.py::test_batches_differ_between_chains_if_they_ask_for_it",),
     ),
+    Mutant(
+        "energies: complex and boolean losses are cast",
+        RECORDS,
+        'check_real("value", losses)',
+        "pass",
+        ("replicas/test_input.py::test_losses_are_real[bool]",),
+    ),
 ]

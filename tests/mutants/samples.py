@@ -212,4 +212,18 @@ MUTANTS = [
         "order = jnp.arange(size)",
         ("samples/test_rungs.py::test_every_rung_has_its_law",),
     ),
+    Mutant(
+        "samples: replicas of many temperatures are collected without a word",
+        "samples/_rungs.py",
+        'if any("temperature" in exchange.ladder for _, exchange in exchanges):',
+        "if False:",
+        ("samples/test_rungs.py::test_collected_replicas_mix_temperatures",),
+    ),
+    Mutant(
+        "covariances: one loss broadcasts over a state of several",
+        "samples/_covariances.py",
+        'check_kept("per_example_loss", len(losses), mean_losses, "losses")',
+        "pass",
+        ("samples/test_covariances.py::test_bad_input",),
+    ),
 ]

@@ -69,3 +69,21 @@ def test_masters_remember_what_rounding_loses(dtype):
     masters: Any = state.masters
     assert_variance(np.asarray(masters, np.float64) - 1, steps * length**2)
     np.testing.assert_array_equal(x, masters.astype(dtype))
+
+
+@pytest.mark.parametrize(
+    "init",
+    [
+        lambda tx, x: to.replicate(tx, 2).init(x),
+        lambda tx, x: to.replicate(to.replicate(tx, 2), 2).init(jnp.stack([x, x])),
+        lambda tx, x: to.replica_exchange(tx, {"temperature": [1e-4, 2e-4]}, key=1).init(x),
+        lambda tx, x: to.init_chains(tx, x, 2),
+    ],
+    ids=["replicate", "twice", "replica_exchange", "chains"],
+)
+def test_heat_that_rounds_to_nothing_in_replicas(init):
+    """In a map over replicas a sampler cannot know how large the parameters are."""
+    tx = to.sgld(0.01, 1e-4, key=0)
+    with pytest.warns(UserWarning, match="rounds to nothing.*float32_masters"):
+        init(tx, jnp.ones((2, 3), jnp.bfloat16))
+    init(to.float32_masters(tx), jnp.ones((2, 3), jnp.bfloat16))

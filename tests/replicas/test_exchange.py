@@ -289,3 +289,20 @@ def test_programs_do_not_grow_with_the_number_of_replicas():
         return jax.jit(tx.update).lower(params, state, params, value=jnp.zeros(size)).as_text()
 
     assert len(text(64).splitlines()) == len(text(8).splitlines())
+
+
+def test_swaps_and_samples_go_on_after_the_last_count():
+    """A count that stays at 2^31 - 1 would never again, or always, be due."""
+    tx = to.collect_samples(exchange(swap_period=10, normalization=0.0), 4, thinning=5, rung=0)
+    params = start()
+    state = tx.init(params)
+    last = jnp.int32(2**31 - 2)
+    exchanged = state.inner_state._replace(count=last)
+    state = state._replace(count=last, inner_state=exchanged)
+
+    def step(state, _):
+        return tx.update(params, state, params, value=jnp.zeros(SIZE))[1], None
+
+    state, _ = quick_jit(lambda state: jax.lax.scan(step, state, length=40))(state)
+    assert state.inner_state.swaps.rounds == 4
+    assert state.num_collected == 8

@@ -132,6 +132,18 @@ def test_groups_that_the_inner_transformation_does_not_have():
             tx.init(PARAMS)
 
 
+@pytest.mark.parametrize("dtype", [jnp.complex64, jnp.bool_])
+def test_losses_are_real(dtype):
+    losses = jnp.zeros(len(PARAMS), dtype)
+    tx = to.replica_exchange(SGLD, HEAT, key=1)
+    with pytest.raises(TypeError, match="`value` must be the loss, a real number"):
+        jax.eval_shape(tx.update, PARAMS, tx.init(PARAMS), PARAMS, value=losses)
+    tx = to.replica_exchange(SGLD, HEAT, energy="value_fn", key=1)
+    with pytest.raises(TypeError, match="`value` must be the loss, a real number"):
+        state = tx.init(PARAMS)
+        jax.eval_shape(lambda: tx.update(PARAMS, state, PARAMS, value_fn=lambda x: losses[0]))
+
+
 def test_a_reference_without_effect():
     injected = optax.inject_hyperparams(to.sgld)(0.1, 1.0, key=0)
     for inner, ladder in [(injected, HEAT), (SGD, {"learning_rate": [0.1, 0.2, 0.3]})]:

@@ -141,6 +141,13 @@ def test_bad_input():
         to.loss_covariances(optax.sgd(0.1), jnp.sum).init(jnp.zeros(2))
     with pytest.raises(ValueError, match="number of one rung"):
         to.loss_covariances(optax.sgd(0.1), losses, rung="all")  # pyright: ignore
+    with pytest.raises(TypeError, match="`per_example_loss` must be the loss, a real number"):
+        to.loss_covariances(optax.sgd(0.1), jnp.isfinite).init(jnp.zeros(2))
+    x = jnp.zeros(2)
+    of_two = to.loss_covariances(optax.sgd(0.1), lambda x: x, lambda x: x).init(x)
+    for fns in ((lambda x: x[:1], lambda x: x), (lambda x: x, lambda x: x[:1])):
+        with pytest.raises(ValueError, match="is 1, but the state keeps 2"):
+            to.loss_covariances(optax.sgd(0.1), *fns).update(x, of_two, x)
     state = to.loss_covariances(optax.sgd(0.1), losses).init(jnp.zeros(DEGREES))
     assert np.all(np.isnan(to.bayesian_influence(state, temperature=1.0).covariance))
     with pytest.raises(ValueError, match="temperature"):

@@ -12,6 +12,7 @@ from tests.statistics import assert_mean
 
 TEMPERATURES = np.array([1.0, 2.0, 4.0])
 CHAINS, DRAWS, THINNING = 256, 40, 10
+by_replica = pytest.mark.filterwarnings("ignore:the replicas of `replica_exchange` are collected")
 
 
 def exchange(key=1, inner=None, **options):
@@ -100,6 +101,7 @@ def test_readers_of_a_state_by_rung():
     assert jax.tree.map(jnp.shape, of_shapes) == jax.tree.map(jnp.shape, state)
 
 
+@by_replica
 def test_a_hot_replica_that_diverged_does_not_stop_the_cold_one():
     inner = to.sgld(0.1, 1.0, key=0)
     tx = to.collect_samples(exchange(inner=inner), 5, rung=0)
@@ -110,6 +112,7 @@ def test_a_hot_replica_that_diverged_does_not_stop_the_cold_one():
         assert state.num_collected == number
 
 
+@by_replica
 def test_samples_cannot_be_sorted_afterwards():
     """The rungs of now say nothing of samples of the past, so `by_rung` does not take them."""
     x = jnp.ones((3, 2))
@@ -124,6 +127,20 @@ def test_samples_cannot_be_sorted_afterwards():
             to.by_rung(state, samples)
         assert to.by_rung(state, x).shape == x.shape
         assert to.by_rung(state, {"loss": jnp.zeros(3)})["loss"].shape == (3,)
+
+
+@pytest.mark.parametrize(
+    "collect",
+    [lambda tx: to.collect_samples(tx, 2), to.running_moments],
+    ids=["samples", "moments"],
+)
+def test_collected_replicas_mix_temperatures(collect):
+    """Moments have the shape of the replicas, so that `by_rung` cannot tell them from these."""
+    x = jnp.ones((3, 2))
+    with pytest.warns(UserWarning, match="mix temperatures.*`rung=0`"):
+        collect(exchange()).init(x)
+    rates = optax.inject_hyperparams(to.sgld)(0.1, 1.0, key=0)
+    collect(to.replica_exchange(rates, {"learning_rate": [0.1, 0.2, 0.3]}, key=0)).init(x)
 
 
 REFUSED = {

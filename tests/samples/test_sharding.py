@@ -20,9 +20,9 @@ MAKERS = {
 }
 
 
-def mesh():
+def mesh(kind=AxisType.Auto):
     devices = jax.devices("cpu")[:8]
-    return jax.make_mesh((8,), ("x",), axis_types=(AxisType.Auto,), devices=devices)
+    return jax.make_mesh((8,), ("x",), axis_types=(kind,), devices=devices)
 
 
 @pytest.mark.slow
@@ -57,6 +57,20 @@ def test_map_params(kind):
     run = jax.jit(step, in_shardings=(shardings, placed), out_shardings=(shardings, placed))
     moved, _ = run(params, state)
     np.testing.assert_allclose(moved["w"], step(PARAMS, tx.init(PARAMS))[0]["w"], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("rung", "spec"), [(0, (None,) * 2), ("all", (None, "x", None))])
+def test_rungs_of_replicas_over_an_explicit_axis(rung, spec):
+    ladder = {"temperature": np.arange(1.0, 9.0)}
+    exchange = to.replica_exchange(to.sgld(0.1, 1.0, key=0), ladder, key=1)
+    tx = to.collect_samples(exchange, 2, rung=rung)
+    with jax.set_mesh(mesh(AxisType.Explicit)):
+        x = jnp.arange(32.0, out_sharding=jax.P("x")).reshape(8, 4, out_sharding=jax.P("x"))
+        state = jax.eval_shape(tx.init, x)
+        state = jax.eval_shape(tx.update, x, state, x, value=jnp.zeros(8))[1]
+        assert state.samples.sharding.spec == jax.P(*spec)
+        sorted_x = jax.eval_shape(to.by_rung, state, x)
+        assert sorted_x.sharding.spec == jax.P("x", None)
 
 
 def test_refused():

@@ -17,6 +17,7 @@ from ._checks import check_nonnegative as check_nonnegative
 from ._checks import check_not_empty as check_not_empty
 from ._checks import check_positive as check_positive
 from ._checks import check_rate as check_rate
+from ._checks import check_real as check_real
 from ._checks import check_share as check_share
 from ._checks import check_steps as check_steps
 from ._checks import check_structure as check_structure
@@ -47,9 +48,11 @@ from ._scalars import ScalarOrSchedule as ScalarOrSchedule
 from ._scalars import at as at
 from ._scalars import bath_temperature as bath_temperature
 from ._scalars import built_temperature as built_temperature
+from ._scalars import in_dtype_of as in_dtype_of
 from ._scalars import is_schedule as is_schedule
 from ._scalars import like as like
 from ._scalars import next_count as next_count
+from ._scalars import next_in_turn as next_in_turn
 from ._trees import Path as Path
 from ._trees import arrays_by_place as arrays_by_place
 from ._trees import cast_like as cast_like
@@ -59,6 +62,7 @@ from ._trees import layer_name as layer_name
 from ._trees import layer_of as layer_of
 from ._trees import merged as merged
 from ._trees import plain_paths as plain_paths
+from ._trees import rows_at as rows_at
 from ._trees import state_arrays as state_arrays
 from ._trees import states_of as states_of
 from ._trees import unwrapped as unwrapped

@@ -18,7 +18,7 @@ from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from jax.interpreters import partial_eval
 from jax.tree_util import GetAttrKey
 
-from thermo_optax._noise import check_streams
+from thermo_optax._noise import check_streams, is_replica, streams_of
 
 _FIELD = GetAttrKey("bath_temperature")
 
@@ -45,7 +45,12 @@ def built_temperatures(init: Callable[[Any], Any], params: Any) -> list[jax.Arra
 
     They are concrete where the user's numbers are, under jit too.
     """
-    program = jax.make_jaxpr(lambda params: list(bath_temperatures(init(params)).values()))(params)
+    return _built(lambda params: list(bath_temperatures(init(params)).values()), params)
+
+
+def _built(read: Callable[[Any], list[Any]], params: Any) -> list[jax.Array]:
+    """read(params), of which nothing is computed that the answer does not need."""
+    program = jax.make_jaxpr(read)(params)
     needed, used = partial_eval.dce_jaxpr(program.jaxpr, [True] * len(program.out_avals))
     run = jaxpr_as_fun(ClosedJaxpr(needed, program.consts))
     inputs = [leaf for leaf, use in zip(jax.tree.leaves(params), used, strict=True) if use]
@@ -53,6 +58,21 @@ def built_temperatures(init: Callable[[Any], Any], params: Any) -> list[jax.Arra
         return list(run(*inputs))
     with jax.ensure_compile_time_eval():
         return list(run(*inputs))
+
+
+def check_noise(init: Callable[[Any], Any], state: Any, params: Any) -> None:
+    """Raises if two samplers in init(params), which is `state`, would draw the same noise.
+
+    Under jit the keys in the state are traced, so they are computed apart from it, where there are
+    several. Replicas are asked about where they are made.
+    """
+    streams = streams_of(state)
+    if len(streams) < 2 or is_replica():
+        return
+    if any(isinstance(key, Tracer) for key in streams.values()):
+        keys = _built(lambda params: list(streams_of(init(params)).values()), params)
+        streams = dict(zip(streams, keys, strict=True))
+    check_streams(streams)
 
 
 def with_extra_args(tx: Any) -> optax.GradientTransformationExtraArgs:
@@ -87,6 +107,10 @@ def heated(inner: Any) -> optax.GradientTransformationExtraArgs:
     (`replica_exchange`, `continuous_tempering`, `explore_then_refine`...) check what is inside of
     them. Put `heated` around what you heat yourself.
 
+    They ask of the noise, too: two groups of a partition that each stand in `optax.flatten`, with
+    one key, would draw the same, and so would one method twice in a chain. Without such a wrapper
+    around them nobody can tell.
+
     Args:
         inner: any transformation with samplers inside.
 
@@ -94,7 +118,8 @@ def heated(inner: Any) -> optax.GradientTransformationExtraArgs:
         A transformation with the state of `inner`.
 
     Raises:
-        ValueError: in ``init``, if there is no sampler inside; in the first ``update`` with a
+        ValueError: in ``init``, if there is no sampler inside, or if two of them would draw the
+            same noise; in the first ``update`` with a
             ``temperature_scale``, if it does not reach them all.
 
     Examples:
@@ -136,7 +161,7 @@ def heating(inner: Any, *, needs_bath: bool = True) -> optax.GradientTransformat
                 "name the argument `temperature_scale`; with the field `bath_temperature` in its "
                 "state it is found through other wrappers too."
             )
-        check_streams(state)
+        check_noise(inner.init, state, params)
         return state
 
     def update(updates, state, params=None, **extra_args):

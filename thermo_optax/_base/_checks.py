@@ -196,6 +196,20 @@ def check_array(place: str, leaf: Any) -> None:
     )
 
 
+def check_real(name: str, losses: Any) -> None:
+    """Losses are real numbers: a complex or boolean one would be cast without a word."""
+    kind = getattr(losses, "dtype", None)
+    if kind is None and isinstance(losses, (bool, int, float, complex, list, tuple)):
+        kind = np.asarray(losses).dtype
+    if kind is not None and kind.kind in "bc":
+        shape = f" of shape {np.shape(losses)}" if hasattr(losses, "shape") else f": {losses!r}"
+        raise TypeError(
+            f"`{name}` must be the loss, a real number, got a value of type "
+            f"{type(losses).__name__}{shape} and dtype {kind}. Of a complex loss pass the real "
+            "part that is descended; a truth value is no loss."
+        )
+
+
 def is_number(leaf: Any) -> bool:
     """A Python number; a truth value is none."""
     return isinstance(leaf, (int, float, complex)) and not isinstance(leaf, bool)

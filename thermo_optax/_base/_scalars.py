@@ -22,9 +22,23 @@ def like(scalar: jax.typing.ArrayLike, dtype: Any) -> jax.Array:
     return jnp.asarray(scalar, dtype)
 
 
+def in_dtype_of(array: jax.Array, reference: Any) -> jax.Array:
+    """The array in the dtype of a parameter or gradient, which may be NumPy's, as JAX holds it."""
+    return array.astype(jax.dtypes.canonicalize_dtype(reference.dtype))
+
+
 def next_count(count: jax.Array) -> jax.Array:
     """The step count after this step; it saturates instead of overflowing."""
     return jnp.asarray(optax.safe_increment(count))
+
+
+_HALF = 2**30
+
+
+def next_in_turn(count: jax.Array) -> jax.Array:
+    """The count after this step, where its remainder matters: a late one goes on from 2^30."""
+    last = count == jnp.iinfo(count.dtype).max
+    return jnp.where(last, jnp.asarray(_HALF, count.dtype), next_count(count))
 
 
 def bath_temperature(

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from ._scalars import in_dtype_of
+
 Path = tuple[str, ...]
 
 
@@ -111,8 +113,23 @@ def merged(params: Any, trees: Sequence[Any], otherwise: Callable[[Any], Any]) -
 def cast_like(tree: Any, params: Any) -> Any:
     """The arrays of a tree in the dtypes of params, which has the same structure."""
     return jax.tree.map(
-        lambda x, param: x.astype(param.dtype) if _is_array(param) else x, tree, params
+        lambda x, param: in_dtype_of(x, param) if _is_array(param) else x, tree, params
     )
+
+
+def rows_at(array: Any, place: jax.Array) -> jax.Array:
+    """array[place], of one row or several, also where explicit axes split the rows.
+
+    One row then lies on every device along that axis; several are split as the array is.
+    """
+    sharding = jax.typeof(array).sharding
+    spec = sharding.spec
+    if jax.sharding.AxisType.Explicit not in sharding.mesh.axis_types or not any(spec[:1]):
+        return array[place]
+    one = not jnp.ndim(place)
+    split = jax.sharding.PartitionSpec(None if one else spec[0], *spec[1:])
+    rows = jnp.asarray(array).at[jnp.atleast_1d(place)].get(out_sharding=split)
+    return rows[0] if one else rows
 
 
 def arrays_by_place(tree: Any) -> dict[Path, Any]:

@@ -1,7 +1,7 @@
 """Random keys: what a user may pass, and how each transformation gets a stream of its own."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -43,37 +43,62 @@ def _replica_numbers() -> list[jax.Array]:
             return numbers
 
 
-def with_own_stream(init: Callable[[Any], Any], params: Any) -> Any:
-    """init(params), in which no sampler shares noise with another one of the same key.
+def with_own_stream(init: Callable[[Any], Any], params: Any, beside: Any) -> Any:
+    """init(params), in which no sampler shares noise with one of the same key in `beside`.
 
     Two samplers in one transformation, such as the inner and the outer one of local entropy, may be
-    the same method with the same key and parameters: then only their place tells them apart.
+    the same method with the same key and parameters: then only their place tells them apart. It is
+    the number of streams before it, for the inner one may be a local entropy, too.
     """
     state = init(params)
-    if not any(path[-1:] == (_KEY,) for path, _ in jax.tree_util.tree_leaves_with_path(state)):
+    if not num_streams(state):
         return state
-    one = jax.vmap(lambda _: init(params), axis_name=replica_axis())(jnp.zeros(1))
+    return _deeper(init, params, max(num_streams(beside), 1))
+
+
+def _deeper(init, params, axes: int):
+    """init(params) as the only replica of an only replica..., so that no other has its keys."""
+    if not axes:
+        return init(params)
+    axis = replica_axis()
+    one = jax.vmap(lambda _: _deeper(init, params, axes - 1), axis_name=axis)(jnp.zeros(1))
     return jax.tree.map(lambda leaf: leaf[0], one)
 
 
-def check_streams(state: Any) -> None:
-    """Raises if two samplers in a state have the same stream of noise, where that is known.
+def num_streams(state: Any) -> int:
+    """How many streams of noise a state has."""
+    return sum(path[-1:] == (_KEY,) for path, _ in jax.tree_util.tree_leaves_with_path(state))
+
+
+def is_replica() -> bool:
+    """Whether this `init` is one of many, in a `vmap` that gives each a stream of its own."""
+    return bool(_replica_numbers())
+
+
+def streams_of(state: Any) -> dict[str, jax.Array]:
+    """The key of each sampler in a state, by the path of the sampler."""
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    samplers = {path[:-1] for path, _ in leaves if path[-1:] == (_BATH,)}
+    keys = [(path[:-1], leaf) for path, leaf in leaves if path[-1:] == (_KEY,)]
+    return {jax.tree_util.keystr(path): key for path, key in keys if path in samplers}
+
+
+def check_streams(streams: Mapping[str, jax.Array]) -> None:
+    """Raises if two samplers have the same stream of noise, where that is known.
 
     Groups that stand in `optax.flatten` see one array without a name, and are told apart by their
     keys only.
     """
-    places: dict[bytes, tuple] = {}
-    leaves = jax.tree_util.tree_leaves_with_path(state)
-    samplers = {path[:-1] for path, _ in leaves if path[-1:] == (_BATH,)}
-    for path, leaf in leaves:
-        if path[-1:] != (_KEY,) or path[:-1] not in samplers or isinstance(leaf, Tracer):
+    places: dict[bytes, str] = {}
+    for path, key in streams.items():
+        if isinstance(key, Tracer):
             continue
-        words = np.asarray(leaf).tobytes()
-        if words in places and np.any(leaf):  # zeros: a sampler without parameters
-            both = " and ".join(jax.tree_util.keystr(each[:-1]) for each in (places[words], path))
+        words = np.asarray(key).tobytes()
+        if words in places and any(words):  # zeros: a sampler without parameters
             raise ValueError(
-                f"the samplers at {both} would draw the same noise: they are the same method with "
-                "the same `key`, and nothing else tells them apart. Give each a `key` of its own."
+                f"the samplers at {places[words]} and {path} would draw the same noise: they are "
+                "the same method with the same `key`, and nothing else tells them apart. Give each "
+                "a `key` of its own."
             )
         places[words] = path
 

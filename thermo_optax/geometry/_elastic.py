@@ -13,6 +13,7 @@ from thermo_optax._base import (
     check_fraction,
     check_nonnegative,
     check_rate,
+    in_dtype_of,
     like,
     next_count,
 )
@@ -72,7 +73,7 @@ def elastic_coupling(strength: ScalarOrSchedule) -> optax.GradientTransformation
 
         def pulled(gradient, x):
             away = x - jnp.mean(x, axis=0, keepdims=True)
-            return gradient + (like(rho, x.dtype) * away).astype(gradient.dtype)
+            return gradient + in_dtype_of(like(rho, away.dtype) * away, gradient)
 
         return jax.tree.map(pulled, updates, params), ElasticState(next_count(state.count))
 

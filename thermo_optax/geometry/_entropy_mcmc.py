@@ -15,6 +15,7 @@ from thermo_optax._base import (
     check_structure,
     finite_or_zero,
     heating,
+    in_dtype_of,
     like,
     merged,
     next_count,
@@ -100,7 +101,7 @@ def entropy_mcmc(
             return like(gamma, guide.dtype) * tie
 
         ties = jax.tree.map(pull, params, state.guide)
-        pulled = jax.tree.map(lambda g, tie: g + tie.astype(g.dtype), updates, ties)
+        pulled = jax.tree.map(lambda g, tie: g + in_dtype_of(tie, g), updates, ties)
         gradients = pulled, jax.tree.map(jnp.negative, ties)
         pair: Any = (params, state.guide)
         both: Any

@@ -23,6 +23,7 @@ from thermo_optax._base import (
     check_weight,
     finite_or_zero,
     heating,
+    in_dtype_of,
     is_sound,
     like,
     merged,
@@ -146,7 +147,7 @@ def local_entropy(
         mean = jax.tree.map(wide_copy, params)
         inner_state = inner.init(params)
         check_no_clock("local_entropy", inner_state, "Give it the sampler itself.")
-        states = mix.init(params), inner_state, with_own_stream(outer.init, x)
+        states = mix.init(params), inner_state, with_own_stream(outer.init, x, inner_state)
         return LocalEntropyState(count, outer_count, x, mean, *states)
 
     def inner_move(updates, state, x, params, extra_args):
@@ -248,7 +249,7 @@ def _mixed(mix, updates, state, params):
 def _pulled(scope, gradient, param, x):
     """The gradient of the loss and of the tie to the outer point."""
     tie = like(scope, x.dtype) * (param.astype(x.dtype) - x)
-    return gradient + tie.astype(gradient.dtype)
+    return gradient + in_dtype_of(tie, gradient)
 
 
 def _averaged(weight, mean, param, moved):

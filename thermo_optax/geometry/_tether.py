@@ -17,6 +17,7 @@ from thermo_optax._base import (
     check_nonnegative,
     check_structure,
     compute_dtype,
+    in_dtype_of,
     is_function,
     layer_name,
     like,
@@ -137,7 +138,7 @@ def tether(
             dtype = compute_dtype(x.dtype)
             away = x.astype(dtype) - like(center, dtype)
             force = like(strength, dtype) * like(precision, dtype) * away
-            return gradient + force.astype(gradient.dtype)
+            return gradient + in_dtype_of(force, gradient)
 
         pulls = jax.tree.map(pulled, updates, params, center, precisions.of(params, state.count))
         return pulls, TetherState(next_count(state.count), state.center, heat.astype(jnp.float32))

@@ -14,6 +14,7 @@ from thermo_optax._base import (
     check_structure,
     compute_dtype,
     heating,
+    in_dtype_of,
     known,
 )
 
@@ -95,7 +96,7 @@ def float32_masters(
 
         def shown(new, move, param):
             return jnp.where(
-                jnp.isfinite(move), new.astype(param.dtype) - param, move.astype(param.dtype)
+                jnp.isfinite(move), in_dtype_of(new, param) - param, in_dtype_of(move, param)
             )
 
         new = jax.tree.map(followed, masters, moved)

@@ -22,7 +22,14 @@ from thermo_optax._base import (
 from thermo_optax._noise import KeyLike
 from thermo_optax.diagnostics import Temperature, kinetic_temperature
 
-from ._replicate import check_replica_axis, init_replicas, placed_like, replicate, split_like
+from ._replicate import (
+    check_replica_axis,
+    hear_of_rounding,
+    init_replicas,
+    placed_like,
+    replicate,
+    split_like,
+)
 
 _AGAIN = "Make chains with `init_chains` and the same `tx`."
 
@@ -123,6 +130,7 @@ def init_chains(
     check_not_empty("params", params)
     check_replica_axis("params", params, num_chains, "Pass a function of a key, or stack them.")
     check_leaves("params", params)
+    hear_of_rounding(tx, params)
     state = jax.jit(replicate(tx, num_chains).init)(params)  # op by op it would take many programs
     return Chains(jnp.zeros([], jnp.int32), params, placed_like(tx, state, params))
 

@@ -15,7 +15,7 @@ from thermo_optax._base import (
     check_integer,
     check_no_clock,
     known,
-    next_count,
+    next_in_turn,
 )
 from thermo_optax._noise import KeyLike, check_key, stream_key
 
@@ -292,7 +292,7 @@ def replica_exchange(
             )
         updates, inner_state = replicas.update(updates, inner_state, params, **extra)
         return updates, ReplicaExchangeState(
-            count=next_count(state.count),
+            count=next_in_turn(state.count),
             rng_key=state.rng_key,
             rung=rung,
             ladder=values,

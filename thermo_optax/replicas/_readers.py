@@ -8,7 +8,7 @@ import numpy as np
 import optax
 from jax.core import Tracer
 
-from thermo_optax._base import check_choice, check_one, states_of
+from thermo_optax._base import check_choice, check_one, rows_at, states_of
 
 from ._records import EnergyRecord, ReplicaExchangeState
 from ._swaps import replica_at
@@ -104,7 +104,7 @@ def by_rung(state: Any, tree: Any) -> Any:
     """
     _check_replicas(state, "tree", tree)
     order = replica_at(exchange_state(state).rung)
-    return jax.tree.map(lambda leaf: leaf[order], tree)
+    return jax.tree.map(lambda leaf: rows_at(leaf, order), tree)
 
 
 def _check_replicas(state: Any, name: str, tree: Any) -> None:

@@ -7,7 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from thermo_optax._base import check_fraction, check_nonnegative, check_share, check_weight, known
+from thermo_optax._base import (
+    check_fraction,
+    check_nonnegative,
+    check_real,
+    check_share,
+    check_weight,
+    known,
+)
 
 from ._energies_by_rung import EnergiesByRung
 
@@ -111,6 +118,7 @@ def with_energies(
 
     With a `noise_decay` the noise of the losses is estimated, too.
     """
+    check_real("value", losses)
     losses, numbers = _wide(losses)
     finite = jnp.isfinite(losses)
     excess = _excess(losses, numbers)

@@ -9,8 +9,15 @@ import numpy as np
 import optax
 from jax.core import Tracer
 
-from thermo_optax._base import check_array, check_integer, check_nonnegative, heating
-from thermo_optax._noise import KeyLike, replica_axis, replica_key, single_key
+from thermo_optax._base import check_array, check_integer, check_nonnegative, heating, rows_at
+from thermo_optax._noise import (
+    KeyLike,
+    is_replica,
+    replica_axis,
+    replica_key,
+    single_key,
+    streams_of,
+)
 
 from ._hyperparams import check_names, with_hyperparams
 
@@ -95,6 +102,9 @@ def replicate(
             state = jax.vmap(lambda index: one(index, params), axis_name=axis)(replicas)
         else:
             state = jax.vmap(one, axis_name=axis)(replicas, params)
+        if len(streams_of(state)) > 1 and not is_replica():
+            jax.eval_shape(tx.init, of_one(params) if not any(shapes) else params)  # asks of noise
+        hear_of_rounding(tx, params)
         check_names(values, state)
         return with_hyperparams(placed_like(tx, state, params), values)
 
@@ -176,6 +186,14 @@ def check_replica_axis(
                 f"{num_replicas}, one entry for each replica, but has shape {jnp.shape(leaf)}. "
                 + remedy
             )
+
+
+def hear_of_rounding(tx: optax.GradientTransformation, params: Any) -> None:
+    """Makes one replica alone, for its warning of half precision: in a map numbers are unknown."""
+    leaves = jax.tree.leaves(params)
+    known = all(isinstance(leaf, jax.Array) and not isinstance(leaf, Tracer) for leaf in leaves)
+    if known and any(leaf.dtype.itemsize < 4 for leaf in leaves):
+        tx.init(jax.tree.map(lambda leaf: rows_at(leaf, jnp.int32(0)), params))
 
 
 def check_scale(scale: Any) -> None:

@@ -13,6 +13,7 @@ from thermo_optax._base import (
     check_leaves,
     heating,
     next_count,
+    next_in_turn,
 )
 
 from ._rule import (
@@ -88,7 +89,8 @@ def collect_samples(
         when_full: "overwrite", so that the newest samples stay, or "stop", so that the first do.
         rung: of a `replica_exchange` in `inner`, the rung whose parameters are kept, 0 for the
             coldest, without the axis of replicas; "all" keeps those of all rungs, in their order.
-            None keeps the parameters as they are: of all replicas, in the order of the replicas.
+            None keeps the parameters as they are: of all replicas, in the order of the replicas,
+            which mixes temperatures, so that on a ladder of these it warns.
 
     Returns:
         A transformation with state :class:`CollectedSamplesState`; read it with
@@ -160,6 +162,6 @@ def collect_samples(
             return jnp.where(due, next_count(number), number), samples
 
         number, samples = keep(due, new, store, (state.num_collected, state.samples))
-        return moved, CollectedSamplesState(next_count(state.count), number, samples, inner_state)
+        return moved, CollectedSamplesState(next_in_turn(state.count), number, samples, inner_state)
 
     return optax.GradientTransformationExtraArgs(init, update)

@@ -11,14 +11,16 @@ from thermo_optax._base import (
     ScalarOrSchedule,
     check_one,
     check_positive,
+    check_real,
     compute_dtype,
     heating,
     is_sound,
     next_count,
+    next_in_turn,
     states_of,
 )
 
-from ._rule import begun, collection_rule, inner_step, keep
+from ._rule import begun, check_kept, collection_rule, inner_step, keep
 from ._rungs import as_array, replica_choice
 
 
@@ -129,7 +131,9 @@ def loss_covariances(
     def measured(params):
         if not jax.tree.leaves(params):  # of a group without parameters
             return jnp.zeros(0), jnp.zeros(0)
-        losses = _wide(per_example_loss(params))
+        losses = per_example_loss(params)
+        check_real("per_example_loss", losses)
+        losses = _wide(losses)
         if losses.ndim != 1:
             raise ValueError(
                 f"`per_example_loss` must return one loss for each example, float[n], but returned "
@@ -154,6 +158,8 @@ def loss_covariances(
         def store(due, kept):
             number, mean_losses, mean_observables, products = kept
             losses, seen = measured(new)
+            check_kept("per_example_loss", len(losses), mean_losses, "losses")
+            check_kept("observables", len(seen), mean_observables, "numbers")
             due &= jnp.all(is_sound(losses)) & jnp.all(is_sound(seen))
             number = jnp.where(due, next_count(number), number)
             share = 1 / jnp.maximum(number, 1).astype(products.dtype)
@@ -167,7 +173,7 @@ def loss_covariances(
 
         start = (state.num_collected, state.mean_losses, state.mean_observables, state.products)
         number, losses, seen, products = keep(due, new, store, start)
-        count = next_count(state.count)
+        count = next_in_turn(state.count)
         return moved, LossCovariancesState(count, number, losses, seen, products, inner_state)
 
     return optax.GradientTransformationExtraArgs(init, update)

@@ -13,6 +13,7 @@ from thermo_optax._base import (
     heating,
     like,
     next_count,
+    next_in_turn,
     wide_zeros,
 )
 
@@ -156,7 +157,7 @@ def running_moments(
 
         start = (state.num_collected, state.mean, state.squares, state.recent)
         number, mean, squares, recent = keep(due, new, store, start)
-        count = next_count(state.count)
+        count = next_in_turn(state.count)
         return moved, RunningMomentsState(count, number, mean, squares, recent, inner_state)
 
     return optax.GradientTransformationExtraArgs(init, update)

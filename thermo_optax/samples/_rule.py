@@ -24,7 +24,7 @@ from thermo_optax._base import (
 from thermo_optax._noise import on_all_shards
 from thermo_optax._xla import in_place
 
-from ._rungs import Choice
+from ._rungs import Choice, as_they_are, warn_of_mixed_temperatures
 
 _WARMING = jax.tree_util.GetAttrKey("warming")
 
@@ -68,6 +68,8 @@ def begun(inner: Any, choose: Choice, params: Any) -> tuple[Any, Any]:
     """The first state of `inner`, and what is kept of the parameters."""
     inner_state = inner.init(params)
     ticks_of(inner_state)  # raises for several clocks
+    if choose is as_they_are:
+        warn_of_mixed_temperatures(inner_state)
     return inner_state, choose(params, inner_state)
 
 
@@ -81,7 +83,7 @@ def check_rows(name: str, least: int, value: Any) -> None:
     check_integer(least, "It is the number of copies of the parameters to keep.", **{name: value})
 
 
-def check_kept(name: str, length: int, rows: Any) -> None:
+def check_kept(name: str, length: int, rows: Any, what: str = "samples") -> None:
     """The rows of a state must be as many as the settings say: the newest would overwrite the last.
 
     Without rows (of a rank 0, or of no parameters) there is nothing to check.
@@ -89,7 +91,7 @@ def check_kept(name: str, length: int, rows: Any) -> None:
     for leaf in jax.tree.leaves(rows):
         if leaf.shape[0] != length:
             raise ValueError(
-                f"`{name}` is {length}, but the state keeps {leaf.shape[0]} samples: a run goes on "
+                f"`{name}` is {length}, but the state keeps {leaf.shape[0]} {what}: a run goes on "
                 f"with the number it began with. Pass `{name}={leaf.shape[0]}`, or `init` anew."
             )
 

@@ -15,6 +15,7 @@ import numpy as np
 from jax.core import Tracer
 
 from thermo_optax._base import (
+    check_real,
     compute_dtype,
     initial_momenta,
     is_schedule,
@@ -80,14 +81,7 @@ def check_value(value: Any) -> jax.Array:
             "`value, grads = jax.value_and_grad(loss)(params)` and pass it on, as in "
             "`tx.update(grads, state, params, value=value)`."
         )
-    kind = getattr(value, "dtype", None) or (
-        np.dtype(type(value)) if isinstance(value, (bool, int, float, complex)) else None
-    )
-    if kind is not None and kind.kind in "bc":
-        raise TypeError(
-            f"`value` must be the loss, a real number, got {_kind(value)} and dtype {kind}. Of a "
-            "complex loss pass the real part that is descended; a truth value is no loss."
-        )
+    check_real("value", value)
     if jnp.ndim(value) or not hasattr(value, "dtype") and not isinstance(value, (int, float)):
         raise ValueError(
             f"`value` must be the loss, a single number, got {_kind(value)}. Pass the mean (or "

@@ -18,11 +18,14 @@ from thermo_optax._base import (
     compute_dtype,
     finite_or_zero,
     has_clock,
+    in_dtype_of,
     is_sound,
     known,
     like,
     next_count,
+    next_in_turn,
     samplers,
+    state_arrays,
     weight_of,
     with_extra_args,
 )
@@ -222,7 +225,7 @@ def adaptive_step(
             factor=factor,
             weight=weight,
             fraction=jnp.where(due, passed - 1, passed),
-            ticks=jnp.where(due, next_count(state.ticks), state.ticks),
+            ticks=jnp.where(due, next_in_turn(state.ticks), state.ticks),
             inner_state=inner_state,
         )
 
@@ -259,6 +262,7 @@ def time_weight(state: Any) -> jax.Array:
     References:
         Leimkuhler, Lohmann and Whalley, 2025, on reweighting.
     """
+    state = state_arrays(state)
     if not has_clock(state):
         raise ValueError(
             "`state` has no `adaptive_step` in it, so all steps are equally long and means need "
@@ -295,6 +299,6 @@ def _mean_square(updates: Any) -> tuple[jax.Array, jax.Array]:
 def _scaled(updates: Any, factor: jax.Array) -> Any:
     def leaf(g):
         dtype = compute_dtype(g.dtype)
-        return (like(factor, dtype) * g.astype(dtype)).astype(g.dtype)
+        return in_dtype_of(like(factor, dtype) * g.astype(dtype), g)
 
     return jax.tree.map(leaf, updates)
