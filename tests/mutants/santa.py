@@ -87,7 +87,7 @@ MUTANTS = [
     Mutant(
         "santa: refinement keeps its thermostats",
         SANTA,
-        "jnp.where(hot, regulated, xi), new",
+        "jnp.where(regulating, regulated, xi), new",
         "regulated, new",
         DESCENT,
     ),
