@@ -96,6 +96,12 @@ def replica_exchange(
     rescaled by sqrt(m' T' / (m T)), in the middle of a kick, where they are independent of the
     parameters. For other hyperparameters C is a choice, and large C sorts the replicas by loss.
 
+    Gradients come to ``update`` from the old rungs. So, where the ladder has more than temperatures
+    and masses, samplers rest in the update of a round of swaps: no parameter moves, and the next
+    update goes on from there with the gradients and the step of the new rung. This too leaves the
+    laws as they are; rungs whose steps differ in units of the period of the fastest motion get an
+    error of fourth order in the step.
+
     Args:
         inner: the transformation of *one* replica. Hyperparameters that are exchanged must be in
             its state: wrap it in `optax.inject_hyperparams`. A temperature need not be: then rungs
@@ -103,7 +109,8 @@ def replica_exchange(
         ladder: name -> values, float[num_rungs], the coldest rung first. One name or several, which
             then move together; names that decide on swaps (C > 0) are strictly monotone, others
             have any values. "mass" is the mass of `langevin`. There are as many replicas as rungs.
-        swap_period: updates from one round of swaps to the next, >= 1; None never swaps.
+        swap_period: updates from one round of swaps to the next, >= 1; None never swaps. Where
+            samplers rest in a round, 1 counts as 2, and 10 costs a tenth of the moves.
         warmup_steps: updates before the first period begins, >= 0.
         scheme: "even-odd" tries every second pair, in turn the even and the odd ones
             (non-reversible: replicas cross the ladder in a time linear in its length); "random
