@@ -127,7 +127,7 @@ def sgnht(bath: Thermostats, friction, gradient, momentum) -> AdaptiveStep:
         dtype = compute_dtype(p.dtype, g.dtype)
         xi, m, time = (like(number, dtype) for number in (xi, m, h))
         # C goes with the first half of the kick, which a step that rests makes, and the next has.
-        first = like(bath.kick_time * bath.swap.owed, dtype)
+        first = like(bath.kick_time, dtype) * like(bath.swap.owed, dtype)
         p = bath.kicked(_flows.friction(p.astype(dtype), xi, first), g)
         p = _flows.diffusion(p, z.astype(dtype), like(sigma, dtype) * jnp.sqrt(m), time)
         moved = _flows.drift(jnp.zeros_like(p), p, time, m)

@@ -143,8 +143,9 @@ def _not_asked(fields: tuple[str, ...]) -> dict[str, jax.Array]:
 
 def _served(state: Any) -> dict[str, jax.Array]:
     """These fields, once it is done."""
-    # Made of the old ones, so that they are sharded like those.
-    done = {"to_rest": state.to_rest & False}
+    # Made of the old ones, so that they are sharded like those; no count is below 0, but XLA would
+    # see through `& False`.
+    done = {"to_rest": state.to_rest & (state.count < 0)}
     if "momentum_scale" in state._fields:
         done |= {"momentum_scale": jnp.clip(state.momentum_scale, 1, 1), "rested": state.to_rest}
     return done
