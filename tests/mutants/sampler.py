@@ -169,10 +169,17 @@ MUTANTS = [
         REST,
     ),
     Mutant(
-        "swaps: a step that rests regulates its thermostat",
+        "swaps: santa moves while it rests",
         "integrators/_santa.py",
-        "regulating = hot & ~step.resting",
-        "regulating = hot",
+        "*(jnp.sqrt(step.time(learning_rate)), target),",
+        "*(h, target),",
+        REST,
+    ),
+    Mutant(
+        "swaps: SGNHT forgets its first friction where it rests",
+        STEPS,
+        "first = like(bath.kick_time, dtype) * like(bath.swap.owed, dtype)",
+        "first = time",
         REST,
     ),
     Mutant(

@@ -87,7 +87,7 @@ MUTANTS = [
     Mutant(
         "santa: refinement keeps its thermostats",
         SANTA,
-        "jnp.where(regulating, regulated, xi), new",
+        "jnp.where(hot, regulated, xi), new",
         "regulated, new",
         DESCENT,
     ),

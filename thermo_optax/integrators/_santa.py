@@ -202,7 +202,6 @@ def santa(
             target = jnp.where(count < as_steps(exploration_steps), target, 0)
         hot = target > 0  # a bath at zero temperature neither heats nor regulates
         h, alpha = jnp.sqrt(step.at(learning_rate)), step.at(decay)
-        regulating = hot & ~step.resting
         adapting, samples = _adaptation(count, adaptation_steps, exploration_steps)
         numbers = (
             *(jnp.sqrt(step.time(learning_rate)), target),
@@ -223,7 +222,7 @@ def santa(
             p = _flows.kick(p, metric * g, time / 2)  # B
             regulated = _flows.thermostat(xi, jnp.square(p) - heat, eps, time)  # E
             moved = _flows.drift(jnp.zeros_like(p), metric * p, time)  # A
-            return moved, p, jnp.where(regulating, regulated, xi), new
+            return moved, p, jnp.where(hot, regulated, xi), new
 
         trees = (gradients, state.momentum, state.friction, state.second_moment)
         moved, momentum, rates, second_moment = step.move(leaf, numbers, *trees, rereads=True)

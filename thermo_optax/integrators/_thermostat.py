@@ -104,6 +104,7 @@ def adaptive_sampler(
             # At this friction a momentum is gone in a step; more would only take long to come back.
             most = 1 / jnp.where(h > 0, h, 1)
             regulated = jnp.clip(regulated, friction - most, friction + most)
+            # In no time nothing is regulated, but an energy beyond all numbers times 0 is not one.
             return jnp.where(hot & ~step.resting, regulated, friction)
 
         def rates(friction):
