@@ -164,8 +164,8 @@ MUTANTS = [
     Mutant(
         "swaps: a linear step that rests moves",
         WORDS,
-        'jnp.where(resting, float(name == "retain"), number)',
-        'jnp.where(resting & False, float(name == "retain"), number)',
+        "rest = resting.astype(affine.retain.dtype)",
+        "rest = 0 * resting.astype(affine.retain.dtype)",
         REST,
     ),
     Mutant(

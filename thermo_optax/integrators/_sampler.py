@@ -73,7 +73,9 @@ class Step(NamedTuple):
 
     def time(self, value: ScalarOrSchedule) -> jax.Array:
         """The step size, or a learning rate: 0 while the step rests."""
-        return jnp.where(self.resting, 0, self.at(value))
+        full = self.at(value)
+        # No `where`: on explicit axes of replicas it wants numbers that are split like the flag.
+        return full * (1 - self.resting.astype(full.dtype))
 
     def at(self, value: ScalarOrSchedule) -> jax.Array:
         """A number, or the value of a schedule at this step."""

@@ -166,13 +166,10 @@ def compose(legs: tuple[Leg, ...], settings: Settings) -> AffineStep:
 
 def at_rest(affine: AffineStep, resting) -> AffineStep:
     """The update, or one of no time if the step rests: then all stays as it is."""
-    # Selected here and not before, so that the compiler still knows the numbers of a usual step.
-    numbers = {
-        name: jnp.where(resting, float(name == "retain"), number)
-        for name, number in affine._asdict().items()
-        if number is not None
-    }
-    return affine._replace(**numbers)
+    # Done here and not before, so that the compiler still knows the numbers of a usual step.
+    rest = resting.astype(affine.retain.dtype)
+    moved = jax.tree.map(lambda number: number * (1 - rest), affine)
+    return moved._replace(retain=moved.retain + rest)
 
 
 def rescaled_first(affine: AffineStep, swap, time) -> AffineStep:
