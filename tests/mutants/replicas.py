@@ -25,6 +25,7 @@ VARIANCE = (
     "replicas/test_momenta.py::test_they_are_drawn_and_rescaled_with_the_variance_of_their_rung",
 )
 RESUMED = ("replicas/test_resumed.py::test_another_ladder_wins_and_momenta_follow",)
+REST = ("replicas/test_rest.py::test_a_round_of_swaps_is_a_rest",)
 RUNGS = (f"{USES}::test_states_by_rung",)
 
 MUTANTS = [
@@ -83,6 +84,34 @@ MUTANTS = [
         "to_be_rescaled(placed, factors, due | changed)",
         "to_be_rescaled(placed, factors, changed)",
         MOMENTA,
+    ),
+    Mutant(
+        "exchange: replicas move in a round of swaps, with the gradients of the old rungs",
+        EXCHANGE,
+        "inner_state = to_rest(inner_state, due)",
+        "inner_state = to_rest(inner_state, due & False)",
+        REST,
+    ),
+    Mutant(
+        "exchange: replicas rest only if they change their rung",
+        EXCHANGE,
+        "inner_state = to_rest(inner_state, due)",
+        "inner_state = to_rest(inner_state, before.rung != after.rung)",
+        REST,
+    ),
+    Mutant(
+        "exchange: the half kick of the old rung with the step of the new one",
+        EXCHANGE,
+        "here = before if resting else after",
+        "here = after",
+        REST,
+    ),
+    Mutant(
+        "exchange: a swap in every update, so that no replica moves",
+        EXCHANGE,
+        "period = jnp.maximum(period, 2)",
+        "period = jnp.maximum(period, 1)",
+        REST,
     ),
     Mutant(
         "exchange: momenta rescaled by the temperatures, not by their roots",

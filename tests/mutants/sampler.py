@@ -18,6 +18,8 @@ HUGE = f"{FAULTS}::test_a_huge_gradient_disables_nothing"
 SWAPPED = "replicas/test_swaps_at_finite_steps.py::test_every_rung_keeps_its_law"
 BY_WORDS, BY_FLOWS = (f"{SWAPPED}[BAOAB]",), (f"{SWAPPED}[BADODAB]",)
 
+REST = ("physics/test_rest.py::test_a_rest_leaves_the_path_as_it_is",)
+
 MUTANTS = [
     Mutant(
         "heat: a wrapper that loses it is not noticed",
@@ -120,37 +122,65 @@ MUTANTS = [
     Mutant(
         "swaps: momenta of a linear step rescaled half a kick too early",
         WORDS,
-        "of_gradient = (1 - factor) * (time / 2)",
+        "of_gradient = (ahead - factor * owed) * (time / 2)",
         "of_gradient = 0 * time",
         BY_WORDS,
     ),
     Mutant(
         "swaps: the half kick of a linear step with the wrong sign",
         WORDS,
-        "of_gradient = (1 - factor) * (time / 2)",
-        "of_gradient = (factor - 1) * (time / 2)",
+        "of_gradient = (ahead - factor * owed) * (time / 2)",
+        "of_gradient = (factor * owed - ahead) * (time / 2)",
         BY_WORDS,
     ),
     Mutant(
         "swaps: momenta of a thermostat rescaled half a kick too early",
         FLOWS,
-        "factor * momentum + (1 - factor) * (time / 2) * gradient",
+        "factor * momentum + (ahead - factor * owed) * (time / 2) * gradient",
         "factor * momentum",
         BY_FLOWS,
     ),
     Mutant(
         "swaps: the half kick of a thermostat with the wrong sign",
         FLOWS,
-        "factor * momentum + (1 - factor) * (time / 2) * gradient",
-        "factor * momentum - (1 - factor) * (time / 2) * gradient",
+        "factor * momentum + (ahead - factor * owed) * (time / 2) * gradient",
+        "factor * momentum - (ahead - factor * owed) * (time / 2) * gradient",
         BY_FLOWS,
     ),
     Mutant(
         "swaps: momenta are rescaled again in every step",
         SAMPLER,
-        "return jnp.clip(momentum_scale, 1, 1)",
-        "return momentum_scale",
+        "jnp.clip(state.momentum_scale, 1, 1)",
+        "state.momentum_scale",
         ("replicas/test_resumed.py::test_another_ladder_wins_and_momenta_follow",),
+    ),
+    Mutant(
+        "swaps: after a rest the half kick that it has made is made again",
+        SAMPLER,
+        "for rest in (state.rested, state.to_rest))",
+        "for rest in (state.rested & False, state.to_rest))",
+        REST,
+    ),
+    Mutant(
+        "swaps: a linear step that rests moves",
+        WORDS,
+        "rest = resting.astype(affine.retain.dtype)",
+        "rest = 0 * resting.astype(affine.retain.dtype)",
+        REST,
+    ),
+    Mutant(
+        "swaps: santa moves while it rests",
+        "integrators/_santa.py",
+        "*(jnp.sqrt(step.time(learning_rate)), target),",
+        "*(h, target),",
+        REST,
+    ),
+    Mutant(
+        "swaps: SGNHT forgets its first friction where it rests",
+        STEPS,
+        "first = like(bath.kick_time, dtype) * like(bath.swap.owed, dtype)",
+        "first = time",
+        REST,
     ),
     Mutant(
         "masters: the rounded copy is the master",

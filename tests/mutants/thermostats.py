@@ -90,7 +90,7 @@ MUTANTS = [
     Mutant(
         "thermostat: regulates at temperature 0",
         THERMOSTAT,
-        "return jnp.where(hot, regulated, friction)",
+        "return jnp.where(hot & ~step.resting, regulated, friction)",
         "return regulated",
         (f"{VARIANTS}::test_a_bath_at_zero_neither_heats_nor_regulates",),
     ),
@@ -182,8 +182,8 @@ MUTANTS = [
     Mutant(
         "SGNHT: half the friction",
         STEPS,
-        "_flows.friction(p.astype(dtype), xi, time)",
-        "_flows.friction(p.astype(dtype), xi, time / 2)",
+        "_flows.friction(p.astype(dtype), xi, first)",
+        "_flows.friction(p.astype(dtype), xi, first / 2)",
         FIRST_ORDER,
     ),
     Mutant(

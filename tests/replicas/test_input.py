@@ -162,7 +162,7 @@ def test_names_that_only_come_along_may_have_any_values():
     settings = {"normalization": {"learning_rate": 1.0}, "model_hyperparams": "dropout_rate"}
     tx = to.replica_exchange(inner, ladder, swap_period=1, **settings, key=1)
     state = tx.init(PARAMS)
-    for _ in range(3):
+    for _ in range(5):  # with a round of swaps in the third and in the fifth
         _, state = tx.update(PARAMS, state, PARAMS, value=jnp.arange(3.0))
     expected = np.exp([-5.0, -10 / 6])
     np.testing.assert_allclose(to.swap_acceptance(state).probability, expected, rtol=1e-5)
@@ -181,7 +181,7 @@ def test_a_rung_for_the_prior():
         state = tx.update(jnp.zeros_like(PARAMS), state, PARAMS, value=losses[state.rung])[1]
         return state, to.swap_acceptance(state).probability
 
-    state, acceptance = quick_jit(lambda state: jax.lax.scan(step, state, length=40))(
+    state, acceptance = quick_jit(lambda state: jax.lax.scan(step, state, length=80))(
         tx.init(PARAMS)
     )
     np.testing.assert_allclose(acceptance[31], np.exp([-1.0, -2.0]), rtol=1e-5)

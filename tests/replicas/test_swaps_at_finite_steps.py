@@ -1,8 +1,9 @@
-"""A swap keeps the law of each rung also at large steps: momenta are rescaled where they can be.
+"""A swap keeps the law of each rung also at large steps: momenta change where they can.
 
 In a harmonic well BAOAB, BADODAB and `leimkuhler_matthews` have no bias at any step size. A
 momentum that is rescaled half a kick too late loses its relation to the position, and the rungs
 draw near to each other: at h = 0.5 and a swap in every step to 0.96 and 1.03 of their temperatures.
+A step that is made with the gradient of the old rung does more harm: 1.17 and 0.93.
 """
 
 import jax
@@ -16,8 +17,10 @@ from tests.compiling import quick_jit
 from tests.statistics import assert_mean
 
 TEMPERATURES = np.array([1.0, 2.0], np.float32)
+CURVATURES = np.array([2.0, 1.0], np.float32)
 CHAINS, SIZE, STEPS = 64, 16, 4_000
-_ADAPTIVE = {"noise_amplitude": 1.4, "coupling": 1e-4, "initial_friction": 1.0}
+_ADAPTIVE = {"noise_amplitude": np.sqrt(2.0), "coupling": 1e-4, "initial_friction": 1.0}
+_METRIC = {"coupling": 1e-4, "damping": 1.0, "adaptation_steps": 0}
 
 SAMPLERS = {
     "BAOAB": lambda key: to.langevin(0.5, 1.0, friction=1.0, key=key),
@@ -25,9 +28,7 @@ SAMPLERS = {
     "leimkuhler_matthews": lambda key: to.leimkuhler_matthews(0.125, 1.0, key=key),
     "BADODAB": lambda key: to.adaptive_langevin(0.5, 1.0, key=key, **_ADAPTIVE),
     "sghmc": lambda key: to.sghmc(0.04, 1.0, momentum=0.8, key=key),
-    "santa": lambda key: to.santa(
-        0.09, 1.0, coupling=1e-4, damping=1.0, adaptation_steps=0, key=key
-    ),
+    "santa": lambda key: to.santa(0.09, 1.0, key=key, **_METRIC),
     "chain": lambda key: optax.chain(
         optax.identity(), to.langevin(0.5, 1.0, friction=1.0, mass=2.0, key=key)
     ),
@@ -36,31 +37,90 @@ SAMPLERS = {
 EXACT = {"OBABO": 1 / (1 - 0.1**2 / 4), "sghmc": 1 / (1 - 0.04 / (2 * 1.8))}
 
 
-def rungs(make):
-    """<x^2> of each rung in independent chains, with a swap in every step."""
+def means(make, ladder, stiffness, **settings):
+    """Mean energies, in units of T / 2, by rung in independent chains; a swap as often as can be.
+
+    `stiffness` is the curvature of the well, of the values of "power" on the rungs of replicas.
+    """
+    heat = ladder.get("temperature", np.ones(2, np.float32))
 
     def chain(key):
         tx = to.replica_exchange(
-            make(key), {"temperature": TEMPERATURES}, swap_period=1, key=jax.random.fold_in(key, 1)
-        )
-        x = jnp.sqrt(TEMPERATURES)[:, None] * jax.random.normal(
-            jax.random.fold_in(key, 2), (2, SIZE)
+            make(key), ladder, swap_period=1, key=jax.random.fold_in(key, 1), **settings
         )
 
         def step(carry, _):
             x, state = carry
-            updates, state = tx.update(x, state, x, value=jnp.sum(x**2, axis=1) / 2)
+            k = stiffness(to.replica_hyperparams(state))
+            updates, state = tx.update(k * x, state, x, value=jnp.sum(x**2, axis=1) / 2)
             x = optax.apply_updates(x, updates)
-            return (x, state), jnp.mean(to.by_rung(state, x) ** 2, axis=1)
+            k = stiffness(to.replica_hyperparams(state))
+            return (x, state), jnp.mean(to.by_rung(state, k * x**2), axis=1)
 
-        return jnp.mean(jax.lax.scan(step, (x, tx.init(x)), length=STEPS)[1], axis=0)
+        x = jax.random.normal(jax.random.fold_in(key, 2), (2, SIZE))
+        state = tx.init(x)
+        x = jnp.sqrt(heat[:, None] / stiffness(to.replica_hyperparams(state))) * x
+        return jnp.mean(jax.lax.scan(step, (x, state), length=STEPS)[1], axis=0)
 
-    return np.asarray(quick_jit(jax.vmap(chain))(jax.random.split(jax.random.key(0), CHAINS)))
+    keys = jax.random.split(jax.random.key(0), CHAINS)
+    return np.asarray(quick_jit(jax.vmap(chain))(keys)) / heat
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_every_rung_keeps_its_law(name):
-    seen = rungs(SAMPLERS[name]) / TEMPERATURES
+    seen = means(SAMPLERS[name], {"temperature": TEMPERATURES}, lambda _: 1.0)
     for rung in range(2):
         assert_mean(seen[:, rung], EXACT.get(name, 1.0), name=f"<x^2> / T on rung {rung}")
+
+
+# Of a step h: a sampler with it, and h on the rung of curvature 1 and temperature 1.
+WITH_STEPS = {
+    "BAOAB": (lambda h, key: to.langevin(h, 1.0, friction=1.0, key=key), 0.8),
+    "OBABO": (
+        lambda h, key: to.langevin(h, 1.0, friction=1.0, splitting="OBABO", key=key),
+        0.1,
+    ),
+    "leimkuhler_matthews": (lambda h, key: to.leimkuhler_matthews(h**2 / 2, 1.0, key=key), 0.8),
+    "BADODAB": (lambda h, key: to.adaptive_langevin(h, 1.0, key=key, **_ADAPTIVE), 0.5),
+    "sghmc": (lambda h, key: to.sghmc(h**2, 1.0, momentum=0.8, key=key), 0.2),
+    "santa": (lambda h, key: to.santa(h**2, 1.0, key=key, **_METRIC), 0.2),
+    "sgld": (lambda h, key: to.sgld(h**2 / 2, 1.0, key=key), 0.2),
+}
+
+
+def with_steps(name):
+    make, h = WITH_STEPS[name]
+    return lambda key: optax.inject_hyperparams(lambda step: make(step, key))(h), h
+
+
+def of_step(name, h):
+    """The mean energy on a rung where the step is h, in units of T / 2 and of its frequency."""
+    if name == "OBABO":
+        return 1 / (1 - h**2 / 4)
+    if name == "sghmc":
+        return 1 / (1 - h**2 / (2 * 1.8))
+    return 1 / (1 - h**2 / 4) if name == "sgld" else 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WITH_STEPS)
+def test_powers_with_a_step_size_for_each_rung(name, standard_promotion):
+    """Steps of equal length on all rungs, in units of their frequency: then nothing is off."""
+    make, h = with_steps(name)
+    ladder = {"power": CURVATURES, "step": h / np.sqrt(CURVATURES)}
+    weights = {"betas": {"power": lambda power: power}, "normalization": {"power": 1.0}}
+    settings = {"model_hyperparams": "power", **weights}
+    seen = means(make, ladder, lambda now: now["power"][:, None], **settings)
+    for rung in range(2):
+        assert_mean(seen[:, rung], of_step(name, h), name=f"k <x^2> on rung {rung}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WITH_STEPS)
+def test_temperatures_with_a_step_size_for_each_rung(name, standard_promotion):
+    make, h = with_steps(name)
+    steps = h * np.array([0.6, 0.75], np.float32)
+    seen = means(make, {"temperature": TEMPERATURES, "step": steps}, lambda _: 1.0)
+    for rung in range(2):
+        assert_mean(seen[:, rung], of_step(name, steps[rung]), name=f"<x^2> / T on rung {rung}")

@@ -99,3 +99,20 @@ def test_memory():
     memory: Any = compiled.memory_analysis()
     size = 4 * sum(x.nbytes for x in params)
     assert memory.temp_size_in_bytes < 3.6 * size
+
+
+@pytest.mark.quick("batches")
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "in turn"])
+@pytest.mark.parametrize("given", [None, batches], ids=["all data", "batches"])
+def test_weights_of_less_precision_than_losses(given, at_once, monkeypatch):
+    """Under `jax_enable_x64` numbers are in float64, also where some weights are in float32."""
+    monkeypatch.setattr(_task, "LARGE", 100_000 if at_once else 0)
+
+    def mixed(w, batch=DATA):
+        return loss({"a": w["a"], "b": w["b"].astype(w["a"].dtype)}, batch)
+
+    with jax.enable_x64(True):
+        params = {"a": np.zeros(5, np.float32), "b": np.zeros((2, 3), np.float64)}
+        found = to.learning_coefficient(mixed, params, batches=given, **FEW)
+    assert found.losses.dtype == np.float64
+    assert abs(found.value - 11 / 2) < 4 * found.standard_error < 4

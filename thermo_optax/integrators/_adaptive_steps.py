@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from thermo_optax._base import compute_dtype, finite_or_zero, like
 
 from . import _flows
-from ._sampler import Step, showing_faults
+from ._sampler import Step, Swap, showing_faults
 
 Tree = Any
 
@@ -29,9 +29,10 @@ class Thermostats(NamedTuple):
     """What a step needs to know of its thermostats; scalars, and functions of trees."""
 
     step: Step
-    step_size: jax.Array
+    step_size: jax.Array  # 0 in a step that rests
+    kick_time: jax.Array  # the step size in any case: of it half a kick may be left to a rest
     amplitude: jax.Array  # sigma
-    momentum_scale: jax.Array
+    swap: Swap
     masses: Tree
     energy: Callable[[Tree], jax.Array]  # sum of p^2 / m over the leaves of each thermostat
     degrees: jax.Array  # number of coordinates of each thermostat
@@ -39,11 +40,12 @@ class Thermostats(NamedTuple):
     rates: Callable[[jax.Array], Tree]  # the friction that each leaf feels
 
     def kicked(self, momentum, gradient):
-        """B over the whole step, in at least float32, after a rescaling that a swap asked for."""
+        """B over the whole step, in at least float32, after what a swap asked for."""
         dtype = compute_dtype(momentum.dtype, gradient.dtype)
-        h, scale = like(self.step_size, dtype), like(self.momentum_scale, dtype)
+        h, time = like(self.step_size, dtype), like(self.kick_time, dtype)
+        swap = Swap(*(like(number, dtype) for number in self.swap))
         p, g = momentum.astype(dtype), finite_or_zero(gradient).astype(dtype)
-        return _flows.kick(_flows.rescale(p, g, h, scale), g, h)
+        return _flows.kick(_flows.rescale(p, g, time, swap), g, h)
 
     def displacement(self, gradient, before, after, mass):
         """A before and A after the bath, each for half a step."""
@@ -124,7 +126,9 @@ def sgnht(bath: Thermostats, friction, gradient, momentum) -> AdaptiveStep:
     def leaf(z, g, p, xi, m):
         dtype = compute_dtype(p.dtype, g.dtype)
         xi, m, time = (like(number, dtype) for number in (xi, m, h))
-        p = bath.kicked(_flows.friction(p.astype(dtype), xi, time), g)
+        # C goes with the first half of the kick, which a step that rests makes, and the next has.
+        first = like(bath.kick_time, dtype) * like(bath.swap.owed, dtype)
+        p = bath.kicked(_flows.friction(p.astype(dtype), xi, first), g)
         p = _flows.diffusion(p, z.astype(dtype), like(sigma, dtype) * jnp.sqrt(m), time)
         moved = _flows.drift(jnp.zeros_like(p), p, time, m)
         return showing_faults(moved, g), p

@@ -13,8 +13,8 @@ import optax
 from thermo_optax._base import Masses, ScalarOrSchedule, check_momentum_options
 from thermo_optax._noise import KeyLike
 
-from ._sampler import sampler, served
-from ._words import AffineStep, rescaled_first, weighted
+from ._sampler import sampler, swap_of
+from ._words import AffineStep, at_rest, rescaled_first, weighted
 
 
 class UnderdampedState(NamedTuple):
@@ -26,6 +26,8 @@ class UnderdampedState(NamedTuple):
     mass: Any  # float32[], or the tree that was given: the masses of the last step
     reading: jax.Array  # float32[2], (r, k) of the last step: the mean of p (r p - k g) / m is T
     momentum_scale: jax.Array  # float32[], by which the next step first rescales the momentum
+    to_rest: jax.Array  # bool[], whether the next step stays where it is, for a swap of rungs
+    rested: jax.Array  # bool[], whether the last step did, and left no half kick to the next
     bath_temperature: jax.Array  # float32[], of the last step; at first as built, -1 for a schedule
 
 
@@ -60,13 +62,12 @@ def affine_sampler(
             "momentum": momentum,
             "mass": masses.recorded(params, count),
             "reading": reading,
-            "momentum_scale": jnp.ones([], jnp.float32),
         }
 
     def move(step, gradients, state, **_):
         count = step.count
         affine, reading, time = numbers(count, step.temperature)
-        affine = rescaled_first(affine, state.momentum_scale, time)
+        affine = rescaled_first(at_rest(affine, step.resting), swap_of(state), time)
         ticks = (count,) if options.draws == 1 else (2 * count, 2 * count + 1)
         trees, rereads = (gradients, state.momentum), affine.from_old is not None
         own = masses.own(gradients)
@@ -79,7 +80,6 @@ def affine_sampler(
             "momentum": momentum,
             "mass": masses.recorded(gradients, count, state.mass),
             "reading": reading.astype(jnp.float32),
-            "momentum_scale": served(state.momentum_scale),
         }
 
     def typical_step(temperature):

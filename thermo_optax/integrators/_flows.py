@@ -28,14 +28,19 @@ def kick(momentum, gradient, time):
     return momentum - time * gradient
 
 
-def rescale(momentum, gradient, time, factor):
+def rescale(momentum, gradient, time, swap):
     """The momentum times a factor, where it is independent of the position.
 
     The stored momentum stands before a kick of a whole step, and the cycle is symmetric in the
     middle of that kick. Only there are position and momentum independent, so only there may a new
     bath multiply the momentum: else its mean at a position, (s / 2) g, is multiplied too.
+
+    A step that rests ends there, after the half kick that the last step left to it. The step after
+    it begins there: it makes its own half of the kick only. So each half has the gradient, and the
+    time, of its own rung. `swap` is (factor, owed, ahead): whether there are these two halves.
     """
-    return factor * momentum + (1 - factor) * (time / 2) * gradient
+    factor, owed, ahead = swap
+    return factor * momentum + (ahead - factor * owed) * (time / 2) * gradient
 
 
 def friction(momentum, rate, time):

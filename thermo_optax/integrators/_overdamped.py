@@ -17,6 +17,7 @@ class SGLDState(NamedTuple):
 
     count: jax.Array  # int32[], steps taken: argument of the schedules, counter of the noise
     rng_key: jax.Array  # uint32[2], raw key, constant over the run
+    to_rest: jax.Array  # bool[], whether the next step stays where it is, for a swap of rungs
     bath_temperature: jax.Array  # float32[], of the last step; at first as built, -1 for a schedule
 
 
@@ -78,7 +79,7 @@ def sgld(
 
     def move(step, gradients, state, **_):
         del state
-        eta = step.at(learning_rate)
+        eta = step.time(learning_rate)
         numbers = eta, jnp.sqrt(2 * eta * step.temperature)
 
         def leaf(numbers, z, g):

@@ -27,6 +27,7 @@ class PSGLDState(NamedTuple):
     count: jax.Array  # int32[], steps taken: argument of the schedules, counter of the noise
     rng_key: jax.Array  # uint32[2], raw key, constant over the run
     second_moment: optax.Params  # like params (at least float32): running mean of squared gradients
+    to_rest: jax.Array  # bool[], whether the next step stays where it is, for a swap of rungs
     bath_temperature: jax.Array  # float32[], of the last step; at first as built, -1 for a schedule
 
 
@@ -110,7 +111,7 @@ def psgld(
         return {"second_moment": jax.tree.map(wide_zeros, params)}
 
     def move(step, gradients, state, **_):
-        count, eta, alpha = step.count, step.at(learning_rate), step.at(decay)
+        count, eta, alpha = step.count, step.time(learning_rate), step.at(decay)
         frozen = None if adaptation_steps is None else as_steps(adaptation_steps)
         adapting = True if frozen is None else count < frozen
         samples = count if frozen is None else jnp.minimum(count, frozen)

@@ -69,6 +69,13 @@ class Step(NamedTuple):
     scale: jax.Array  # that factor
     rng_key: jax.Array
     generator: str
+    resting: jax.Array  # bool[], whether it moves no parameter
+
+    def time(self, value: ScalarOrSchedule) -> jax.Array:
+        """The step size, or a learning rate: 0 while the step rests."""
+        full = self.at(value)
+        # No `where`: on explicit axes of replicas it wants numbers that are split like the flag.
+        return full * (1 - self.resting.astype(full.dtype))
 
     def at(self, value: ScalarOrSchedule) -> jax.Array:
         """A number, or the value of a schedule at this step."""
@@ -112,10 +119,38 @@ class Step(NamedTuple):
         return self.noisy(in_wide_dtype, *trees, **noise)
 
 
-def served(momentum_scale: jax.Array) -> jax.Array:
-    """1, once the momentum is rescaled."""
-    # Made of the old one, so that it is sharded like that one.
-    return jnp.clip(momentum_scale, 1, 1)
+class Swap(NamedTuple):
+    """What a step does to its momenta before all else; see `_flows.rescale`."""
+
+    factor: jax.Array  # that multiplies them
+    owed: jax.Array  # 1 if the last step left half a kick to this one, 0 if it rested
+    ahead: jax.Array  # 1 if this step makes the other half, 0 if it rests
+
+
+def swap_of(state: Any) -> Swap:
+    """What a step from this state does to its momenta before all else."""
+    owed, ahead = (1 - rest.astype(jnp.float32) for rest in (state.rested, state.to_rest))
+    return Swap(state.momentum_scale, owed, ahead)
+
+
+def _not_asked(fields: tuple[str, ...]) -> dict[str, jax.Array]:
+    """The fields of a first state by which swaps of rungs ask for something."""
+    fresh = {
+        "momentum_scale": jnp.ones([], jnp.float32),
+        "to_rest": jnp.zeros([], bool),
+        "rested": jnp.zeros([], bool),
+    }
+    return {name: value for name, value in fresh.items() if name in fields}
+
+
+def _served(state: Any) -> dict[str, jax.Array]:
+    """These fields, once it is done."""
+    # Made of the old ones, so that they are sharded like those; no count is below 0, but XLA would
+    # see through `& False`.
+    done = {"to_rest": state.to_rest & (state.count < 0)}
+    if "momentum_scale" in state._fields:
+        done |= {"momentum_scale": jnp.clip(state.momentum_scale, 1, 1), "rested": state.to_rest}
+    return done
 
 
 def showing_faults(displacement: jax.Array, gradient: jax.Array) -> jax.Array:
@@ -125,7 +160,7 @@ def showing_faults(displacement: jax.Array, gradient: jax.Array) -> jax.Array:
 
 def sampler(
     name: str,
-    state_type: Callable[..., Any],
+    state_type: Any,
     temperature: ScalarOrSchedule,
     move: Callable[..., tuple[Tree, dict[str, Any]]],
     *,
@@ -140,8 +175,9 @@ def sampler(
 
     Args:
         name: salt of the noise: different methods that are given the same key share none.
-        state_type: a NamedTuple with the fields `count`, `rng_key` and `bath_temperature`, and
-            those of the method.
+        state_type: a NamedTuple with the fields `count`, `rng_key`, `to_rest` and
+            `bath_temperature`, and those of the method; with momenta also `momentum_scale` and
+            `rested`.
         temperature: T >= 0, a number or a schedule.
         move: move(step, gradients, state, **extra_args) -> the displacement, and the method's own
             fields of the new state.
@@ -169,6 +205,7 @@ def sampler(
             count=jnp.zeros([], jnp.int32),
             rng_key=rng_key,
             bath_temperature=built_temperature(temperature),
+            **_not_asked(state_type._fields),
             **own,
         )
 
@@ -182,12 +219,14 @@ def sampler(
         updates = jax.tree.map(jnp.asarray, updates)  # of NumPy's, with a dtype that JAX has
         count, rng_key = state.count, state.rng_key
         heat = bath_temperature(temperature, count, temperature_scale)
-        step = Step(count, heat, at(temperature_scale, count), rng_key, generator)
+        scale = at(temperature_scale, count)
+        step = Step(count, heat, scale, rng_key, generator, state.to_rest)
         displacement, own = move(step, updates, state, **extra_args)
         return displacement, state._replace(
             count=next_count(count),
             rng_key=next_key(rng_key, count),
             bath_temperature=heat.astype(jnp.float32),
+            **_served(state),
             **own,
         )
 

@@ -25,7 +25,7 @@ from thermo_optax._noise import KeyLike
 
 from . import _flows
 from ._preconditioned import bias_correction
-from ._sampler import sampler, served
+from ._sampler import sampler, swap_of
 
 
 class SantaState(NamedTuple):
@@ -38,6 +38,8 @@ class SantaState(NamedTuple):
     second_moment: optax.Params  # like params, running mean of squared gradients
     reading: jax.Array  # float32[2], (1, 0): the stored momentum itself measures T
     momentum_scale: jax.Array  # float32[], by which the next step first rescales the momentum
+    to_rest: jax.Array  # bool[], whether the next step stays where it is, for a swap of rungs
+    rested: jax.Array  # bool[], whether the last step did, and left no half kick to the next
     bath_temperature: jax.Array  # float32[], of the last step; at first as built, -1 for a schedule
 
 
@@ -192,7 +194,6 @@ def santa(
             "friction": jax.tree.map(lambda zero: zero + like(xi, zero.dtype), rest),
             "second_moment": jax.tree.map(wide_zeros, params),
             "reading": jnp.array([1.0, 0.0], jnp.float32),
-            "momentum_scale": jnp.ones([], jnp.float32),
         }
 
     def move(step, gradients, state, **_):
@@ -203,15 +204,16 @@ def santa(
         h, alpha = jnp.sqrt(step.at(learning_rate)), step.at(decay)
         adapting, samples = _adaptation(count, adaptation_steps, exploration_steps)
         numbers = (
-            *(h, target, jnp.sqrt(2 * step.at(friction) * target), step.at(coupling)),
-            *(alpha, step.at(damping), bias_correction(alpha, samples), state.momentum_scale),
+            *(jnp.sqrt(step.time(learning_rate)), target),
+            *(jnp.sqrt(2 * step.at(friction) * target), step.at(coupling), alpha),
+            *(step.at(damping), bias_correction(alpha, samples), h, swap_of(state)),
         )
 
         def leaf(numbers, z, g, p, xi, old):
-            time, heat, sigma, eps, a, lam, c, swap = numbers
+            time, heat, sigma, eps, a, lam, c, kick_time, swap = numbers
             new = jnp.where(adapting, a * old + (1 - a) * jnp.square(g), old)
             metric = jax.lax.rsqrt(lam + jnp.sqrt(new * c))
-            p = _flows.rescale(p, metric * g, time, swap)
+            p = _flows.rescale(p, metric * g, kick_time, swap)
 
             p = _flows.kick(p, metric * g, time / 2)  # B
             p = _flows.friction(p, xi, time / 2)  # C
@@ -224,8 +226,7 @@ def santa(
 
         trees = (gradients, state.momentum, state.friction, state.second_moment)
         moved, momentum, rates, second_moment = step.move(leaf, numbers, *trees, rereads=True)
-        own = {"momentum": momentum, "friction": rates, "second_moment": second_moment}
-        return moved, {**own, "momentum_scale": served(state.momentum_scale)}
+        return moved, {"momentum": momentum, "friction": rates, "second_moment": second_moment}
 
     options = {"start": start, "copy": "momentum", "generator": generator, "key": key}
     return sampler("santa", SantaState, temperature, move, **options)

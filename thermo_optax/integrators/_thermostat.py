@@ -23,7 +23,7 @@ from thermo_optax._xla import computed_first
 
 from . import _flows
 from ._adaptive_steps import SPLITTINGS, Thermostats
-from ._sampler import sampler, served
+from ._sampler import sampler, swap_of
 
 
 class AdaptiveLangevinState(NamedTuple):
@@ -36,6 +36,8 @@ class AdaptiveLangevinState(NamedTuple):
     friction: jax.Array  # float32[] for the group, or float32[leaves] per tensor: xi
     kinetic_temperature: jax.Array  # shape of friction: p.p / (m N), last seen by the thermostat
     momentum_scale: jax.Array  # float32[], by which the next step first rescales the momentum
+    to_rest: jax.Array  # bool[], whether the next step stays where it is, for a swap of rungs
+    rested: jax.Array  # bool[], whether the last step did, and left no half kick to the next
     bath_temperature: jax.Array  # float32[], of the last step; at first as built, -1 for a schedule
 
 
@@ -85,11 +87,11 @@ def adaptive_sampler(
             # A copy, which `full` alone is not: the state may be donated.
             "friction": jnp.array(jnp.full(degrees.shape, initial_friction, jnp.float32)),
             "kinetic_temperature": kinetic,
-            "momentum_scale": jnp.ones([], jnp.float32),
         }
 
     def move(step, gradients, state, *, own_friction=None, **_):
         target, h, eps = step.temperature, step.at(step_size), step.at(coupling)
+        time = step.time(step_size)
         hot = target > 0  # a bath at zero temperature neither heats nor regulates
         amplitude = jnp.where(hot, step.at(noise_amplitude) * jnp.sqrt(step.scale), 0)
         degrees, each = _degrees(gradients, by_tensor), masses.each(gradients, step.count)
@@ -102,7 +104,8 @@ def adaptive_sampler(
             # At this friction a momentum is gone in a step; more would only take long to come back.
             most = 1 / jnp.where(h > 0, h, 1)
             regulated = jnp.clip(regulated, friction - most, friction + most)
-            return jnp.where(hot, regulated, friction)
+            # In no time nothing is regulated, but an energy beyond all numbers times 0 is not one.
+            return jnp.where(hot & ~step.resting, regulated, friction)
 
         def rates(friction):
             rate = friction * eps if scaled_friction else friction
@@ -116,16 +119,16 @@ def adaptive_sampler(
         def energy(tree):
             return _energy(tree, each, by_tensor)
 
-        swap = state.momentum_scale
-        bath = Thermostats(step, h, amplitude, swap, each, energy, degrees, regulate, rates)
+        numbers = (time, h, amplitude, swap_of(state))
+        bath = Thermostats(step, *numbers, each, energy, degrees, regulate, rates)
         friction = state.friction.astype(h.dtype)
         done = SPLITTINGS[splitting](bath, friction, gradients, state.momentum)
+        seen = (done.energy / degrees).astype(jnp.float32)
         return _cast(done.displacement, gradients), {
             "momentum": _cast(done.momentum, state.momentum),
             "mass": masses.recorded(gradients, step.count, state.mass),
             "friction": done.friction.astype(jnp.float32),
-            "kinetic_temperature": (done.energy / degrees).astype(jnp.float32),
-            "momentum_scale": served(swap),
+            "kinetic_temperature": jnp.where(step.resting, state.kinetic_temperature, seen),
         }
 
     def typical_step(temperature):

@@ -164,10 +164,18 @@ def compose(legs: tuple[Leg, ...], settings: Settings) -> AffineStep:
     )
 
 
-def rescaled_first(affine: AffineStep, factor, time) -> AffineStep:
-    """The update of a momentum that `_flows.rescale` multiplies before the step."""
-    factor = factor.astype(affine.retain.dtype)
-    of_gradient = (1 - factor) * (time / 2)
+def at_rest(affine: AffineStep, resting) -> AffineStep:
+    """The update, or one of no time if the step rests: then all stays as it is."""
+    # Done here and not before, so that the compiler still knows the numbers of a usual step.
+    rest = resting.astype(affine.retain.dtype)
+    moved = jax.tree.map(lambda number: number * (1 - rest), affine)
+    return moved._replace(retain=moved.retain + rest)
+
+
+def rescaled_first(affine: AffineStep, swap, time) -> AffineStep:
+    """The update of a momentum to which `_flows.rescale` is done before the step."""
+    factor, owed, ahead = (number.astype(affine.retain.dtype) for number in swap)
+    of_gradient = (ahead - factor * owed) * (time / 2)
     rescaled = affine._replace(
         retain=affine.retain * factor, kick=affine.kick - affine.retain * of_gradient
     )

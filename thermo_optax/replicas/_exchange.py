@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Hashable, Mapping
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +22,7 @@ from thermo_optax._noise import KeyLike, check_key, stream_key
 
 from ._energies_by_rung import no_energies_by_rung, with_losses
 from ._hyperparams import with_hyperparams
-from ._momenta import rescaled, to_be_rescaled
+from ._momenta import rescaled, to_be_rescaled, to_rest
 from ._records import (
     ReplicaExchangeState,
     check_energies,
@@ -48,6 +49,14 @@ from ._swaps import (
 )
 
 _ENERGIES = ("value", "value_fn")
+
+
+class _Rungs(NamedTuple):
+    """Where replicas stand, and what that gives them."""
+
+    rung: jax.Array
+    values: dict[str, jax.Array]
+    injected: dict[str, jax.Array]
 
 
 def replica_exchange(
@@ -87,6 +96,12 @@ def replica_exchange(
     rescaled by sqrt(m' T' / (m T)), in the middle of a kick, where they are independent of the
     parameters. For other hyperparameters C is a choice, and large C sorts the replicas by loss.
 
+    Gradients come to ``update`` from the old rungs. So, where the ladder has more than temperatures
+    and masses, samplers rest in the update of a round of swaps: no parameter moves, and the next
+    update goes on from there with the gradients and the step of the new rung. This too leaves the
+    laws as they are; rungs whose steps differ in units of the period of the fastest motion get an
+    error of fourth order in the step.
+
     Args:
         inner: the transformation of *one* replica. Hyperparameters that are exchanged must be in
             its state: wrap it in `optax.inject_hyperparams`. A temperature need not be: then rungs
@@ -94,7 +109,8 @@ def replica_exchange(
         ladder: name -> values, float[num_rungs], the coldest rung first. One name or several, which
             then move together; names that decide on swaps (C > 0) are strictly monotone, others
             have any values. "mass" is the mass of `langevin`. There are as many replicas as rungs.
-        swap_period: updates from one round of swaps to the next, >= 1; None never swaps.
+        swap_period: updates from one round of swaps to the next, >= 1; None never swaps. Where
+            samplers rest in a round, 1 counts as 2, and 10 costs a tenth of the moves.
         warmup_steps: updates before the first period begins, >= 0.
         scheme: "even-odd" tries every second pair, in turn the even and the odd ones
             (non-reversible: replicas cross the ladder in a time linear in its length); "random
@@ -238,6 +254,7 @@ def replica_exchange(
         temperature_scale = 1.0 if temperature_scale is None else temperature_scale
         check_one_scale(temperature_scale)
         check_energies(energy, value, value_fn, params, size, swap_period is not None)
+        resting = ladders.rests(state.inner_state)
         # Settings come from the closure: of the state's, those that a resumed run changed give way.
         given = functools.partial(temperatures, updates)
         reference = ladders.reference(state.inner_state, given)
@@ -269,28 +286,44 @@ def replica_exchange(
         path, swaps = state.swaps.path, state.swaps._replace(path=state.swaps.path[:0])
         swaps = _where(changed, forgotten(swaps), swaps)
         parts, due = (state.rung, values, swaps, energies, injected), jnp.zeros([], bool)
+        before = _Rungs(state.rung, values, injected)
         if swap_period is not None:
             elapsed = state.count - as_steps(warmup_steps)
-            due = (elapsed > 0) & (elapsed % as_steps(swap_period) == 0)
+            period = as_steps(swap_period)
+            if resting:
+                period = jnp.maximum(period, 2)  # or no replica would ever move
+            due = (elapsed > 0) & (elapsed % period == 0)
             parts = jax.lax.cond(due, swap, lambda *same: same, *parts)
             path = with_path(path, parts[0], state.swaps.rounds, due)
         rung, values, swaps, energies, injected = parts
+        after = _Rungs(rung, values, injected)
         seen = due if energy == "value_fn" else value is not None
         latest, rest = energies.latest[order], energies.latest_rest[order]
         record = with_losses(state.energies_by_rung, latest, rest, beta, seen)
-        placed = with_hyperparams(state.inner_state, injected)
-        old = ladders.heat(state.ladder, state.rung, state.reference_temperature)
-        new = ladders.heat(values, rung, reference)
-        factors = ladders.factors(state.inner_state, placed, old, new)
-        inner_state = to_be_rescaled(placed, factors, due | changed)
 
+        def on_rungs(inner_state, rungs, old):
+            placed = with_hyperparams(inner_state, rungs.injected)
+            new = ladders.heat(rungs.values, rungs.rung, reference)
+            factors = ladders.factors(inner_state, placed, old, new)
+            return to_be_rescaled(placed, factors, due | changed), new
+
+        # Momenta are rescaled within the step. Where more changes, the gradients are those of the
+        # old rungs, and so is the step. Then all replicas rest, also those that stay on their rung:
+        # if only these moved, a state whose swaps are often accepted would be seen more often.
+        here = before if resting else after
+        heat = ladders.heat(state.ladder, state.rung, state.reference_temperature)
+        inner_state, heat = on_rungs(state.inner_state, here, heat)
+        if resting:
+            inner_state = to_rest(inner_state, due)
         given = {"value": value, "value_fn": value_fn}
         extra |= {name: argument for name, argument in given.items() if argument is not None}
         if sent:
             extra["temperature_scale"] = ladders.scale(
-                inner_state, values, rung, reference, temperature_scale
+                inner_state, here.values, here.rung, reference, temperature_scale
             )
         updates, inner_state = replicas.update(updates, inner_state, params, **extra)
+        if resting:
+            inner_state, _ = on_rungs(inner_state, after, heat)
         return updates, ReplicaExchangeState(
             count=next_in_turn(state.count),
             rng_key=state.rng_key,

@@ -83,6 +83,24 @@ def to_be_rescaled(state: Any, scales: Sequence[jax.Array], due: jax.Array) -> A
     return map_samplers(asked, state, scales)
 
 
+def can_rest(state: Any) -> bool:
+    """Whether there is a sampler of ours inside a state."""
+    return any(map(_is_ours, jax.tree.leaves(state, is_leaf=_is_ours)))
+
+
+def to_rest(state: Any, due: jax.Array) -> Any:
+    """The state whose next step, if due, moves nothing: it ends where momenta are independent."""
+
+    def asked(node):
+        return node._replace(to_rest=node.to_rest | due) if _is_ours(node) else node
+
+    return jax.tree.map(asked, state, is_leaf=_is_ours)
+
+
+def _is_ours(node: Any) -> bool:
+    return {"to_rest", "rng_key", "count"} <= set(getattr(node, "_fields", ()))
+
+
 def group_labels(state: Any) -> list[Hashable]:
     """The labels of the groups of all partitions in a state."""
     labels: list[Hashable] = []

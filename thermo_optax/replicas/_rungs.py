@@ -11,7 +11,7 @@ from thermo_optax._base import check_integer, check_positive, is_schedule, known
 
 from ._barrier import adapted_ladder
 from ._hyperparams import check_names, injected_names, injections
-from ._momenta import EVERYWHERE, Scale, factors, group_labels
+from ._momenta import EVERYWHERE, Scale, can_rest, factors, group_labels
 from ._records import ReplicaExchangeState, SwapRecord, forgotten
 from ._settings import (
     TEMPERATURE,
@@ -171,6 +171,10 @@ class Ladders:
         """Of all momenta, from one state of `inner` to another, and from old to new `heat`."""
         heat = new / old if self.by_bath(before) else 1.0
         return factors(self._scales, before, after, heat)
+
+    def rests(self, state: Any) -> bool:
+        """Whether samplers must rest for a swap: for more than the variance of their momenta."""
+        return can_rest(state) and not {scale.name for scale in self._scales} >= set(self._values)
 
     def injected(self, state: Any) -> Values:
         """Name -> value of each replica, of those hyperparameters that are in the state."""

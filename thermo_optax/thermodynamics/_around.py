@@ -10,7 +10,7 @@ import optax
 from thermo_optax._base import heating, like, weight_of
 from thermo_optax.geometry import tether
 
-from ._curvature import Gauge, first_gauge
+from ._curvature import Gauge, first_gauge, in_precision_of_losses
 
 TURN = 0.8  # h sqrt(k) at the largest curvature; a sampler is stable below 2
 LOOK = 8  # steps from one look at the curvature to the next, after the burn-in
@@ -118,7 +118,7 @@ class Around(NamedTuple):
         base, noise = at_center
         if noise is None:
             return value - base, gradient
-        slope = optax.tree.vdot(noise, self._away(params))
+        slope = optax.tree.vdot(*map(in_precision_of_losses, (noise, self._away(params))))
         return value - base - slope, jax.tree.map(jnp.subtract, gradient, noise)
 
     def is_due(self, count: jax.Array) -> jax.Array:
@@ -142,7 +142,7 @@ class Around(NamedTuple):
             lambda g, x: jnp.sum(x * (g + like(precision * temperature, x.dtype) * x)),
             *(gradient, self._away(params)),
         )
-        measured = sum(jax.tree.leaves(pulls), jnp.zeros([])) / self.heat
+        measured = sum(jax.tree.leaves(in_precision_of_losses(pulls)), jnp.zeros([])) / self.heat
         weight = weight_of(state)  # of the parameters that came with it
         updates, state = self._transformation(h, key).update(gradient, state, params)
         return optax.apply_updates(params, updates), state, (measured, weight)

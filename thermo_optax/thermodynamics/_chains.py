@@ -5,12 +5,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from thermo_optax._base import like
 
 from ._around import Around, Center, Numbers, Plan, Rows, Traces
-from ._curvature import Gauge, looked
+from ._curvature import Gauge, looked, norm
 from ._in_turn import in_turn
 
 SIGNIFICANT = 4.0  # square of a mean gradient over its variance, from which it is more than noise
@@ -29,7 +28,7 @@ def center_of(plan: Plan, params: Any, frozen: Any) -> Center:
     def on_batch(step):
         batch = None if plan.batches is None else plan.batches(step)
         value, gradient = jax.value_and_grad(plan.loss)(params, frozen, batch)
-        return value, gradient, jnp.square(optax.tree.norm(gradient))
+        return value, gradient, jnp.square(norm(gradient))
 
     number = 1 if plan.batches is None else plan.num_center_batches
 
@@ -41,11 +40,11 @@ def center_of(plan: Plan, params: Any, frozen: Any) -> Center:
     sums, _ = jax.lax.scan(add, zeros, jnp.arange(number, dtype=jnp.int32))
     value, gradient, square = jax.tree.map(lambda x: x / number, sums)
     if number > 1:
-        own = jnp.square(optax.tree.norm(gradient))
+        own = jnp.square(norm(gradient))
         noise = (square - own) / (number - 1)
         share = jnp.where(own > SIGNIFICANT * noise, 1 - noise / own, 0)
         gradient = jax.tree.map(lambda g: like(share, g.dtype) * g, gradient)
-    return Center(params, value, gradient, optax.tree.norm(gradient))
+    return Center(params, value, gradient, norm(gradient))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from thermo_optax._base import like
+from thermo_optax._base import at, like
 
 Loss = Callable[[Any], jax.Array]
 
@@ -30,7 +30,7 @@ def first_gauge(loss: Loss, params: Any, temperature: jax.Array, key: jax.Array)
     leaves, structure = jax.tree.flatten(params)
     keys = jax.random.split(key, len(leaves))
     normal = [jax.random.normal(k, x.shape, x.dtype) for k, x in zip(keys, leaves, strict=True)]
-    direction = _unit(structure.unflatten(normal), optax.tree.norm(normal))
+    direction = _unit(structure.unflatten(normal), norm(normal))
     secant = _thermal_curvature(loss, params, direction, temperature)
     start = Gauge(direction, secant)
     look = lambda gauge, _: (looked(jax.grad(loss), params, gauge), None)  # noqa: E731
@@ -40,16 +40,26 @@ def first_gauge(loss: Loss, params: Any, temperature: jax.Array, key: jax.Array)
 def looked(gradient: Callable[[Any], Any], params: Any, gauge: Gauge) -> Gauge:
     """One product with the Hessian at these parameters."""
     image = jax.jvp(gradient, (params,), (gauge.vector,))[1]
-    size = optax.tree.norm(image)
+    size = norm(image)
     good = jnp.isfinite(size) & (size > 0)
     vector = turned(gauge.vector, image, size)
     return Gauge(vector, jnp.maximum(gauge.largest, jnp.where(good, size, 0)))
 
 
+def norm(tree: Any) -> jax.Array:
+    """float[], in the precision of losses, which may be more than that of the arrays."""
+    return optax.tree.norm(in_precision_of_losses(tree))
+
+
+def in_precision_of_losses(tree: Any) -> Any:
+    """float64 under `jax_enable_x64`, also where the parameters are in float32."""
+    return jax.tree.map(lambda x: at(x, 0), tree)
+
+
 def curvature_along(loss: Loss, params: Any, vector: Any) -> tuple[jax.Array, Any, jax.Array]:
     """The loss, the product of the Hessian with the vector, and its norm."""
     (value, _), (_, image) = jax.jvp(jax.value_and_grad(loss), (params,), (vector,))
-    return value, image, optax.tree.norm(image)
+    return value, image, norm(image)
 
 
 def turned(vector: Any, image: Any, size: jax.Array) -> Any:

@@ -10,12 +10,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from thermo_optax._xla import after, in_place, kept
 
 from ._around import Around, Traces
-from ._curvature import Gauge, curvature_along, turned
+from ._curvature import Gauge, curvature_along, norm, turned
 
 
 def in_turn(around: Around, keys: jax.Array) -> Traces:
@@ -77,7 +76,7 @@ def _looked(around: Around, loss: Callable[[Any], jax.Array], params: Any, gauge
 
     zeros = jax.tree.map(jnp.zeros_like, (gauge.vector, gauge.largest))
     image, largest = jax.lax.fori_loop(0, number, add, zeros)
-    vector = turned(gauge.vector, image, optax.tree.norm(image))
+    vector = turned(gauge.vector, image, norm(image))
     return Gauge(vector, jnp.maximum(gauge.largest, largest))
 
 

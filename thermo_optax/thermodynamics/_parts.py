@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from thermo_optax._base import compute_dtype
+from thermo_optax._base import at, compute_dtype
 
 
 class _Together:
@@ -45,8 +45,7 @@ class Joined:
         """The loss of one batch, or of all data."""
         loss, together, batched = self.facts
         params = together(moving, frozen)
-        value = jnp.asarray(loss(params, batch) if batched else loss(params))
-        return value.astype(compute_dtype(value.dtype))
+        return at(loss(params, batch) if batched else loss(params), 0)
 
     def __eq__(self, other: object) -> bool:
         """By what they compute."""
