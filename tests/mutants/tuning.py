@@ -8,6 +8,7 @@ GAUGES = "tuning/_gauges.py"
 
 WARM_UPS = "tuning/test_warm_up.py"
 MEASURED = "tuning/test_gauges.py"
+BEYOND = "tuning/test_places_beyond.py"
 LAW = (f"{WARM_UPS}::test_law_whatever_the_first_step",)
 
 STEPS = "tuning/_adaptive_step.py"
@@ -71,6 +72,41 @@ MUTANTS = [
         (f"{WARM_UPS}::test_masses_are_roots_of_the_curvatures",),
     ),
     Mutant(
+        "warm-up: what was measured at long steps shortens a short one",
+        GAUGES,
+        "lag_loss=told * gauges.lag_loss * jnp.square(ratio),",
+        "lag_loss=told * gauges.lag_loss,",
+        (f"{BEYOND}::test_the_loss_of_another_step",),
+    ),
+    Mutant(
+        "warm-up: one stiff place is all that is seen",
+        GAUGES,
+        "share = jnp.minimum(1, most / jnp.maximum(size, 1e-37))",
+        "share = 1.0",
+        (f"{BEYOND}::test_a_stiff_place_on_the_way_does_not_shorten_the_step_for_good",),
+    ),
+    Mutant(
+        "warm-up: a force beyond the law is not seen",
+        RULES,
+        "return Settings(h, _COOLS / h), h < settings.step_size",
+        "return Settings(h, _COOLS / h), h < 0",
+        (f"{BEYOND}::test_a_chain_comes_back_from_where_its_step_is_far_too_long",),
+    ),
+    Mutant(
+        "warm-up: all forces are beyond the law",
+        RULES,
+        "largest = degrees + 2 * (degrees * _RARELY) ** 0.5 + 2 * _RARELY",
+        "largest = degrees / 4",
+        (f"{BEYOND}::test_a_chain_within_its_law_is_left_alone",),
+    ),
+    Mutant(
+        "warm-up: a colder bath slows what is still hot",
+        TUNER,
+        "heat = jnp.maximum(temperature, findings.temperature)",
+        "heat = jnp.maximum(temperature, 0)",
+        (f"{BEYOND}::test_a_bath_that_was_cooled_does_not_slow_what_is_still_hot",),
+    ),
+    Mutant(
         "warm-up: noise of minibatches is not seen",
         GAUGES,
         "return noise_share(gauges, number, degrees) * gauges.square / number",
@@ -115,8 +151,10 @@ MUTANTS = [
     Mutant(
         "warm-up: settings of other names are chosen too",
         TUNER,
-        'if "friction" not in names:',
-        "if False:",
+        """if "friction" not in names:
+        now, final =""",
+        """if False:
+        now, final =""",
         (f"{WARM_UPS}::test_only_the_learnt_settings_are_passed_on",),
     ),
 ]

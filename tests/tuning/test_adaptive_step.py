@@ -160,7 +160,7 @@ def test_deep_linear_network_at_a_step_where_a_fixed_one_diverges():
         make = make_langevin(key, temperature, 0.05 / h)
         return to.adaptive_step(make, step_size, typical_square=1e-5)
 
-    assert np.all(np.isnan(measure(fixed).chains))
+    assert np.sum(np.isnan(measure(fixed).chains)) > 12  # of 16
     found = measure(adaptive)
     assert np.all(np.isfinite(found.chains))
     assert abs(found.value / exact - 1) < 0.05

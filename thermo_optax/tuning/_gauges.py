@@ -17,6 +17,7 @@ from thermo_optax._noise import over_shards, size
 
 Tree = Any
 _MEMORY = 60.0  # steps over which the correlations are averaged while the step still moves
+_SPIKE = 10.0  # typical steps that one step counts as, at most
 _NOISY = 0.25  # share of noise in g . g from which on it may look like stiffness
 _MANY = 20.0  # coordinates from which on the spread of g . g in a well is no measure any more
 
@@ -66,8 +67,17 @@ def degrees(tree: Tree) -> float:
 
 
 def correlated(gauges: Gauges, square: Any, lag: Any, loss: Any, age: Any, steady: Any) -> Gauges:
-    """With the products of this step. Old ones fade, unless the step size stands still."""
-    keep = jnp.where(steady, 1.0, 1 - 1 / jnp.minimum(age / 2 + 4, _MEMORY))
+    """With the products of this step. Old ones fade, unless the step size stands still.
+
+    While it moves, one step counts as `_SPIKE` typical ones at most: a place that is a thousand
+    times stiffer would else be all that is seen for the rest of the window.
+    """
+    number = jnp.minimum(age / 2 + 4, _MEMORY)
+    keep = jnp.where(steady, 1.0, 1 - 1 / number)
+    most = jnp.where(steady | (gauges.square <= 0), jnp.inf, _SPIKE * gauges.square / number)
+    size = jnp.maximum(square, jnp.maximum(jnp.abs(lag), jnp.abs(loss)))
+    share = jnp.minimum(1, most / jnp.maximum(size, 1e-37))
+    square, lag, loss = share * square, share * lag, share * loss
     return gauges._replace(
         square=keep * gauges.square + square,
         lag=keep * gauges.lag + lag,
@@ -78,6 +88,26 @@ def correlated(gauges: Gauges, square: Any, lag: Any, loss: Any, age: Any, stead
         lags=gauges.lags + jnp.where(steady, lag, 0),
         lag_products=gauges.lag_products
         + jnp.where(steady, _bounded(lag) * _bounded(gauges.before), 0),
+    )
+
+
+def at_step(gauges: Gauges, ratio: jax.Array, near: jax.Array) -> Gauges:
+    """As if all steps had been longer by a ratio, since the loss is in proportion to (h w)^2.
+
+    Else what was measured at longer steps would go on to shorten the step long after it is short.
+    What overturned tells nothing of a shorter step, and is forgotten. Of a longer step nothing is
+    foretold by a loss below 0, of a chain that leaves a stiff place; nor far from the posterior,
+    where gradients change for other reasons than the step. `near` is whether the chain has left
+    that.
+    """
+    told = jnp.where((gauges.lag <= 0) & (ratio < 1), 0.0, 1.0)
+    foretells = near & (gauges.lag_loss > 0)
+    ratio = jnp.where(foretells, ratio, jnp.minimum(ratio, 1))
+    return gauges._replace(
+        square=told * gauges.square,
+        lag=told * gauges.lag,
+        lag_loss=told * gauges.lag_loss * jnp.square(ratio),
+        loss_squares=told * gauges.loss_squares * jnp.square(jnp.square(ratio)),
     )
 
 

@@ -25,6 +25,7 @@ class WarmUpReport(NamedTuple):
     unevenness: float  # how much stiffer the chain is at times; 1 in a harmonic well
     noise: float  # heat that the noise of gradients adds, in units of the bath's
     faults: int  # gradients with a coordinate that was not finite
+    calmed: int  # steps after the warm-up made shorter by a force beyond the law
     warnings: tuple[str, ...]  # what did not work, in words; empty if all is well
 
     def __str__(self) -> str:
@@ -113,6 +114,12 @@ def warm_up_report(state: Any) -> WarmUpReport:
             )
         if found.gauges.faults > 0:
             warnings.append(f"{int(found.gauges.faults)} gradients were not finite.")
+        if found.calmed > 0:
+            warnings.append(
+                f"{int(found.calmed)} of {int(found.count)} steps were made shorter, because the "
+                "force was beyond the law: the chain came to places that are far stiffer than "
+                "those of the warm-up. If these are many, take a smaller step or reparametrise."
+            )
     return WarmUpReport(
         done=done,
         step_size=step_size,
@@ -125,5 +132,6 @@ def warm_up_report(state: Any) -> WarmUpReport:
         unevenness=findings.unevenness,
         noise=findings.noise / max(float(found.settings.friction), 1e-30),
         faults=int(found.gauges.faults),
+        calmed=int(found.calmed),
         warnings=tuple(warnings),
     )

@@ -18,7 +18,7 @@ _ENDS = (0.1, 0.25, 0.5)  # of the windows in which masses are learnt
 _JUDGED, _TRIED = 0.7, 0.95  # from here on the step stands still; the final one is tried
 _TURN = 0.6  # h w while the warm-up lasts: calm enough to measure
 _STIFF_TURN = 1.7  # h w of the chosen step for the stiff modes; the limit is 2
-_MEAN_TURN = 0.84  # h w of the mean mode at most, where stiff ones come later or are not seen
+_MEAN_TURN = 0.9  # h w of the mean mode at most, where stiff ones come later or are not seen
 _UNEVEN, _RARE = 3.0, 30.0  # unevenness before any is measured, and the steps it is worth
 _TOLERANCE = 0.03  # of the kinetic temperature above the bath's, before the step gives way
 _GIVES = 3.0  # the turn is divided by at most this while the chain is hot
@@ -33,6 +33,8 @@ _CRITICAL = 0.6  # friction over the slowest frequency
 _LEAST = 0.004  # friction times step: with less, rare kicks heat a chain faster than it cools
 _FLOOR = 0.01  # of the typical mass: a parameter that is soft now may not stay so
 _LONGEST = 8.0  # half a window, in units of 1 / frequency, that shows a motion well
+_RARELY = 10.0  # -ln of the chance that a force within the law is taken for one beyond it
+_COOLS = 1.5  # friction times step there: a momentum is forgotten in a step
 
 
 class Stages(NamedTuple):
@@ -62,6 +64,7 @@ class Findings(NamedTuple):
     unevenness: jax.Array  # how much stiffer the chain is at times; 1 in a harmonic well
     noise: jax.Array  # heat of the noise of gradients, times friction, in units of the bath's
     wanted: jax.Array  # the step, before it was tried
+    temperature: jax.Array  # of the bath
 
 
 def stages(num_steps: int) -> Stages:
@@ -197,6 +200,22 @@ def largest_step(plan: Stages, force: jax.Array, thermal: jax.Array, count: jax.
     return kick * jnp.sqrt(thermal / jnp.maximum(force, 1e-30))
 
 
+def calmer(
+    settings: Settings, force: jax.Array, temperature: jax.Array, degrees: float
+) -> tuple[Settings, jax.Array]:
+    """The settings for a place where the force is beyond the law, and whether it is.
+
+    In a Gaussian law with h w = 1 in every mode, more than the chosen step has on average,
+    h^2 g . g / (m T) would be a chi-squared number of N degrees of freedom. That is above
+    N + 2 sqrt(N x) + 2 x with a probability of exp(-x) at most. A larger force is that of a place
+    that is far stiffer than what the warm-up has seen. With the step for good a chain gains heat
+    there, and is lost; with a shorter one, and momenta that are drawn anew, it comes back.
+    """
+    largest = degrees + 2 * (degrees * _RARELY) ** 0.5 + 2 * _RARELY
+    h = jnp.sqrt(largest * temperature / jnp.clip(force, 1e-30, 1e37))
+    return Settings(h, _COOLS / h), h < settings.step_size
+
+
 def wanted(
     plan: Stages,
     step_size: jax.Array,
@@ -238,6 +257,7 @@ def wanted(
         unevenness=uneven,
         noise=heating,
         wanted=final,
+        temperature=temperature,
     )
 
 

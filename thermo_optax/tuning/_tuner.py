@@ -65,6 +65,7 @@ def tuned(plan, names, count, updates, params, inner_state, temperature, *parts)
     lag = gauges_of.inner(g, memory.last, each)
     loss = gauges_of.inner(g, jax.tree.map(jnp.subtract, memory.last, memory.before), each)
     gauges = rules.measured(plan, count, gauges, heat, force, lag, loss)._replace(faults=faults)
+    before = h  # that of the correlations
     kept = jnp.exp(-settings.friction * settings.step_size)
     found = rules.wanted(plan, h, gauges, temperature, degrees, kept)
     # Later than planned, if a run goes on with another number of steps.
@@ -74,6 +75,7 @@ def tuned(plan, names, count, updates, params, inner_state, temperature, *parts)
     h, gauges = rules.moved_step(plan, count, jnp.where(tried, findings.wanted, h), gauges, degrees)
     thermal = degrees * temperature * jnp.maximum(gauges.heat, 1)
     h = jnp.minimum(h, rules.largest_step(plan, force, thermal, count))
+    gauges = gauges_of.at_step(gauges, h / before, count >= plan.windows[1])
     gauges = rules.settling(plan, count, h, gauges)
 
     # Late minus early positions: fast motions average out of them, so that the slowest is left,
@@ -106,6 +108,27 @@ def tuned(plan, names, count, updates, params, inner_state, temperature, *parts)
     )
     new = (now, following, masses, gauges, findings, memory, momenta)
     return jax.tree.map(lambda new, old: new.astype(old.dtype), new, parts)
+
+
+def guarded(names, updates, mass, inner_state, settings, findings, temperature):
+    """The settings for good, or calmer ones for a force beyond the law; and whether it is.
+
+    A bath that is colder than in the warm-up does not count: what is still hot must not be slowed.
+    """
+    each = mass if "mass" in names else _given(inner_state, updates)
+    force = gauges_of.total(jax.tree.map(_square_over, each, updates))
+    degrees = max(gauges_of.degrees(updates), 1)
+    heat = jnp.maximum(temperature, findings.temperature).astype(jnp.float32)
+    calm, beyond = rules.calmer(settings, force, heat, degrees)
+    if "friction" not in names:
+        calm = calm._replace(friction=settings.friction)
+    return jax.tree.map(functools.partial(jnp.where, beyond), calm, settings), beyond
+
+
+def _square_over(mass, gradient):
+    """The sum of g^2 / m of one array, of which a coordinate that is no number counts as 0."""
+    g = finite_or_zero(gradient).astype(compute_dtype(gradient.dtype))
+    return sum_of_squares_over(mass, g).astype(jnp.float32)
 
 
 def _is_at_fault(updates):
