@@ -100,8 +100,8 @@ assert np.all(abs(heats - 1) < (0.2 if FAST else 0.06))
 # %% [markdown]
 # Each reading of `trace` is a mean over 1,000 steps of 61 momenta, which by chance is off by some per cent; the median over
 # the run is off by less. A single reading far above 1 is a burst of heat: the chain met a place that is stiffer than all that
-# the warm-up had seen, and the step was too large for it. Networks have such places. If it happens often, take half of the
-# step by hand.
+# the warm-up had seen, and the step was too large for it. Networks have such places. Where the force there is more than the law
+# allows, `warm_up` makes the steps shorter, and its report counts them. If they are many, take half of the step by hand.
 
 # %% [markdown]
 # ## Predictions
