@@ -102,7 +102,8 @@ def test_chunks_do_not_change_the_chains():
     assert count[0].tolist() == list(range(1, 8))
     assert len(np.unique(x[:, -1])) == 12
     (again, _), _ = run(3)
-    np.testing.assert_array_equal(x, again)
+    # To rounding: of a chunk of a single step XLA makes a program without a loop.
+    np.testing.assert_allclose(x, again, rtol=1e-5)
     assert state.count.tolist() == 6 * [7]
 
 
