@@ -103,7 +103,7 @@ MUTANTS = [
         "warm-up: a colder bath slows what is still hot",
         TUNER,
         "heat = jnp.maximum(temperature, findings.temperature)",
-        "heat = jnp.maximum(temperature, 0)",
+        "heat = jnp.maximum(temperature, 1e-9)",
         (f"{BEYOND}::test_a_bath_that_was_cooled_does_not_slow_what_is_still_hot",),
     ),
     Mutant(
