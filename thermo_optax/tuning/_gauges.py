@@ -96,9 +96,9 @@ def at_step(gauges: Gauges, ratio: jax.Array, near: jax.Array) -> Gauges:
 
     Else what was measured at longer steps would go on to shorten the step long after it is short.
     What overturned tells nothing of a shorter step, and is forgotten. Of a longer step nothing is
-    foretold by a loss below 0, of a chain that leaves a stiff place; nor far from the posterior,
-    where gradients change for other reasons than the step. `near` is whether the chain has left
-    that.
+    foretold by a loss below 0, which is that of a chain that leaves a stiff place; nor far from the
+    posterior, where gradients change for other reasons than the step. `near` is whether the chain
+    has come near it.
     """
     told = jnp.where((gauges.lag <= 0) & (ratio < 1), 0.0, 1.0)
     foretells = near & (gauges.lag_loss > 0)
