@@ -101,8 +101,16 @@ def revealed(table: np.ndarray, tick: jax.Array) -> Any:
     """The first row of a table, by an index that is 0 for reasons unknown to XLA."""
     if explicit_sharding(tick) is not None:
         return table[0]  # to look it up, explicit axes would have to be told where
-    zero = lax.population_count(tick) >> np.uint32(6)  # no uint32 has 64 bits
-    return lax.dynamic_index_in_dim(table, zero, keepdims=False)
+    return lax.dynamic_index_in_dim(table, zero_of(tick), keepdims=False)
+
+
+def zero_of(tick: jax.Array) -> jax.Array:
+    """0, of which XLA does not know that it is the same in every step.
+
+    The places of coordinates are added to it. Otherwise XLA computes them before a loop of steps
+    that stands in another loop, and each step reads them: one more copy of the parameters.
+    """
+    return lax.population_count(tick) >> np.uint32(6)  # no uint32 has 64 bits
 
 
 # Work that is seldom due, done in place.

@@ -155,7 +155,7 @@ def test_places_in_huge_arrays(shape):
 
 def test_an_axis_beyond_a_word_is_counted():
     """By an axis of few elements, as if a word counted to 100 only."""
-    high, low = _counters._places((3, 2**17 + 5), 1, None, longest=100)
+    high, low = _counters._places((3, 2**17 + 5), 1, jnp.uint32(0), None, longest=100)
     assert not np.any(high)
     np.testing.assert_array_equal(low, np.broadcast_to(np.arange(2**17 + 5), (3, 2**17 + 5)))
 

@@ -208,6 +208,24 @@ def test_one_buffer_serves_all_groups(monkeypatch):
     assert str(compiled.as_text()).count("c64[4096]{0} call(") == 8  # one kernel for two leaves
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_loops_in_loops_keep_no_counters(layout):
+    """Epochs of steps, or chains in turn: the places of coordinates are no copy of the tree."""
+    tree = leaves([(64, 64), (16, 16, 16)])
+
+    def step(tree, count):
+        return map_with_noise(lambda z, leaf: leaf + z, KEY, (count,), tree, _layout=layout), None
+
+    def epoch(tree, count):
+        return jax.lax.scan(step, tree, 7 * count + jnp.arange(7))
+
+    epochs = jax.jit(lambda tree: jax.lax.scan(epoch, tree, jnp.arange(3))[0], donate_argnums=0)
+    memory = epochs.lower(tree).compile().memory_analysis()
+    assert memory is not None
+    both_lanes = 8 * 64**2 if layout == "paired" else 0
+    assert memory.temp_size_in_bytes < both_lanes + 4 * 64**2 / 4
+
+
 def _momentum_step(tree, momenta, count, rereads):
     """An update of which both results need the old momentum, as in BAOAB."""
 

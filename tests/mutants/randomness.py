@@ -41,6 +41,13 @@ MUTANTS = [
         ("_noise/test_noise.py::test_places_do_not_overlap",),
     ),
     Mutant(
+        "noise: places of coordinates known before the loop",
+        "_xla.py",
+        "return lax.population_count(tick) >> np.uint32(6)",
+        "return jnp.zeros_like(tick) + 0 * np.uint32(6)",
+        ("_noise/test_noise.py::test_loops_in_loops_keep_no_counters[fused]",),
+    ),
+    Mutant(
         "noise: counters beyond one word are those below",
         NOISE,
         "return key[0], key[1] ^ high",

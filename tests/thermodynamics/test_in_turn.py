@@ -78,7 +78,7 @@ def test_a_chain_that_left_does_not_turn_the_direction(all_in_turn):
 
 
 def test_memory():
-    """At most 3.6 copies of the parameters a chain; 6.8 when all chains made a step at once."""
+    """At most 3.65 copies of the parameters a chain, the centre included; 7.3 when all chains made a step at once."""
     widths = 300, 400, 10
     x = jax.random.normal(jax.random.key(0), (64, widths[0]))
 
@@ -91,6 +91,7 @@ def test_memory():
     task = _task.task_of(loss, params, batches=lambda step: x[:32] + step.astype(x.dtype), **few)
     plan = task.plan._replace(lanes=_task.lanes_of(task, None))
     center = jax.eval_shape(lambda *at: center_of(plan, *at), task.moving, task.frozen)
+    center = center._replace(gradient=None)  # as in a minimum
     numbers = _task.Numbers(*[jnp.zeros([])] * 4)
     arguments = center, task.frozen, numbers, jnp.ones([], bool), task.keys[0]
     program = run_chains.lower(plan, "one", *arguments)
@@ -98,7 +99,7 @@ def test_memory():
     compiled = program.compile(options)
     memory: Any = compiled.memory_analysis()
     size = 4 * sum(x.nbytes for x in params)
-    assert memory.temp_size_in_bytes < 3.6 * size
+    assert memory.temp_size_in_bytes + memory.argument_size_in_bytes < 3.65 * size
 
 
 @pytest.mark.quick("batches")

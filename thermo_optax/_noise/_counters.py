@@ -55,9 +55,13 @@ def _upper_word(x, y):
     return a * c + (first >> _BITS) + (second >> _BITS)
 
 
-def flat_index(shape: tuple[int, ...], sharding: Any = None) -> Pair:
-    """The place of each element in row-major order, laid out like an array of that shape."""
-    places = [_places(shape, axis, sharding) for axis in range(len(shape))]
+def flat_index(shape: tuple[int, ...], zero: jax.Array, sharding: Any = None) -> Pair:
+    """The place of each element in row-major order, laid out like an array of that shape.
+
+    `zero` is a 0 that may differ from step to step as far as XLA knows, so that it keeps none of
+    these arrays from one step to the next.
+    """
+    places = [_places(shape, axis, zero, sharding) for axis in range(len(shape))]
     return index_of(places, shape)
 
 
@@ -69,15 +73,15 @@ def index_of(places: Sequence[Pair], shape: tuple[int, ...]) -> Pair:
     return index
 
 
-def _places(shape, axis, sharding, longest=COUNTERS) -> Pair:
+def _places(shape, axis, zero, sharding, longest=COUNTERS) -> Pair:
     """The place of each element along one axis."""
     size = shape[axis]
     if size <= longest:
-        low = lax.broadcasted_iota(jnp.uint32, shape, axis, out_sharding=sharding)
+        low = zero + lax.broadcasted_iota(jnp.uint32, shape, axis, out_sharding=sharding)
         return jnp.zeros_like(low), low
     # No word counts that far, so one word counts rows, and another one counts along them.
     rows = -(-size // _COLUMNS), _COLUMNS
-    row, column = (lax.broadcasted_iota(jnp.uint32, rows, i) for i in range(2))
+    row, column = (zero + lax.broadcasted_iota(jnp.uint32, rows, i) for i in range(2))
 
     def along_the_axis(word):
         flat = word.reshape(-1)[:size]

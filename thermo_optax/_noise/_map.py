@@ -182,7 +182,7 @@ def _of_stretch(key, high):
 def _draw_lane(key, tick, start, shape, sharding, lane, generator):
     """The noise of one leaf. Jitted, so that leaves of equal shape are traced once."""
     rounds, law, digits = THREEFRY[generator]
-    index, start = _flat_index(shape, sharding), xla.revealed(start, tick)
+    index, start = _flat_index(shape, tick, sharding), xla.revealed(start, tick)
     if digits == 1:
         return law(*threefry2x32(key, (tick, start + index), rounds))[lane]
     length = words(math.prod(shape), digits)
@@ -196,7 +196,7 @@ def _draw_lane(key, tick, start, shape, sharding, lane, generator):
 def _draw_long_lane(key, tick, start, shape, sharding, lane, generator):
     """The noise of a leaf from any counter of 64 bits on, though it may need more than 2^32."""
     rounds, law, digits = THREEFRY[generator]
-    index, digit = flat_index(shape, sharding), jnp.uint32(0)
+    index, digit = flat_index(shape, xla.zero_of(tick), sharding), jnp.uint32(0)
     length = pair(words(math.prod(shape), digits))
     for _ in range(digits - 1):
         due = at_least(index, length).astype(jnp.uint32)
@@ -207,11 +207,11 @@ def _draw_long_lane(key, tick, start, shape, sharding, lane, generator):
     return law(*(advance(word, digit) if digits > 1 else word for word in both))[lane]
 
 
-def _flat_index(shape, sharding=None):
+def _flat_index(shape, tick, sharding=None):
     """The place of each element in row-major order, below 2^32, laid out like the leaf."""
-    index = jnp.uint32(0)
+    index, zero = jnp.uint32(0), xla.zero_of(tick)
     for axis in range(len(shape)):
-        steps = lax.broadcasted_iota(jnp.uint32, shape, axis, out_sharding=sharding)
+        steps = zero + lax.broadcasted_iota(jnp.uint32, shape, axis, out_sharding=sharding)
         index = index + steps * np.uint32(math.prod(shape[axis + 1 :]) % COUNTERS)
     return index
 
@@ -242,7 +242,7 @@ def _paired(key, ticks, group: Group, generator, last):
 @functools.partial(jax.jit, static_argnames=("length", "generator"))
 def _draw_both_lanes(key, tick, start, length, generator):
     rounds, law, digits = THREEFRY[generator]
-    pair = threefry2x32(key, (tick, start + _flat_index((length,))), rounds)
+    pair = threefry2x32(key, (tick, start + _flat_index((length,), tick)), rounds)
     return pack(*pair) if digits > 1 else lax.complex(*law(*pair))
 
 

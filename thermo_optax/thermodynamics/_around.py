@@ -46,7 +46,7 @@ class Center(NamedTuple):
 
     params: Any
     loss: jax.Array  # float[], over all data
-    gradient: Any  # like params, over all data
+    gradient: Any  # like params, over all data; None where it is 0, or not needed
     gradient_norm: jax.Array  # float[]
 
 
@@ -104,6 +104,8 @@ class Around(NamedTuple):
         if self.plan.batches is None:
             return center.loss, None
         base, there = jax.value_and_grad(loss)(center.params)
+        if center.gradient is None:
+            return base, there
         return base, jax.tree.map(jnp.subtract, there, center.gradient)
 
     def slopes(

@@ -152,6 +152,8 @@ def measured(task: Task, rows: Rows, numbers: Numbers, looks: bool) -> tuple[Cen
             "`loss` must have a finite gradient at `params`, but its norm is "
             f"{np.asarray(center.gradient_norm)}. A square root of 0, or a norm at 0, has none."
         )
+    if plan.batches is None or not np.any(np.asarray(center.gradient_norm)):
+        center = center._replace(gradient=None)  # a copy of the parameters less
     center, frozen = put((center, frozen), of_center)
     numbers = put(numbers, by_row if rows == "numbers" else PartitionSpec())
     keys = task.keys[0] if rows == "one" else task.keys
