@@ -205,6 +205,19 @@ def test_local_entropies_in_each_other_with_one_key():
         assert len(keys) == streams
 
 
+def test_a_sampler_that_mixes_with_the_key_of_the_inner_one():
+    sampler = METHODS["sgld"](key=1)
+
+    def with_restarts(restart_mixing):
+        return to.local_entropy(
+            sampler, sampler, num_inner_steps=1, mixing=sampler, restart_mixing=restart_mixing
+        ).init(jnp.ones(3))
+
+    assert len({tuple(key.tolist()) for key in rng_keys(with_restarts(False))}) == 3
+    with pytest.raises(ValueError, match="the same in each loop.*`restart_mixing=False`"):
+        with_restarts(True)
+
+
 SIZE = 1 << 14
 
 

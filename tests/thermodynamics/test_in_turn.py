@@ -78,7 +78,7 @@ def test_a_chain_that_left_does_not_turn_the_direction(all_in_turn):
 
 
 def test_memory():
-    """At most 3.65 copies of the parameters a chain, the centre included; 7.3 when all chains made a step at once."""
+    """At most 3.65 copies of the parameters a chain; 7.3 when all chains made a step at once."""
     widths = 300, 400, 10
     x = jax.random.normal(jax.random.key(0), (64, widths[0]))
 

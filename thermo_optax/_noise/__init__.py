@@ -5,6 +5,7 @@ from ._keys import check_key as check_key
 from ._keys import check_streams as check_streams
 from ._keys import is_replica as is_replica
 from ._keys import next_key as next_key
+from ._keys import num_streams as num_streams
 from ._keys import replica_axis as replica_axis
 from ._keys import replica_key as replica_key
 from ._keys import resolve_generator as resolve_generator

@@ -31,7 +31,7 @@ from thermo_optax._base import (
     wide_copy,
     with_extra_args,
 )
-from thermo_optax._noise import with_own_stream
+from thermo_optax._noise import num_streams, with_own_stream
 from thermo_optax._xla import once
 
 from ._loop import check_no_functions, check_params, inner_loop
@@ -109,8 +109,9 @@ def local_entropy(
         not backwards (`jax.grad`): the outer step is a loop of at most one turn.
 
     Raises:
-        ValueError: for L below 1, a negative scope, a weight outside (0, 1], missing `params`, or,
-            in opaque mode, for a `grad_fn` that returns another tree.
+        ValueError: for L below 1, a negative scope, a weight outside (0, 1], missing `params`, a
+            `mixing` that draws noise but begins anew, or, in opaque mode, for a `grad_fn` that
+            returns another tree.
         TypeError: in opaque mode, for a missing `grad_fn`; in successive mode, for a `grad_fn` or
             `value_fn`, which it would not call.
 
@@ -147,7 +148,14 @@ def local_entropy(
         mean = jax.tree.map(wide_copy, params)
         inner_state = inner.init(params)
         check_no_clock("local_entropy", inner_state, "Give it the sampler itself.")
-        states = mix.init(params), inner_state, with_own_stream(outer.init, x, inner_state)
+        mixing_state = with_own_stream(mix.init, params, inner_state)
+        if restart_mixing and num_streams(mixing_state):
+            raise ValueError(
+                "`mixing` draws noise, which would be the same in each loop because its state "
+                "begins anew there. Give the sampler as `inner`, or pass `restart_mixing=False`."
+            )
+        inside = mixing_state, inner_state
+        states = *inside, with_own_stream(outer.init, x, inside)
         return LocalEntropyState(count, outer_count, x, mean, *states)
 
     def inner_move(updates, state, x, params, extra_args):
