@@ -103,11 +103,12 @@ def continuous_tempering(
     have crossed barriers at up to T / (1 - S). A step needs the gradient and the loss it is of:
     ``tx.update(grads, state, params, value=loss)``.
 
-    With d parameters alpha's free energy falls by about d T from the cold end to the hot one, and
-    the energy that pushes alpha fluctuates by sqrt(d). What to do about it is a choice:
+    In a harmonic well of d parameters alpha's free energy falls by about 2 d T from the cold end to
+    the hot one, and the energy that pushes alpha fluctuates by sqrt(d) T. What to do about it is a
+    choice:
 
     - "paper": E = (L + kinetic energy) / T, with hills as bias. The law is exact: the density is
-      exp(-g E - phi - V - r_alpha^2 / 2 m_alpha). The hills have to fill in d T, which takes
+      exp(-g E - phi - V - r_alpha^2 / 2 m_alpha). The hills have to fill in 2 d T, which takes
       those of the default height about 30 d^2 steps: for up to 30 parameters; 50 warn.
     - "exact": E = L / T, and momenta are rescaled whenever alpha moves, r / sqrt(T / g) staying as
       it is, so only the loss pushes; its mean is taken away by `adaptive_biasing_force`; alpha has
