@@ -1,6 +1,6 @@
-"""Every workaround for XLA, each with what it is for. Delete one when its measurement is gone.
+"""Every workaround for XLA, each with its reason. Delete one when it no longer makes a difference.
 
-They change where and when XLA computes something, never a number but by the order of a sum. Each
+They change where and when XLA computes something, and no number, except by the order of a sum. Each
 was measured on CPUs with jax 0.10.1, where it names no other version.
 """
 

@@ -1,9 +1,9 @@
 """The bath channel: how a wrapper learns the temperatures inside it, and that its heat arrives.
 
 Every sampler keeps the field `bath_temperature` in its state. It is the temperature that the
-sampler was built with, and after a step the temperature of its bath in that step. Both questions
-are answered by following this field through the program, so that neither jit nor any wrapper of
-optax can hide the answer: which numbers is it made of?
+sampler was built with, and after a step the temperature of its bath in that step. This module
+follows the field through the traced program and asks which inputs it depends on. So neither jit nor
+any wrapper of optax can hide a sampler, or that heat was dropped on the way to it.
 """
 
 import inspect

@@ -1,7 +1,8 @@
 """Diffusion from the start: is a hyperparameter a temperature, so that replicas may exchange it?
 
-Weights under stochastic gradients wander off, the farther the hotter. A hyperparameter by whose
-values the distances are ordered acts as a temperature; another has no business on a ladder.
+Weights under stochastic gradients wander off, and hotter ones go farther. A hyperparameter acts as
+a temperature if the distances are in the order of its values; otherwise it does not belong on a
+ladder.
 """
 
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""Entropy-MCMC: weights and a guide that is drawn to where weights like it lie in wide valleys."""
+"""Entropy-MCMC: weights, and a guide whose distribution favours wide valleys."""
 
 from typing import Any, NamedTuple, TypeVar
 

@@ -1,8 +1,8 @@
 """How the tempering variable moves, and what it feels: the energy of the sampler, in three modes.
 
 It moves by BAOAB, in the cyclic form that starts with the drift. Algorithm 1 of the paper makes
-its steps 3 to 6 with symplectic Euler, whose law is off by a share gamma h / 2; with the flows in
-their exact form the same order costs nothing and is not.
+its steps 3 to 6 with symplectic Euler, whose law is off by a share gamma h / 2. With exact flows
+the same order of steps has no such error, at no extra cost.
 """
 
 import warnings
