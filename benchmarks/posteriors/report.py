@@ -128,10 +128,12 @@ def _of_target(results: dict[Job, Result], name: str) -> str:
     truth = target.truth
     assert truth is not None
     budget = max(result.budget for job, result in mine.items() if job.method != "blackjax.nuts")
+    counts = {len(result.near) for job, result in mine.items() if job.method != "blackjax.nuts"}
+    chains = " or ".join(str(count) for count in sorted(counts, reverse=True))
     before = (
         f"{target.size} parameters, {len(truth.mean)} observables. Chains of {budget:,} "
-        f"gradients, {len(next(iter(mine.values())).near)} of each method ({NUTS_CHAINS} of NUTS, "
-        "as long as its draws take). Steps in units of the fastest motion, frictions in those of "
+        f"gradients, {chains} of each method ({NUTS_CHAINS} of NUTS, as long as its draws take). "
+        "Steps in units of the fastest motion, frictions in those of "
         "the slowest. Times are those of all chains together, on a machine with other work."
     )
     table = report.table_of(columns, list(mine.items()))
