@@ -64,8 +64,8 @@ def running_moments(
     parameters. With a rank K the last K samples stay too: their deviations from m are a square
     root of an estimate of the covariance, as in SWAG. Parameters that are not finite, or whose
     square is not, do not enter. Sums round up or down so that what is below their last digit counts
-    in the long run: of a parameter at 1 with a deviation of 0.001, plain sums would lose all samples
-    after the first 20,000.
+    in the long run: of a parameter at 1 with a deviation of 0.001, plain sums would lose all that
+    come after the first 20,000.
 
     Args:
         inner: any optax transformation: a sampler, a chain or a partition.
