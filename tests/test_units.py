@@ -52,6 +52,8 @@ def test_the_printed_coupling_is_the_same_thermostat():
 
 def test_numbers():
     np.testing.assert_allclose(to.units.posterior_temperature(1_000, cold=0.1), 1e-4)
+    tokens = 5_000_000_000  # more than an int32 holds
+    np.testing.assert_allclose(to.units.posterior_temperature(tokens), 2e-10, rtol=1e-6)
     xi = to.units.equilibrium_friction(0.5, 1.0, step_size=0.05, gradient_noise=4.0)
     np.testing.assert_allclose(xi, 0.225)
 

@@ -59,7 +59,9 @@ def posterior_temperature(num_examples: ArrayLike, cold: ArrayLike = 1.0) -> jax
         Wenzel et al., `How Good is the Bayes Posterior in Deep Neural Networks Really?
         <https://arxiv.org/abs/2002.02405>`_, 2020, section 2.
     """
-    return jnp.asarray(cold, jnp.result_type(float)) / num_examples
+    dtype = jnp.result_type(float)
+    # As floats: tokens are more than an int32 holds.
+    return jnp.asarray(cold, dtype) / jnp.asarray(num_examples, dtype)
 
 
 def sgd_from_langevin(

@@ -56,6 +56,16 @@ def test_calibrated_log_likelihood_undoes_a_wrong_temperature():
         np.testing.assert_allclose(found.temperatures, temperature, rtol=1e-2)
 
 
+def test_where_all_are_right_no_temperature_is_too_low():
+    """Rounding would end the search where a softmax is 1 to its last digit, at 0.1 in float32."""
+    probabilities, labels = np.tile([0.9, 0.1], (8, 1)), np.zeros(8, int)
+    found = said.calibrated_log_likelihood(probabilities, labels)
+    np.testing.assert_allclose(found.temperatures, np.exp(-10), rtol=1e-3)
+    assert found.log_likelihood == pytest.approx(0, abs=1e-6)
+    unsure = said.calibrated_log_likelihood(np.full((8, 2), 0.5), labels)
+    assert unsure.log_likelihood == pytest.approx(-np.log(2), rel=1e-5)
+
+
 def test_each_half_is_judged_at_the_temperature_of_the_other():
     """Even examples are right half of the time, odd ones 3 of 4 times."""
     probabilities = np.tile([0.9, 0.1], (8, 1))

@@ -53,6 +53,11 @@ def test_sghmc():
     check(found, [oracle.sghmc_propagator(lr, mu, k) for k in K])
     closed = 1 / (1 - lr * K / (2 * (1 + mu))) - 1
     np.testing.assert_allclose(found.variance_error, closed, rtol=1e-5)
+    mass = np.array([0.5, 2.0, 4.0])  # divides the learning rate
+    heavy = predicted_bias("sghmc", K, learning_rate=lr, momentum=mu, mass=mass)
+    closed = 1 / (1 - lr * K / (2 * (1 + mu) * mass)) - 1
+    np.testing.assert_allclose(heavy.variance_error, closed, rtol=1e-5)
+    np.testing.assert_allclose(heavy.stability_limit, 2 * (1 + mu) * mass / K, rtol=1e-5)
 
 
 @pytest.mark.slow
@@ -234,6 +239,8 @@ def test_known_numbers_inside_of_a_compiled_function():
         (("langevin", K), {"step_size": 0.1, "friction": 1.0, "mass": K[:2]}, "`mass` must be a"),
         (("langevin", K), {"step_size": 0.1, "friction": 1.0, "mass": -K}, "`mass` must be finite"),
         (("sgld", []), {"learning_rate": 0.1}, "`curvature` has no numbers in it"),
+        (("sgld", 1.0), {"learning_rate": 0.1, "mass": 2.0}, "`sgld` does not take `mass`"),
+        (("sgld", 1.0), {"learning_rate": 0.1, "splitting": "OBABO"}, "not take `splitting`"),
     ],
 )
 def test_bad_input(args, settings, message):

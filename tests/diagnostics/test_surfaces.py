@@ -27,6 +27,22 @@ def test_line_through_a_double_well():
     np.testing.assert_allclose(line.barrier, np.max((expected - 1.25**2 * t)[between]), rtol=1e-4)
 
 
+def test_losses_of_half_precision_are_averaged_in_full():
+    """In bfloat16 a sum of 1000 small numbers stops to grow halfway."""
+
+    def loss(x, batch):
+        return jnp.mean(x.astype(jnp.bfloat16) * batch)
+
+    line = to.diagnostics.loss_line(
+        *(loss, jnp.ones(4), jnp.full(4, 2.0), jnp.ones((1_000, 4), jnp.bfloat16)),
+        num_points=3,
+        start=0.0,
+        stop=1.0,
+    )
+    np.testing.assert_allclose(line.losses, [1.0, 1.5, 2.0], rtol=1e-4)
+    np.testing.assert_allclose(line.ends, [1.0, 2.0], rtol=1e-4)
+
+
 def test_a_bowl_has_no_barrier():
     loss, params, _ = quadratic(np.linspace(0.5, 2, 10))
     ends = [jax.tree.map(lambda x, s=s: x + s, params) for s in (-1.0, 2.0)]

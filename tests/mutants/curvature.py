@@ -10,6 +10,13 @@ SURFACES = "diagnostics/_surfaces.py"
 
 MUTANTS = [
     Mutant(
+        "curvature: losses of half precision averaged in half precision",
+        OBJECTIVE,
+        "lambda s, one: s + share * _wide(one), sums",
+        "lambda s, one: (s.astype(one.dtype) + share * one).astype(s.dtype), sums",
+        ("diagnostics/test_surfaces.py::test_losses_of_half_precision_are_averaged_in_full",),
+    ),
+    Mutant(
         "curvature: batches of different sizes count alike",
         OBJECTIVE,
         "    return shape[1] if len(shape) > 1 else 1",

@@ -105,8 +105,8 @@ MUTANTS = [
     Mutant(
         "loss covariances: about the means after the draw on both sides",
         COVARIANCES,
-        "products + (1 - share) * jnp.outer",
-        "products + (1 - share) ** 2 * jnp.outer",
+        "both = (1 - share) * jnp.outer",
+        "both = (1 - share) ** 2 * jnp.outer",
         (f"{EXAMPLES}::test_covariance_is_that_of_the_draws",),
     ),
     Mutant(

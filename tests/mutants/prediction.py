@@ -3,48 +3,63 @@
 from tests.mutants.mutant import Mutant
 
 PREDICTION = "diagnostics/_prediction.py"
+HARMONIC = "diagnostics/_harmonic.py"
 TESTS = "diagnostics/test_prediction.py"
 WORDS = (f"{TESTS}::test_words",)
 
 MUTANTS = [
     Mutant(
         "prediction: the noise of momentum and position independent",
-        PREDICTION,
+        HARMONIC,
         "jnp.outer(shared, shared) +",
         "jnp.diag(shared**2) +",
         WORDS,
     ),
     Mutant(
         "prediction: the second bath has no noise",
-        PREDICTION,
+        HARMONIC,
         " + jnp.outer(alone, alone)",
         "",
         WORDS,
     ),
     Mutant(
         "prediction: the old momentum does not move the parameters",
-        PREDICTION,
+        HARMONIC,
         "a.from_new * a.retain + from_old",
         "a.from_new * a.retain",
         WORDS,
     ),
     Mutant(
         "prediction: the heat of SGHMC for an exact bath",
-        PREDICTION,
-        "jnp.sqrt(2 * (1 - momentum))",
-        "jnp.sqrt(1 - momentum**2)",
+        HARMONIC,
+        "jnp.sqrt(2 * (1 - momentum) * mass)",
+        "jnp.sqrt((1 - momentum**2) * mass)",
         (f"{TESTS}::test_sghmc",),
     ),
     Mutant(
-        "prediction: the present counted twice",
+        "prediction: SGHMC without its mass",
+        HARMONIC,
+        "AffineStep(momentum, h, noise, h / mass, jnp.zeros_like(h))",
+        "AffineStep(momentum, h, noise, h, jnp.zeros_like(h))",
+        (f"{TESTS}::test_sghmc",),
+    ),
+    Mutant(
+        "prediction: a mass that the method does not have is ignored",
         PREDICTION,
+        "_check_unused(method, splitting, mass)\n",
+        "",
+        (f"{TESTS}::test_bad_input",),
+    ),
+    Mutant(
+        "prediction: the present counted twice",
+        HARMONIC,
         "later = matrix @ jnp.linalg.solve(one - matrix, of_x)",
         "later = jnp.linalg.solve(one - matrix, of_x)",
         (f"{TESTS}::test_overdamped",),
     ),
     Mutant(
         "prediction: a frictionless chain has a law",
-        PREDICTION,
+        HARMONIC,
         " & (1 - det > 8 * jnp.finfo(det.dtype).eps)",
         " & (det < 2)",
         (f"{TESTS}::test_what_has_no_law",),

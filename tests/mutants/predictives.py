@@ -7,6 +7,13 @@ TESTS = "diagnostics/test_calibration.py"
 
 MUTANTS = [
     Mutant(
+        "predictives: the search for a temperature ends where a softmax rounds to 1",
+        CALIBRATION,
+        "rising = sure | (slope(middle) > 0)",
+        "rising = slope(middle) > 0",
+        (f"{TESTS}::test_where_all_are_right_no_temperature_is_too_low",),
+    ),
+    Mutant(
         "predictives: bins open on the right",
         CALIBRATION,
         "jnp.ceil(confidence * num_bins).astype(jnp.int32) - 1",

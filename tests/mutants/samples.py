@@ -11,11 +11,20 @@ ENSEMBLE = "samples/_ensemble.py"
 FOUND = "_base/_trees.py"
 ARVIZ = "diagnostics/_arviz.py"
 
+PARTS = "samples/test_composition.py"
+MANY = "samples/test_moments.py::test_what_is_below_the_last_digit_counts"
 STEPS = ("samples/test_collect.py::test_which_steps",)
 WALK = ("samples/test_moments.py::test_moments_of_the_walk",)
 DRAWS = ("samples/test_moments.py::test_draws_have_the_moments",)
 
 MUTANTS = [
+    Mutant(
+        "ensemble: the squares of complex deviations instead of their sizes'",
+        ENSEMBLE,
+        "jnp.square(jnp.abs(_wide(values) - center[None]))",
+        "jnp.square(jnp.real(_wide(values) - center[None]))",
+        ("samples/test_ensemble.py::test_complex_predictions_keep_their_imaginary_part",),
+    ),
     Mutant(
         "samples: the burn-in one step too long",
         RULE,
@@ -108,6 +117,90 @@ MUTANTS = [
         ("samples/test_moments.py::test_half_precision_is_averaged_in_float32",),
     ),
     Mutant(
+        "moments: what is below the last digit of a mean is rounded away",
+        MOMENTS,
+        "return added(mean, deviation(leaf, mean) / share(mean.dtype), number)",
+        "return mean + deviation(leaf, mean) / share(mean.dtype)",
+        (MANY,),
+    ),
+    Mutant(
+        "moments: late squares are rounded away",
+        MOMENTS,
+        "return added(squares, jnp.square(deviation(leaf, mean)) * ((n - 1) / n), number)",
+        "return squares + jnp.square(deviation(leaf, mean)) * ((n - 1) / n)",
+        (MANY,),
+    ),
+    Mutant(
+        "moments: rounded up as often as down, wherever between the two",
+        "_base/_scalars.py",
+        "moved = total + (increment + jnp.abs(offset) * (neighbour - near))",
+        "moved = near + jnp.where(jnp.abs(offset) > 0.25, neighbour - near, 0)",
+        (MANY,),
+    ),
+    Mutant(
+        "loss covariances: late products are rounded away",
+        "samples/_covariances.py",
+        "products = added(products, both, number)",
+        "products = products + both",
+        (MANY,),
+    ),
+    Mutant(
+        "loss covariances: what is below the last digit of a mean is rounded away",
+        "samples/_covariances.py",
+        "mean_losses = added(mean_losses, losses * share.astype(losses.dtype), number)",
+        "mean_losses = mean_losses + losses * share.astype(losses.dtype)",
+        (MANY,),
+    ),
+    Mutant(
+        "chains: late losses of a chunk are rounded away",
+        "replicas/_chains.py",
+        "added(mean, (x - mean) / like(done + 1, x.dtype), done)",
+        "mean + (x - mean) / like(done + 1, x.dtype)",
+        ("replicas/test_chains.py::test_the_mean_of_a_long_chunk",),
+    ),
+    Mutant(
+        "chains: one batch for all steps after the last count",
+        "replicas/_chains.py",
+        "Chains(next_in_turn(chains.count), params, state)",
+        "Chains(optax.safe_increment(chains.count), params, state)",
+        ("replicas/test_chains.py::test_batches_go_on_after_the_last_count",),
+    ),
+    Mutant(
+        "samples: parameters of another tree are returned as they are",
+        FOUND,
+        "    if lost:\n",
+        "    if False:\n",
+        (f"{PARTS}::test_parameters_that_are_none_of_the_state",),
+    ),
+    Mutant(
+        "samples: of another shape than the parameters",
+        FOUND,
+        "if shape != arrays[place].shape:",
+        "if False:",
+        (f"{PARTS}::test_parameters_that_are_none_of_the_state",),
+    ),
+    Mutant(
+        "samples: one of several moments of the same parameters is read without a word",
+        FOUND,
+        "        if twice:\n",
+        "        if False:\n",
+        (f"{PARTS}::test_of_one_within_another_the_outer_one_is_read",),
+    ),
+    Mutant(
+        "samples: of one within another the inner one is read",
+        FOUND,
+        "strict=True) if not inner]",
+        "strict=True) if inner or len(within) < 2]",
+        (f"{PARTS}::test_of_one_within_another_the_outer_one_is_read",),
+    ),
+    Mutant(
+        "moments: the largest rank is that of a group without parameters",
+        POSTERIOR,
+        "rank = max((rows.shape[0] for rows in jax.tree.leaves(every)), default=0)",
+        "rank = 3",
+        (f"{PARTS}::test_a_group_without_parameters_changes_nothing",),
+    ),
+    Mutant(
         "moments: a biased variance",
         POSTERIOR,
         "like(jnp.maximum(n - 1, 1), squares.dtype)",
@@ -138,7 +231,7 @@ MUTANTS = [
     Mutant(
         "ensemble: the spread without the loss of a degree of freedom",
         ENSEMBLE,
-        "/ (1 - jnp.sum(shares**2)).astype(center.dtype)",
+        "/ (1 - jnp.sum(shares**2)).astype(squares.dtype)",
         "",
         ("samples/test_ensemble.py::test_mean_and_spread",),
     ),
@@ -159,8 +252,8 @@ MUTANTS = [
     Mutant(
         "samples: only the first group of a partition is read",
         FOUND,
-        "arrays.update(arrays_by_place(tree))",
-        "arrays = arrays or arrays_by_place(tree)",
+        "arrays.update(new)",
+        "arrays = arrays or new",
         ("samples/test_composition.py::test_each_group_of_a_partition",),
     ),
     Mutant(

@@ -26,6 +26,13 @@ SPIKE = (f"{SEEN}::test_a_spike_of_the_loss_is_a_fault_and_passes[exact]",)
 
 MUTANTS = [
     Mutant(
+        "ctld: a friction that makes the momentum negative",
+        CTLD,
+        "h * gamma > 1",
+        "h * gamma > 2",
+        (f"{INPUT}::test_ctld",),
+    ),
+    Mutant(
         "tempering: the printed wall, without the sign of alpha",
         SCALING,
         "-jnp.asarray(wall, alpha.dtype) * jnp.sign(alpha), 0)",

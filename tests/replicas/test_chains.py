@@ -137,6 +137,33 @@ def test_batches_differ_between_chains_if_they_ask_for_it():
     assert np.any(own[0] != shared[0])
 
 
+def test_batches_go_on_after_the_last_count():
+    """The count ends at the largest int32; the batch of that step must not be the last one."""
+    rest = optax.sgd(0.0)
+    still = to.init_chains(rest, jnp.ones((1, 1)), 1)._replace(count=jnp.int32(2**31 - 3))
+    _, trace = to.run_chains(
+        rest, lambda x, step: x[0] * (step % 16).astype(x.dtype), still, 6, batches=order, chunk=1
+    )
+    np.testing.assert_array_equal(trace.loss[0], [13, 14, 15, 0, 1, 2])
+
+
+def order(step, chain):
+    del chain
+    return step
+
+
+def test_the_mean_of_a_long_chunk():
+    """Late losses move the mean by less than its last digit."""
+    rest, half = optax.sgd(0.0), 2**17
+    still = to.init_chains(rest, jnp.ones((1, 1)), 1)
+
+    def two_levels(x, step):
+        return x[0] * jnp.where(step < half, 0.999, 1.001)
+
+    trace = to.run_chains(rest, two_levels, still, 2 * half, batches=order, chunk=2 * half)[1]
+    np.testing.assert_allclose(trace.loss[0], [1.0], atol=2e-6)
+
+
 def test_data_may_be_arguments(chains):
     """In a `Partial` they are traced: other data of this shape need no other program."""
     traced = []

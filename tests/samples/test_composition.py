@@ -199,6 +199,58 @@ def test_groups_that_do_not_fit():
         to.samples_and_mask(state)
 
 
+def test_a_group_without_parameters_changes_nothing():
+    tx = {"a": to.collect_samples(to.running_moments(counting(), rank=2), 5)}
+    labels = {"hidden": "a", "output": "a"}
+    states = []
+    for groups in (tx, tx | {"b": to.collect_samples(to.running_moments(counting(), rank=3), 5)}):
+        params, state, _ = walk(optax.partition(groups, labels), TREE, 3)
+        states.append(state)
+    for read in (
+        to.collected_samples,
+        to.samples_and_mask,
+        to.posterior_mean,
+        to.posterior_deviations,
+        lambda state, params: to.draw_posterior(state, params, 3, key=0),
+    ):
+        jax.tree.map(np.testing.assert_array_equal, *(read(state, params) for state in states))
+    assert to.posterior_deviations(states[1], params)["output"]["w"].shape == (2, 2)
+
+
+OF_PARAMETERS = {
+    "samples": to.collected_samples,
+    "samples and mask": to.samples_and_mask,
+    "mean": to.posterior_mean,
+    "variance": to.posterior_variance,
+    "draws": lambda state, params: to.draw_posterior(state, params, 2, key=0),
+}
+
+
+@pytest.mark.parametrize("reader", OF_PARAMETERS)
+def test_parameters_that_are_none_of_the_state(reader):
+    """The present ones, repeated as if nobody had collected them, would be no answer."""
+    tx = to.collect_samples(to.running_moments(counting()), 3)
+    params, state, _ = walk(tx, TREE, 3)
+    with pytest.raises(ValueError, match=r"it has none at \['hidden/b'.*variables\['params'\]"):
+        OF_PARAMETERS[reader](state, {"params": params})
+    longer = jax.tree.map(lambda x: jnp.ones((2, *x.shape)), params)
+    with pytest.raises(ValueError, match="but the state has"):
+        OF_PARAMETERS[reader](state, longer)
+
+
+def test_of_one_within_another_the_outer_one_is_read():
+    inner = to.collect_samples(to.running_moments(counting()), 2)
+    x, state, _ = walk(to.collect_samples(to.running_moments(inner, burn_in=3), 3), jnp.zeros(2), 5)
+    np.testing.assert_array_equal(to.collected_samples(state)[:, 0], [3, 4, 5])
+    np.testing.assert_array_equal(to.posterior_mean(state, x), [4.5, 4.5])
+    part = state.inner_state.inner_state
+    np.testing.assert_array_equal(to.collected_samples(part)[:, 0], [4, 5])
+    np.testing.assert_array_equal(to.posterior_mean(part, x), [3, 3])
+    pair = optax.chain(to.running_moments(counting()), to.running_moments(counting()))
+    with pytest.raises(ValueError, match=r"several that know the parameters at \['params'\]"):
+        to.posterior_mean(walk(pair, x, 2)[1], x)
+
+
 RESUMED = {
     "num_samples": [lambda n=n: to.collect_samples(counting(), n) for n in (3, 5)],
     "rank": [lambda n=n: to.running_moments(counting(), rank=n) for n in (3, 5)],

@@ -136,3 +136,11 @@ def test_a_partition_of_trained_and_fixed_layers():
     found = to.ensemble_predict(network, to.collected_samples(state, params), INPUTS)
     expected = to.ensemble_predict(network, visited, INPUTS)
     np.testing.assert_allclose(found.mean["outputs"], expected.mean["outputs"], atol=1e-6)
+
+
+def test_complex_predictions_keep_their_imaginary_part():
+    samples = jnp.array([1 + 1j, 3 - 1j])
+    found = to.ensemble_predict(lambda z, x: z * x, samples, jnp.ones(2, jnp.complex64))
+    np.testing.assert_allclose(found.mean, [2, 2])
+    np.testing.assert_allclose(found.standard_deviation, np.full(2, 2.0))  # sqrt(1^2 + 1^2) twice
+    assert found.standard_deviation.dtype.kind == "f"

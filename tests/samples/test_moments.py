@@ -92,6 +92,48 @@ def test_half_precision_is_averaged_in_float32():
     assert to.posterior_mean(state, x).dtype == jnp.bfloat16
 
 
+def test_what_is_below_the_last_digit_counts():
+    """Late samples enter means that are large beside their spread, and large sums of squares."""
+    half = 2**17
+
+    def tx_of(path):
+        return to.loss_covariances(to.running_moments(following(path)), lambda x: x)
+
+    @jax.jit
+    def run(path, x, state):
+        def step(carry, _):
+            x, state = carry
+            updates, state = tx_of(path).update(x, state, x)
+            return (optax.apply_updates(x, updates), state), None
+
+        return jax.lax.scan(step, (x, state), length=2 * half)[0]
+
+    # Half of the samples at 0.999, and then half at 1.001: each moves the mean by 1.5e-8 at most.
+    path, x = jnp.zeros((2 * half, 1)).at[half].set(0.002), jnp.array([0.999])
+    x, state = run(path, x, tx_of(path).init(x))
+    found = to.bayesian_influence(state, temperature=1.0)
+    means = to.posterior_mean(state, x), found.mean_losses, found.mean_observables
+    np.testing.assert_allclose(means, np.ones((3, 1)), atol=2e-6)
+    spreads = to.posterior_variance(state, x)[0], found.covariance[0, 0]
+    np.testing.assert_allclose(spreads, 1e-6, rtol=5e-3)
+
+    # Squares of 1, of which each is an eighth of the last digit of their sum.
+    path, x, number = jnp.tile(jnp.array([[-2.0], [2.0]]), (half, 1)), jnp.ones(1), 2**26
+    moments = (
+        tx_of(path)
+        .init(x)
+        .inner_state._replace(num_collected=jnp.int32(number), squares=jnp.full(1, float(number)))
+    )
+    state = (
+        tx_of(path)
+        .init(x)
+        ._replace(num_collected=jnp.int32(number), products=jnp.full((1, 1), float(number)))
+    )
+    _, state = run(path, x, state._replace(inner_state=moments))
+    for total in (state.inner_state.squares[0], state.products[0, 0]):
+        np.testing.assert_allclose(float(total) - number, 2 * half, rtol=1e-2)
+
+
 def test_too_few_samples_are_not_a_number():
     x = jnp.zeros(2)
     tx = to.running_moments(optax.sgd(1.0), rank=2)

@@ -85,6 +85,9 @@ def test_ctld():
     for wrong in ({}, {"step_size": 0.1}, {"learning_rate": 0.1, "friction": 1.0}):
         with pytest.raises(ValueError, match="Give either `learning_rate`.*or `step_size` and"):
             to.ctld(temperature=0.1, sampling_steps=1, key=0, **wrong)
+    with pytest.raises(ValueError, match="`friction` must be at most 1, got 1.5"):
+        to.ctld(temperature=0.1, sampling_steps=1, key=0, step_size=0.5, friction=3.0)
+    to.ctld(temperature=0.1, sampling_steps=1, key=0, step_size=0.5, friction=lambda t: 3.0)
 
 
 @pytest.mark.parametrize("make", [tempering, lambda: to.ctld(0.1, 0.1, sampling_steps=9, key=0)])

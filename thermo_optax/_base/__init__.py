@@ -45,6 +45,7 @@ from ._momenta import samplers as samplers
 from ._momenta import wide_copy as wide_copy
 from ._momenta import wide_zeros as wide_zeros
 from ._scalars import ScalarOrSchedule as ScalarOrSchedule
+from ._scalars import added as added
 from ._scalars import at as at
 from ._scalars import bath_temperature as bath_temperature
 from ._scalars import built_temperature as built_temperature

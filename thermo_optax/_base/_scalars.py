@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 ScalarOrSchedule = jax.typing.ArrayLike | optax.Schedule
@@ -30,6 +31,23 @@ def in_dtype_of(array: jax.Array, reference: Any) -> jax.Array:
 def next_count(count: jax.Array) -> jax.Array:
     """The step count after this step; it saturates instead of overflowing."""
     return jnp.asarray(optax.safe_increment(count))
+
+
+def added(total: jax.Array, increment: jax.Array, number: jax.Array) -> jax.Array:
+    """A total after one more increment, the `number`-th: in sums of many nothing gets lost.
+
+    What is below the last digit of the total would always be rounded away: a mean that is large
+    beside its fluctuations would stand still from some number of samples on, wherever it is then.
+    Here the numbers between two floats are rounded up as often as they are closer to the upper one,
+    in the order of a sequence that is spread evenly (the golden ratio's). What a float holds
+    exactly, it stays.
+    """
+    word = (number.astype(jnp.uint32) * np.uint32(0x9E3779B9)) >> np.uint32(8)
+    offset = like(word, total.dtype) / 2**24 + (2.0**-25 - 0.5)  # between -1/2 and 1/2
+    near = total + increment
+    neighbour = jnp.nextafter(near, like(jnp.where(offset > 0, jnp.inf, -jnp.inf), near.dtype))
+    moved = total + (increment + jnp.abs(offset) * (neighbour - near))
+    return jnp.where(jnp.isfinite(moved), moved, near)
 
 
 _HALF = 2**30

@@ -80,8 +80,14 @@ def state_arrays(state: Any) -> Any:
 
 
 def states_of(state: Any, kind: type, maker: str) -> list[Any]:
-    """All states of a kind: one, or one for each group of a partition; see `state_arrays`."""
-    found = [node for _, node in optax.tree.get_all_with_path(state, kind.__name__)]
+    """All states of a kind: one, or one for each group of a partition; see `state_arrays`.
+
+    Of one within another only the outer one, which is the one that a reader was given.
+    """
+    every = optax.tree.get_all_with_path(state, kind.__name__)
+    paths = {path for path, _ in every}
+    within = [any(path[:n] in paths for n in range(len(path))) for path, _ in every]
+    found = [node for (_, node), inner in zip(every, within, strict=True) if not inner]
     if not found:
         raise ValueError(
             f"`state` has no `{maker}` in it: pass the state of `{maker}(...)`, or of a chain or "
@@ -95,19 +101,43 @@ def merged(params: Any, trees: Sequence[Any], otherwise: Callable[[Any], Any]) -
 
     Groups of a partition have holes where the others have their parameters, a whole layer at once
     where the labels name layers; what is in no group becomes `otherwise(param)`. A leaf of params
-    that is no array, such as an activation function, stays as it is.
+    that is no array, such as an activation function, stays as it is. Raises where an array of the
+    trees has no place in params, or two have the same: what is returned would not be theirs.
     """
     arrays: dict[Path, Any] = {}
     for tree in trees:
-        arrays.update(arrays_by_place(tree))
+        new = arrays_by_place(tree)
+        twice = sorted(layer_name(place) for place in new.keys() & arrays.keys())
+        if twice:
+            raise ValueError(
+                f"`state` has several that know the parameters at {twice[:5]}, one after another, "
+                "and their answers differ. Pass the part of the state with one of them."
+            )
+        arrays.update(new)
+    here = plain_paths(params)
+    lost = sorted(layer_name(place) for place in arrays.keys() - set(here))
+    if lost:
+        raise ValueError(
+            f"`params` must be like the parameters that `init` saw: it has none at {lost[:5]}, but "
+            f"at {sorted(map(layer_name, here))[:5]}. Of Flax linen pass `variables['params']`, "
+            "where these were trained."
+        )
 
     def chosen(place, param):
-        if place in arrays:
-            return _rewrapped(param, arrays[place])
-        return _rewrapped(param, otherwise(_value(param))) if _is_array(_value(param)) else param
+        if place not in arrays:
+            value = _value(param)
+            return _rewrapped(param, otherwise(value)) if _is_array(value) else param
+        shape = jax.eval_shape(otherwise, _value(param)).shape
+        if shape != arrays[place].shape:
+            raise ValueError(
+                f"`params` must be like the parameters that `init` saw: of one of shape "
+                f"{jnp.shape(_value(param))} at {layer_name(place)!r} the shape {shape} would be "
+                f"read, but the state has {arrays[place].shape}."
+            )
+        return _rewrapped(param, arrays[place])
 
     leaves, structure = jax.tree.flatten(params, is_leaf=is_variable)
-    return structure.unflatten(map(chosen, plain_paths(params), leaves))
+    return structure.unflatten(map(chosen, here, leaves))
 
 
 def cast_like(tree: Any, params: Any) -> Any:

@@ -236,6 +236,9 @@ def calibrated_log_likelihood(
 
 def _best_inverse_temperature(logs: jax.Array, right: jax.Array) -> jax.Array:
     """Where the slope of the concave log likelihood is 0, by bisection of its logarithm."""
+    # Where the right class is always on top the slope is positive to the end, but rounds to 0.
+    margins = right - logs
+    sure = jnp.all(margins >= 0) & jnp.any(margins > 0)
 
     def slope(log_beta):
         weights = jax.nn.softmax(jnp.exp(log_beta) * logs, axis=-1)
@@ -244,7 +247,7 @@ def _best_inverse_temperature(logs: jax.Array, right: jax.Array) -> jax.Array:
     def halve(_, ends):
         low, high = ends
         middle = (low + high) / 2
-        rising = slope(middle) > 0
+        rising = sure | (slope(middle) > 0)
         return jnp.where(rising, middle, low), jnp.where(rising, high, middle)
 
     ends = jnp.full((), -_STEEPEST, logs.dtype), jnp.full((), _STEEPEST, logs.dtype)

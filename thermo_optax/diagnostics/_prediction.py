@@ -1,7 +1,6 @@
 """What a step size will cost, before a run: the exact law of a sampler in a harmonic well."""
 
 import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -16,11 +15,10 @@ from thermo_optax._base import (
     check_nonnegative,
     check_positive,
 )
-from thermo_optax.integrators import AffineStep, Settings, compose, cycle
+from thermo_optax.integrators import cycle
 
+from ._harmonic import METHODS, law_of, limit_of, map_of
 from ._spectrum import HessianSpectrum
-
-_FORGETFUL = 1e30  # a friction without bound, times a step of 0 still 0
 
 
 class PredictedBias(NamedTuple):
@@ -104,7 +102,7 @@ def predicted_bias(
         friction: gamma >= 0 of "langevin", in units of 1 / time.
         momentum: mu in [0, 1) of "sghmc".
         splitting: the word of "langevin".
-        mass: m > 0 of "langevin": a number, or an array like the curvatures.
+        mass: m > 0 of "langevin" and "sghmc": a number, or an array like the curvatures.
 
     Returns:
         A :class:`PredictedBias` with a number for each curvature. At and above the stability limit
@@ -135,18 +133,19 @@ def predicted_bias(
         Leimkuhler and Matthews, `Molecular Dynamics
         <https://doi.org/10.1007/978-3-319-16375-8>`_, 2015, chapter 7 (harmonic wells).
     """
-    check_choice("method", method, _METHODS)
+    check_choice("method", method, METHODS)
     given = {
         "step_size": step_size,
         "learning_rate": learning_rate,
         "friction": friction,
         "momentum": momentum,
     }
-    needed = _METHODS[method].needs
+    needed = METHODS[method].needs
     for name, value in given.items():
         if (value is not None) != (name in needed):
             does = "needs" if name in needed else "does not take"
             raise ValueError(f"`{method}` {does} `{name}`, got {value}. It takes {list(needed)}.")
+    _check_unused(method, splitting, mass)
     numbers = {name: given[name] for name in needed}
     check_finite(**numbers)
     check_positive(**{needed[0]: given[needed[0]]})
@@ -178,6 +177,16 @@ def predicted_bias(
     return PredictedBias(*(jnp.asarray(column, jnp.result_type(float)) for column in exact))
 
 
+def _check_unused(method: str, splitting: str, mass: Any) -> None:
+    """Raises for a word or a mass that would be ignored."""
+    if method != "langevin" and splitting != "BAOAB":
+        raise ValueError(f"`{method}` does not take `splitting`, got {splitting!r}: leave it out.")
+    if not METHODS[method].massive and (_traced(mass) or np.any(np.asarray(mass) != 1)):
+        raise ValueError(
+            f"`{method}` does not take `mass`, got {mass}: it has no momenta. Leave it out."
+        )
+
+
 def _traced(tree: Any) -> bool:
     return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree))
 
@@ -194,119 +203,19 @@ def _curvatures(curvature: Any) -> tuple[Any, Any]:
     return one, np.full(one.shape, 1 / one.size)
 
 
-# A step of each method at temperature 1, as a map of position, momentum, gradient and noise.
-
-
-class _Method(NamedTuple):
-    needs: tuple[str, ...]  # its step, and what else it needs
-    step: Callable[..., AffineStep]  # of both, the mass and the legs of a word
-
-
-def _langevin(step, friction, mass, legs):
-    return compose(legs, Settings(step, friction, mass, mass))
-
-
-def _leimkuhler_matthews(rate, _, mass, legs):
-    del mass, legs
-    one = jnp.ones_like(rate)
-    return compose(cycle("BAOAB"), Settings(jnp.sqrt(2 * rate), _FORGETFUL * one, one, one))
-
-
-def _sghmc(rate, momentum, mass, legs):
-    del mass, legs
-    h = jnp.sqrt(rate)
-    return AffineStep(momentum, h, jnp.sqrt(2 * (1 - momentum)), h, jnp.zeros_like(h))
-
-
-def _sgld(rate, _, mass, legs):
-    del mass, legs
-    none = jnp.zeros_like(rate)  # its momentum is the noise, which every step forgets
-    return AffineStep(none, none, jnp.ones_like(rate), jnp.sqrt(2 * rate), rate)
-
-
-_METHODS = {
-    "sgld": _Method(("learning_rate",), _sgld),
-    "leimkuhler_matthews": _Method(("learning_rate",), _leimkuhler_matthews),
-    "sghmc": _Method(("learning_rate", "momentum"), _sghmc),
-    "langevin": _Method(("step_size", "friction"), _langevin),
-}
-
-
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _predict(method, splitting, step, second, mass, curvatures, share):
     legs = cycle(splitting)
 
     def of_one(curvature, mass):
         def map_at(step):
-            return _map(_METHODS[method].step(step, second, mass, legs), curvature)
+            return map_of(METHODS[method].step(step, second, mass, legs), curvature)
 
         # The limit is some multiple of this.
-        unit = jnp.sqrt(mass / curvature) if method == "langevin" else 1 / curvature
-        law = _law(*map_at(step), curvature)
-        return [jnp.where(curvature > 0, x, jnp.nan) for x in (*law, _limit(map_at, unit))]
+        unit = jnp.sqrt(mass / curvature) if method == "langevin" else mass / curvature
+        law = law_of(*map_at(step), curvature)
+        return [jnp.where(curvature > 0, x, jnp.nan) for x in (*law, limit_of(map_at, unit))]
 
     masses = jnp.broadcast_to(mass, curvatures.shape).ravel()
     columns = jax.vmap(of_one)(curvatures.ravel(), masses)
     return PredictedBias(curvatures, share, *(x.reshape(curvatures.shape) for x in columns))
-
-
-def _map(affine: AffineStep, k) -> tuple[jax.Array, jax.Array]:
-    """(M, Q) of a step in a well of curvature k: (x, p) -> M (x, p) + noise of covariance Q."""
-    a, none = affine, jnp.zeros_like(affine.retain)
-    from_old = none if a.from_old is None else a.from_old
-    own = none if a.own_noise is None else a.own_noise
-    of_x = jnp.stack([1 - k * (a.from_gradient + a.from_new * a.kick), -a.kick * k])
-    of_p = jnp.stack([a.from_new * a.retain + from_old, a.retain])
-    shared, alone = jnp.stack([a.from_new * a.noise, a.noise]), jnp.stack([own, none])
-    noise = jnp.outer(shared, shared) + jnp.outer(alone, alone)
-    return jnp.stack([of_x, of_p], axis=1), noise
-
-
-def _law(matrix, noise, k):
-    """The error of the variance, and the autocorrelation times of x and x^2."""
-    trace, det = _invariants(matrix)
-    # Both eigenvalues are inside of the unit circle; on it, the start is never forgotten.
-    stable = (jnp.abs(trace) < 1 + det) & (1 - det > 8 * jnp.finfo(det.dtype).eps)
-    matrix = jnp.where(stable, matrix, 0)
-    one, double = jnp.eye(2, dtype=det.dtype), jnp.kron(matrix, matrix)
-    lag = jnp.eye(4, dtype=det.dtype) - double
-    covariance = jnp.linalg.solve(lag, noise.ravel()).reshape(2, 2)
-    variance, of_x = covariance[0, 0], covariance[:, 0]
-    later = matrix @ jnp.linalg.solve(one - matrix, of_x)
-    later_squares = double @ jnp.linalg.solve(lag, jnp.kron(of_x, of_x))
-    found = (
-        k * variance - 1,
-        1 + 2 * later[0] / variance,
-        1 + 2 * later_squares[0] / variance**2,
-    )
-    return [jnp.where(stable, x, jnp.inf) for x in found]
-
-
-def _invariants(matrix):
-    """Trace and determinant."""
-    (a, b), (c, d) = matrix
-    return a + d, a * d - b * c
-
-
-def _limit(map_at, unit):
-    """The smallest step, in any number of units, at which (x, p) changes sign without shrinking."""
-
-    def grows(step):
-        trace, det = _invariants(map_at(step)[0])
-        return 1 + trace + det <= 0
-
-    steps = unit * jnp.exp2(jnp.arange(-8, _OCTAVES, 0.25, dtype=jnp.result_type(unit)))
-    unstable = jax.vmap(grows)(steps)
-    first = jnp.argmax(unstable)
-
-    def halve(_, ends):
-        low, high = ends
-        middle = (low + high) / 2
-        beyond = grows(middle)
-        return jnp.where(beyond, low, middle), jnp.where(beyond, middle, high)
-
-    _, limit = jax.lax.fori_loop(0, 50, halve, (steps[first - 1], steps[first]))
-    return jnp.where(jnp.any(unstable), limit, jnp.inf)
-
-
-_OCTAVES = 40  # a word with U and a high friction bears long steps

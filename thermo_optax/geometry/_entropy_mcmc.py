@@ -130,7 +130,7 @@ def guiding_params(state: Any, params: Params) -> Params:
         A tree like params.
 
     Raises:
-        ValueError: if there is no `entropy_mcmc` in the state.
+        ValueError: if there is no `entropy_mcmc` in the state, or for `params` of another tree.
 
     Examples:
         >>> import jax.numpy as jnp

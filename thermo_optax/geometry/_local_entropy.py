@@ -291,7 +291,8 @@ def local_entropy_params(state: Any, params: Params) -> Params:
         A tree like params.
 
     Raises:
-        ValueError: if there is no `local_entropy` in the state.
+        ValueError: if there is no `local_entropy` in the state, or for `params` of another tree. Of
+            one within another the outer one is read.
 
     Examples:
         >>> import jax.numpy as jnp, optax

@@ -11,13 +11,14 @@ import optax
 from jax.core import Tracer
 
 from thermo_optax._base import (
+    added,
     check_integer,
     check_leaves,
     check_not_empty,
     compute_dtype,
     is_function,
     like,
-    next_count,
+    next_in_turn,
 )
 from thermo_optax._noise import KeyLike
 from thermo_optax.diagnostics import Temperature, kinetic_temperature
@@ -37,7 +38,7 @@ _AGAIN = "Make chains with `init_chains` and the same `tx`."
 class Chains(NamedTuple):
     """Chains that `init_chains` starts and `run_chains` moves: one tree, which can be saved."""
 
-    count: jax.Array  # int32[], steps taken
+    count: jax.Array  # int32[], steps taken; after 2^31 - 1 it goes on from 2^30
     params: Any  # like the parameters of one chain, leaves [chains, ...]
     state: Any  # of the transformation, leaves [chains, ...]
 
@@ -244,10 +245,10 @@ def _advanced(program: _Program, arrays: list[Any], chains: Chains, length: jax.
         values, grads = _slopes(program, arrays, chains)
         updates, state = tx.update(grads, chains.state, chains.params, value=values)
         params = optax.apply_updates(chains.params, updates)
-        means = jax.tree.map(
-            lambda mean, x: mean + (x - mean) / like(done + 1, x.dtype), means, _seen(values, state)
-        )
-        return Chains(next_count(chains.count), params, state), means
+        grown = lambda mean, x: added(mean, (x - mean) / like(done + 1, x.dtype), done)  # noqa: E731
+        means = jax.tree.map(grown, means, _seen(values, state))
+        # In turn: with a count that stays, all later steps would have one batch.
+        return Chains(next_in_turn(chains.count), params, state), means
 
     def first(chains):
         return _seen(_slopes(program, arrays, chains)[0], chains.state)

@@ -9,6 +9,7 @@ import optax
 
 from thermo_optax._base import (
     ScalarOrSchedule,
+    added,
     check_one,
     check_positive,
     check_real,
@@ -166,9 +167,11 @@ def loss_covariances(
             # What is not due deviates by nothing, and so changes nothing.
             losses = jnp.where(due, losses - mean_losses, 0)
             seen = jnp.where(due, seen - mean_observables, 0)
-            products = products + (1 - share) * jnp.outer(losses, seen).astype(products.dtype)
-            mean_losses = mean_losses + losses * share.astype(losses.dtype)
-            mean_observables = mean_observables + seen * share.astype(seen.dtype)
+            both = (1 - share) * jnp.outer(losses, seen).astype(products.dtype)
+            products = added(products, both, number)
+            mean_losses = added(mean_losses, losses * share.astype(losses.dtype), number)
+            of_seen = seen * share.astype(seen.dtype)
+            mean_observables = added(mean_observables, of_seen, number)
             return number, mean_losses, mean_observables, products
 
         start = (state.num_collected, state.mean_losses, state.mean_observables, state.products)

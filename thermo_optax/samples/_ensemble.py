@@ -15,7 +15,7 @@ class EnsemblePrediction(NamedTuple):
     """What the samples predict, together and each for itself."""
 
     mean: Any  # like what `apply_fn` returns, in at least float32
-    standard_deviation: Any  # likewise: between the samples; NaN for a single one
+    standard_deviation: Any  # likewise, but real: between the samples; NaN for a single one
     predictions: Any  # of each sample, leaves [samples, ...]
 
 
@@ -90,8 +90,8 @@ def ensemble_predict(
         return _weighted(shares, values)
 
     def spread(values, center):
-        squares = jnp.square(_wide(values) - center[None])
-        return jnp.sqrt(_weighted(shares, squares) / (1 - jnp.sum(shares**2)).astype(center.dtype))
+        squares = jnp.square(jnp.abs(_wide(values) - center[None]))
+        return jnp.sqrt(_weighted(shares, squares) / (1 - jnp.sum(shares**2)).astype(squares.dtype))
 
     means = jax.tree.map(mean, predictions)
     return EnsemblePrediction(means, jax.tree.map(spread, predictions, means), predictions)
@@ -125,7 +125,7 @@ def _check_weights(weights: jax.Array) -> None:
 
 def _wide(values: jax.Array) -> jax.Array:
     """In at least float32: means of half-precision numbers, or of 0 and 1, need the digits."""
-    half = not jnp.issubdtype(values.dtype, jnp.floating) or values.dtype.itemsize < 4
+    half = not jnp.issubdtype(values.dtype, jnp.inexact) or values.dtype.itemsize < 4
     return values.astype(jnp.float32) if half else values
 
 

@@ -46,8 +46,9 @@ def posterior_mean(state: Any, params: optax.Params) -> optax.Params:
         A tree like params; NaN before the first sample.
 
     Raises:
-        ValueError: if there is no `running_moments` in the state; for the state of several chains
-            outside of `jax.vmap`.
+        ValueError: if there is no `running_moments` in the state, or several one after another (of
+            one within another the outer one is read); for `params` of another tree; for the state
+            of several chains outside of `jax.vmap`.
 
     Examples:
         >>> import jax.numpy as jnp, optax
@@ -83,8 +84,9 @@ def posterior_variance(state: Any, params: optax.Params) -> Any:
         A tree like params, in at least float32; NaN before the second sample.
 
     Raises:
-        ValueError: if there is no `running_moments` in the state; for the state of several chains
-            outside of `jax.vmap`.
+        ValueError: if there is no `running_moments` in the state, or several one after another (of
+            one within another the outer one is read); for `params` of another tree; for the state
+            of several chains outside of `jax.vmap`.
 
     Examples:
         >>> import jax.numpy as jnp, optax
@@ -121,10 +123,12 @@ def posterior_deviations(state: Any, params: optax.Params) -> Any:
 
     Returns:
         A tree with leaves [rank, ...], in at least float32: D, whose rows are in no particular
-        order, and 0 as long as there are fewer samples; NaN before the second one.
+        order, and 0 as long as there are fewer samples; NaN before the second one. Of groups with
+        ranks of their own, rows of 0 fill up to the largest.
 
     Raises:
-        ValueError: if there is no `running_moments` in the state, or one without a rank.
+        ValueError: if there is no `running_moments` in the state, or one without a rank; for
+            `params` of another tree.
 
     Examples:
         >>> import jax.numpy as jnp, optax
@@ -149,9 +153,15 @@ def posterior_deviations(state: Any, params: optax.Params) -> Any:
             "`state` is of a `running_moments` with `rank=0`, which keeps no samples. Build it "
             "with `rank=20`, say."
         )
-    rank = jax.tree.leaves(every)[0].shape[0]
+    rank = max((rows.shape[0] for rows in jax.tree.leaves(every)), default=0)
+
+    def filled(rows):
+        return jnp.pad(rows, [(0, rank - rows.shape[0])] + [(0, 0)] * (rows.ndim - 1))
+
     return merged(
-        params, every, lambda param: jnp.zeros((rank, *param.shape), compute_dtype(param.dtype))
+        params,
+        jax.tree.map(filled, every),
+        lambda param: jnp.zeros((rank, *param.shape), compute_dtype(param.dtype)),
     )
 
 
@@ -180,7 +190,8 @@ def draw_posterior(state: Any, params: optax.Params, num_draws: int, *, key: Key
         before the second sample.
 
     Raises:
-        ValueError: if there is no `running_moments` in the state, or for fewer than one draw.
+        ValueError: if there is no `running_moments` in the state, for fewer than one draw, or for
+            `params` of another tree.
         TypeError: for a missing key.
 
     Examples:
@@ -209,7 +220,8 @@ def draw_posterior(state: Any, params: optax.Params, num_draws: int, *, key: Key
 def _all(state: Any) -> list[_Moments]:
     states = states_of(state, RunningMomentsState, "running_moments")
     check_one(states)
-    return [_moments(each) for each in states]
+    # A group of a partition may be without parameters.
+    return [_moments(each) for each in states if jax.tree.leaves(each.mean)]
 
 
 def _moments(state: RunningMomentsState) -> _Moments:

@@ -32,7 +32,8 @@ def collected_samples(state: Any, params: optax.Params | None = None) -> Any:
 
     Raises:
         ValueError: if there is no `collect_samples` in the state, more than one and no `params`,
-            groups with different numbers of samples, or no sample at all.
+            groups with different numbers of samples, no sample at all, or `params` of another tree.
+            Of one within another the outer one is read.
         TypeError: for a traced state.
 
     Examples:
@@ -50,7 +51,7 @@ def collected_samples(state: Any, params: optax.Params | None = None) -> Any:
     References:
         Zhang et al., 2020, Algorithm 1, for the set of samples.
     """
-    states = states_of(state, CollectedSamplesState, "collect_samples")
+    states = _collections(state)
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(states)):
         raise TypeError(
             "`state` is traced, so the number of its samples is not known: use "
@@ -87,7 +88,8 @@ def samples_and_mask(state: Any, params: optax.Params | None = None) -> tuple[An
 
     Raises:
         ValueError: if there is no `collect_samples` in the state, or more than one: groups may have
-            collected at different steps; for the state of several chains outside of `jax.vmap`.
+            collected at different steps; for `params` of another tree; for the state of several
+            chains outside of `jax.vmap`.
 
     Examples:
         >>> import jax.numpy as jnp, optax
@@ -102,7 +104,7 @@ def samples_and_mask(state: Any, params: optax.Params | None = None) -> tuple[An
     References:
         Zhang et al., 2020, Algorithm 1, for the set of samples.
     """
-    states = states_of(state, CollectedSamplesState, "collect_samples")
+    states = _collections(state)
     if len(states) > 1:
         raise ValueError(
             f"`state` has {len(states)} times `collect_samples` in it, and one mask cannot serve "
@@ -116,6 +118,15 @@ def samples_and_mask(state: Any, params: optax.Params | None = None) -> tuple[An
     samples = jax.tree.map(lambda rows: jnp.roll(rows, -first, axis=0), only.samples)
     mask = jnp.arange(length, dtype=jnp.int32) < only.num_collected
     return _completed([samples], params, (length,), 0), mask
+
+
+def _collections(state: Any) -> list[CollectedSamplesState]:
+    """Those with samples of something: a group of a partition may be without parameters."""
+    states = states_of(state, CollectedSamplesState, "collect_samples")
+    found = [each for each in states if jax.tree.leaves(each.samples)]
+    if not found:
+        raise ValueError("`state` is of a tree without arrays, of which there are no samples.")
+    return found
 
 
 def _number(state: CollectedSamplesState) -> int:

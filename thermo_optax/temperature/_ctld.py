@@ -16,6 +16,7 @@ from thermo_optax._base import (
     check_rate,
     check_steps,
     heating,
+    known,
     next_count,
 )
 from thermo_optax._noise import KeyLike
@@ -77,7 +78,7 @@ def ctld(
             related methods explore for 15 to 50 % of a training run.
         momentum: mu in [0, 1); None means 0.9. The paper's experiment has 0.7.
         step_size: h > 0, in units of time, instead of `learning_rate`.
-        friction: gamma >= 0, in units of 1 / time, instead of `momentum`.
+        friction: gamma >= 0 and at most 1 / h, in units of 1 / time, instead of `momentum`.
         gradient_noise: s^2 >= 0, the variance per coordinate of the mini-batch gradient, whose heat
             is subtracted from the noise (down to none). 0, the default, trusts the gradient.
         initial_momentum: "thermal" draws N(0, T), "zero" starts at rest.
@@ -183,6 +184,13 @@ def _as_sgd(
             f"learning_rate={learning_rate}, momentum={momentum}, step_size={step_size} and "
             f"friction={friction}. They are related by lr = h^2 and momentum = 1 - h * friction."
         )
+    if not (callable(step_size) or callable(friction)):
+        h, gamma = known(step_size), known(friction)
+        if h is not None and gamma is not None and h * gamma > 1:
+            raise ValueError(
+                f"`step_size` times `friction` must be at most 1, got {h * gamma:g}: momentum = "
+                f"1 - h * friction would be negative. Pass a friction of {1 / h:g} or less."
+            )
     return (
         lambda count: jnp.square(at(step_size, count)),
         lambda count: 1 - at(step_size, count) * at(friction, count),
