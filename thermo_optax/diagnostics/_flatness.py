@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
@@ -12,7 +11,7 @@ from jax.core import Tracer
 from thermo_optax._noise import KeyLike, map_with_noise, stream_key
 
 from ._eigenvalues import hessian_eigenvalues
-from ._objective import Loss, check_count, compiled, mean_loss, objective
+from ._objective import Loss, check_count, compiled, mean_loss, objective, raveled
 from ._spectrum import Estimate, estimate, hessian_trace
 
 
@@ -170,7 +169,7 @@ def loss_under_noise(
 
         def rise(tick):
             drawn = map_with_noise(noisy, words, (tick,), tree)
-            noise, _ = jax.flatten_util.ravel_pytree(drawn)
+            noise = raveled(drawn)
 
             def at(scale):
                 up = mean_loss(on_batch, point + scale * noise, data)

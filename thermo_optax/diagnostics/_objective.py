@@ -8,7 +8,9 @@ import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jax.sharding import NamedSharding, PartitionSpec
 
+from thermo_optax import _xla as xla
 from thermo_optax._base import check_leaves, check_not_empty, compute_dtype
 from thermo_optax._noise import KeyLike, stream_key
 
@@ -59,11 +61,34 @@ def flatten(name: str, tree: Any) -> tuple[jax.Array, Callable[[jax.Array], Any]
     """All arrays of a tree as one vector, in at least float32, and the way back.
 
     The way back does not restore narrower dtypes: in bfloat16 a second derivative is mere rounding.
+    Where shardings are a part of the type it restores these; the vector is whole on each device.
     """
     check_leaves(name, tree)
     check_not_empty(name, tree)
     dtype = compute_dtype(*(leaf.dtype for leaf in jax.tree.leaves(tree)))
-    return jax.flatten_util.ravel_pytree(jax.tree.map(lambda x: jnp.asarray(x, dtype), tree))
+    wide = jax.tree.map(lambda x: jnp.asarray(x, dtype), tree)
+    places = [xla.explicit_sharding(leaf) for leaf in jax.tree.leaves(wide)]
+    vector, whole_tree = jax.flatten_util.ravel_pytree(jax.tree.map(_whole, wide))
+
+    def unflatten(vector):
+        leaves, structure = jax.tree.flatten(whole_tree(vector))
+        return structure.unflatten(map(_laid_out, leaves, places))
+
+    return vector, unflatten
+
+
+def raveled(tree: Any) -> jax.Array:
+    """The arrays of a tree as one vector, whole on each device."""
+    return jax.flatten_util.ravel_pytree(jax.tree.map(_whole, tree))[0]
+
+
+def _whole(leaf: jax.Array) -> jax.Array:
+    place = xla.explicit_sharding(leaf)
+    return leaf if place is None else _laid_out(leaf, NamedSharding(place.mesh, PartitionSpec()))
+
+
+def _laid_out(leaf: jax.Array, place: Any) -> jax.Array:
+    return leaf if place is None else jax.sharding.reshard(leaf, place)
 
 
 def flatten_like(name: str, tree: Any, params: Any) -> jax.Array:
