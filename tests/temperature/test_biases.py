@@ -129,6 +129,18 @@ def test_mean_energy():
     assert not np.any(after(to.adaptive_biasing_force(freeze_after=0), [here] * 9).weight)
 
 
+def test_late_visits_count():
+    """At a large mean, too, where each one alone would be below its last digit."""
+    bias, number, high = to.adaptive_biasing_force(memory=1e6), 2_000, 1e4
+    late = start(bias)._replace(energy=jnp.full(76, high), weight=jnp.full(76, 1e6))
+
+    def step(state, count):
+        return bias.update(state, visit(0.0, high + 100, count)), None
+
+    state = jax.jit(lambda state: jax.lax.scan(step, state, jnp.arange(number))[0])(late)
+    assert abs((state.energy[0] - high) / (100 * number / 1e6) - 1) < 0.02
+
+
 def test_mean_force_cancels_what_equipartition_makes_of_the_energy():
     """What is always the same pushes nowhere once it is known: -g' (E - mean) = 0."""
     bias = to.adaptive_biasing_force()

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from thermo_optax._base import as_steps, check_nonnegative, check_positive, check_steps
+from thermo_optax._base import added, as_steps, check_nonnegative, check_positive, check_steps
 
 from ._grid import Bias, bin_ends, check_bins, grid, locate, on_grid
 
@@ -112,7 +112,7 @@ def adaptive_biasing_force(
         energy = jnp.stack(bin_ends(state.energy, left))
         weight = jnp.stack(bin_ends(state.weight, left))
         rate = share / jnp.where(share > 0, weight + share, 1)
-        energy += rate * (visit.scaling * visit.energy - energy)
+        energy = added(energy, rate * (visit.scaling * visit.energy - energy), visit.count)
         weight += _GROWTH * share
         if memory is not None:
             weight = jnp.minimum(weight, memory)
