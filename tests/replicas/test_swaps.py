@@ -102,6 +102,19 @@ def test_acceptance_has_the_probability_that_is_recorded():
     assert np.all(done.accepted[:, 1]) and not np.any(done.accepted[:, 2:])
 
 
+def test_probabilities_count_after_millions_of_rounds():
+    """Then each one alone is below the last digit of their sum."""
+    many, rounds = 2.0**24, 3_000
+    record = no_swaps(2, 0)._replace(probability=jnp.full(1, many))
+    done = decide(jnp.ones(1, bool), jnp.log(jnp.full(1, 0.3)), jax.random.key(0))
+
+    def step(record, _):
+        return recorded(record, done, jnp.arange(2, dtype=jnp.int32)), None
+
+    record = jax.jit(lambda record: jax.lax.scan(step, record, length=rounds)[0])(record)
+    assert abs((record.probability[0] - many) / rounds - 0.3) < 0.003
+
+
 def test_a_rung_and_a_replica_are_not_the_same():
     rung = jnp.array([2, 0, 3, 1])
     order = replica_at(rung)

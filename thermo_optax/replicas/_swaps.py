@@ -5,6 +5,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from thermo_optax._base import added
+
 from ._records import HOT, SwapRecord, ends_visited
 
 SCHEMES = ("even-odd", "random pair")
@@ -69,11 +71,12 @@ def swapped(rung: jax.Array, accepted: jax.Array) -> jax.Array:
 def recorded(record: SwapRecord, done: Round, rung: jax.Array) -> SwapRecord:
     """The record after a round that led to these rungs."""
     home = (rung == 0) & (record.last_end == HOT)
+    chances = jnp.where(done.tried, done.probability, 0)
     return record._replace(
         rounds=record.rounds + 1,
         attempts=record.attempts + done.tried.astype(jnp.int32),
         acceptances=record.acceptances + done.accepted.astype(jnp.int32),
-        probability=record.probability + jnp.where(done.tried, done.probability, 0),
+        probability=added(record.probability, chances, record.rounds),
         last_end=ends_visited(rung, record.last_end),
         round_trips=record.round_trips + home.astype(jnp.int32),
     )
