@@ -37,6 +37,11 @@ def explicit_sharding(leaf: Any) -> Any:
     return sharding if jax.sharding.AxisType.Explicit in kinds else None
 
 
+def laid_out(leaf: Any, sharding: Any) -> Any:
+    """The leaf with a sharding that is a part of its type; None changes nothing."""
+    return leaf if sharding is None else jax.sharding.reshard(leaf, sharding)
+
+
 # Hashes and noise, computed once.
 
 

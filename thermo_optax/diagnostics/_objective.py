@@ -72,7 +72,7 @@ def flatten(name: str, tree: Any) -> tuple[jax.Array, Callable[[jax.Array], Any]
 
     def unflatten(vector):
         leaves, structure = jax.tree.flatten(whole_tree(vector))
-        return structure.unflatten(map(_laid_out, leaves, places))
+        return structure.unflatten(map(xla.laid_out, leaves, places))
 
     return vector, unflatten
 
@@ -84,11 +84,7 @@ def raveled(tree: Any) -> jax.Array:
 
 def _whole(leaf: jax.Array) -> jax.Array:
     place = xla.explicit_sharding(leaf)
-    return leaf if place is None else _laid_out(leaf, NamedSharding(place.mesh, PartitionSpec()))
-
-
-def _laid_out(leaf: jax.Array, place: Any) -> jax.Array:
-    return leaf if place is None else jax.sharding.reshard(leaf, place)
+    return xla.laid_out(leaf, place and NamedSharding(place.mesh, PartitionSpec()))
 
 
 def flatten_like(name: str, tree: Any, params: Any) -> jax.Array:

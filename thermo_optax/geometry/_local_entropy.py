@@ -32,7 +32,7 @@ from thermo_optax._base import (
     with_extra_args,
 )
 from thermo_optax._noise import num_streams, with_own_stream
-from thermo_optax._xla import once
+from thermo_optax._xla import explicit_sharding, laid_out, once
 
 from ._loop import check_no_functions, check_params, inner_loop
 
@@ -231,20 +231,11 @@ def _begun(mix, state, params):
     begins = state.inner_step == 0
 
     def begun(new, old):
-        return jnp.where(begins, _laid_out(new, old), old)
+        # Without jit the parameters are concrete arrays, also within the loop of `once`. What
+        # `init` makes of them there forgets the mesh.
+        return jnp.where(begins, laid_out(new, explicit_sharding(old)), old)
 
     return jax.tree.map(begun, mix.init(params), state.mixing_state)
-
-
-def _laid_out(leaf, reference):
-    """The leaf on the devices of another, where these are a part of the type.
-
-    Without jit the parameters are concrete arrays, also within the loop of `once`. What `init`
-    makes of them there forgets the mesh.
-    """
-    there = jax.typeof(reference).sharding
-    explicit = jax.sharding.AxisType.Explicit in there.mesh.axis_types
-    return jax.sharding.reshard(leaf, there) if explicit else leaf
 
 
 def _mixed(mix, updates, state, params):
