@@ -15,6 +15,8 @@ from thermo_optax import plot
 
 mpl.use("Agg")
 
+DEEPEST = 1_000  # the largest score over the least that is shown: an error may fall to 0
+
 
 def colour_of(label: str) -> str:
     """The colour of a method, the same in every picture; variants share that of their method."""
@@ -43,9 +45,7 @@ def learning_curves(
 
     What is in `plain`, trained without heat, has dashed lines.
     """
-    figure, panels = plt.subplots(
-        1, 2, figsize=(12, 4.6), layout="constrained", sharex=True, sharey=True
-    )
+    figure, panels = plt.subplots(1, 2, figsize=(12, 4.6), layout="constrained", sharex=True)
     shown = distinct(results)
     lines = styles([result.label for result in shown], plain)
     for split, axes in zip(CURVE_SPLITS, panels, strict=True):
@@ -67,6 +67,7 @@ def learning_curves(
         for side in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
             side(FuncFormatter(lambda value, _: f"{value:.3g}"))
         low, high = axes.get_ylim()
+        low = axes.set_ylim(bottom=max(low, high / DEEPEST))[0]
         if high > 50 * low:  # labels at every digit would overlap
             axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
     panels[0].set_ylabel(f"{problem.unit}, mean and range over seeds")
