@@ -47,6 +47,9 @@ def test_as_on_one_device(name):
         }
         found = MEASURES[name](spread, batches)
 
+    if name == "product":  # which is like the parameters
+        assert jax.tree.map(jax.typeof, found) == jax.tree.map(jax.typeof, spread)
+
     def compare(x, y):
         if x.size:  # of an empty one with a sharding JAX makes no NumPy array
             np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-5)

@@ -10,6 +10,13 @@ SURFACES = "diagnostics/_surfaces.py"
 
 MUTANTS = [
     Mutant(
+        "curvature: weights do not come back to their devices",
+        OBJECTIVE,
+        "return structure.unflatten(map(xla.laid_out, leaves, places))",
+        "return structure.unflatten(leaves)",
+        ("diagnostics/test_explicit_axes.py::test_as_on_one_device[product]",),
+    ),
+    Mutant(
         "curvature: losses of half precision averaged in half precision",
         OBJECTIVE,
         "lambda s, one: s + share * _wide(one), sums",

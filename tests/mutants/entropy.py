@@ -12,6 +12,20 @@ QUADRATURE = (f"{TESTS}::test_gradient_of_a_quadratic_in_a_hundred_dimensions",)
 
 MUTANTS = [
     Mutant(
+        "local entropy: noise in a velocity that begins anew",
+        "geometry/_local_entropy.py",
+        "if restart_mixing and num_streams(mixing_state):",
+        "if False:",
+        ("contract/test_keys.py::test_a_sampler_that_mixes_with_the_key_of_the_inner_one",),
+    ),
+    Mutant(
+        "local entropy: the sampler that mixes shares the noise of the inner one",
+        "geometry/_local_entropy.py",
+        "mixing_state = with_own_stream(mix.init, params, inner_state)",
+        "mixing_state = mix.init(params)",
+        ("contract/test_keys.py::test_a_sampler_that_mixes_with_the_key_of_the_inner_one",),
+    ),
+    Mutant(
         "entropy: the guide feels no pull",
         "geometry/_entropy_mcmc.py",
         "jax.tree.map(jnp.negative, ties)",

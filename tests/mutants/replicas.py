@@ -30,6 +30,13 @@ RUNGS = (f"{USES}::test_states_by_rung",)
 
 MUTANTS = [
     Mutant(
+        "swaps: late probabilities are rounded away",
+        SWAPS,
+        "probability=added(record.probability, chances, record.rounds)",
+        "probability=record.probability + chances",
+        ("replicas/test_swaps.py::test_probabilities_count_after_millions_of_rounds",),
+    ),
+    Mutant(
         "exchange: the sign of the rule as printed",
         SWAPS,
         "log_ratio = step * (energies[:-1] - energies[1:])",

@@ -26,6 +26,13 @@ SPIKE = (f"{SEEN}::test_a_spike_of_the_loss_is_a_fault_and_passes[exact]",)
 
 MUTANTS = [
     Mutant(
+        "mean force: late visits are rounded away",
+        MEAN,
+        "energy = added(energy, rate * (visit.scaling * visit.energy - energy), visit.count)",
+        "energy += rate * (visit.scaling * visit.energy - energy)",
+        (f"{BIASES}::test_late_visits_count",),
+    ),
+    Mutant(
         "ctld: a friction that makes the momentum negative",
         CTLD,
         "h * gamma > 1",
