@@ -18,7 +18,7 @@ from benchmarks.posteriors.targets import TARGETS, Target, named
 
 METHODS: dict[str, Method | None] = {**OURS, **peers.PEERS, peers.NUTS: None}
 FINALISTS = 3  # settings that run a second time, with all chains divided among them
-REPORTED = 36  # chains of what chooses its own setting
+REPORTED = 108  # chains of what chooses its own setting, and so differs more between chains
 NUTS_CHAINS, NUTS_DRAWS = 8, 800
 SHORTER = 10  # the division of budgets in the quick mode
 QUICK_TARGETS, QUICK_CHAINS = ("logistic", "schools", "mixture"), 8

@@ -16,6 +16,13 @@ ADAPTIVE = "tuning/test_adaptive_step.py"
 
 MUTANTS = [
     Mutant(
+        "warm-up: as bold a step where masses are learnt",
+        RULES,
+        "mean_turn = _MASSES_TURN if has_learnt_masses else _MEAN_TURN",
+        "mean_turn = _MEAN_TURN",
+        (f"{WARM_UPS}::test_the_mean_mode_turns_less_where_masses_are_learnt[True]",),
+    ),
+    Mutant(
         "warm-up: the step is not tried",
         RULES,
         "settings = Settings(step_size, jnp.clip(",

@@ -117,6 +117,18 @@ def test_without_masses_in_a_rotated_well():
     np.testing.assert_array_equal(states.mass, 1)
 
 
+@pytest.mark.parametrize("learnt", [True, False])
+def test_the_mean_mode_turns_less_where_masses_are_learnt(learnt):
+    """Parameters that were soft may become stiff later, and then have too small a mass."""
+    learn = None if learnt else ("step_size", "friction")
+    states, _ = well(not learnt, learn)(0.1, jnp.full(12, 0.3))
+    found = states.findings
+    judged, doubted = WARM // 4, 30  # steps: an unevenness of 3 is worth 30 of them
+    uneven = (judged * found.unevenness + 3 * doubted) / (judged + doubted)
+    turns = found.wanted * found.fastest * np.sqrt(uneven)
+    assert np.max(turns) == pytest.approx(0.9 if learnt else 1.0, rel=1e-3)
+
+
 GROUPS = {"soft": jnp.asarray(CURVATURES[:6]), "stiff": jnp.asarray(CURVATURES[6:])}
 
 

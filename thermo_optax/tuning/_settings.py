@@ -18,7 +18,8 @@ _ENDS = (0.1, 0.25, 0.5)  # of the windows in which masses are learnt
 _JUDGED, _TRIED = 0.7, 0.95  # from here on the step stands still; the final one is tried
 _TURN = 0.6  # h w while the warm-up lasts: calm enough to measure
 _STIFF_TURN = 1.7  # h w of the chosen step for the stiff modes; the limit is 2
-_MEAN_TURN = 0.9  # h w of the mean mode at most, where stiff ones come later or are not seen
+_MEAN_TURN = 1.0  # h w of the mean mode at most, where stiff ones come later or are not seen
+_MASSES_TURN = 0.9  # where masses are learnt: parameters change their roles, and are then stiffer
 _UNEVEN, _RARE = 3.0, 30.0  # unevenness before any is measured, and the steps it is worth
 _TOLERANCE = 0.03  # of the kinetic temperature above the bath's, before the step gives way
 _GIVES = 3.0  # the turn is divided by at most this while the chain is hot
@@ -205,7 +206,7 @@ def calmer(
 ) -> tuple[Settings, jax.Array]:
     """The settings for a place where the force is beyond the law, and whether it is.
 
-    In a Gaussian law with h w = 1 in every mode, more than the chosen step has on average,
+    In a Gaussian law with h w = 1 in every mode, the most that the chosen step has on average,
     h^2 g . g / (m T) would be a chi-squared number of N degrees of freedom. That is above
     N + 2 sqrt(N x) + 2 x with a probability of exp(-x) at most. A larger force is that of a place
     that is far stiffer than what the warm-up has seen. With the step for good a chain gains heat
@@ -223,6 +224,7 @@ def wanted(
     temperature: jax.Array,
     degrees: float,
     kept: jax.Array,
+    has_learnt_masses: bool,
 ) -> Findings:
     """The step that what was judged asks for, and what else was found by then.
 
@@ -242,7 +244,8 @@ def wanted(
     hidden = gauges_of.noise_share(gauges, number, degrees) > _HIDES  # for noise looks stiff
     stiff = jnp.where(hidden, turned, jnp.maximum(stiff, turned))
     final = _STIFF_TURN * one_turn * jnp.sqrt(turned / stiff) / likely
-    final = jnp.minimum(final, _MEAN_TURN * one_turn / jnp.sqrt(likely))
+    mean_turn = _MASSES_TURN if has_learnt_masses else _MEAN_TURN
+    final = jnp.minimum(final, mean_turn * one_turn / jnp.sqrt(likely))
 
     # Noise heats by h s^2 / (2 gamma). More friction takes that away; above 1 / h a smaller step.
     final = jnp.minimum(final, jnp.sqrt(_NOISE / jnp.maximum(heating, 1e-30)))

@@ -67,7 +67,8 @@ def tuned(plan, names, count, updates, params, inner_state, temperature, *parts)
     gauges = rules.measured(plan, count, gauges, heat, force, lag, loss)._replace(faults=faults)
     before = h  # that of the correlations
     kept = jnp.exp(-settings.friction * settings.step_size)
-    found = rules.wanted(plan, h, gauges, temperature, degrees, kept)
+    learnt = "mass" in names
+    found = rules.wanted(plan, h, gauges, temperature, degrees, kept, learnt)
     # Later than planned, if a run goes on with another number of steps.
     findings = jax.tree.map(lambda old: jnp.where(count == 0, 0, old), findings)
     tried = (count >= plan.tried) & (findings.wanted == 0)

@@ -90,8 +90,8 @@ def warm_up(
     the typical one, k. The square root lies half way between no masses and those with which all
     parameters would move at one pace, because a parameter that is soft now may become stiff later;
     Adam and SANTA scale by it too. Each is pulled a little to the typical one. In every case
-    the step is at most :math:`0.9 / (\omega \sqrt{a})`, where :math:`\omega` is the mean frequency
-    of the gradients.
+    the step is at most :math:`1 / (\omega \sqrt{a})`, or 0.9 of it where masses are learnt, with
+    :math:`\omega` the mean frequency of the gradients.
 
     The starting step may be wrong by a factor of 100 or more. Learnt masses help where parameters
     have scales of their own, and do not help where a few combinations of many parameters are slow:
