@@ -8,6 +8,7 @@ GAUGES = "tuning/_gauges.py"
 
 WARM_UPS = "tuning/test_warm_up.py"
 MEASURED = "tuning/test_gauges.py"
+ORDERS = f"{MEASURED}::test_batches_that_are_not_put_back_do_not_count_as_overturning"
 BEYOND = "tuning/test_places_beyond.py"
 LAW = (f"{WARM_UPS}::test_law_whatever_the_first_step",)
 
@@ -15,6 +16,34 @@ STEPS = "tuning/_adaptive_step.py"
 ADAPTIVE = "tuning/test_adaptive_step.py"
 
 MUTANTS = [
+    Mutant(
+        "warm-up: noise of an epoch's batches overturns",
+        GAUGES,
+        "return gauges.lag <= -_OPPOSED * gauges.square",
+        "return gauges.lag <= 0",
+        (f"{ORDERS}[20]",),
+    ),
+    Mutant(
+        "warm-up: a step may shrink without a force",
+        RULES,
+        "least = jnp.clip(aim - kick, -3, 0)",
+        "least = -3",
+        (f"{ORDERS}[100]",),
+    ),
+    Mutant(
+        "warm-up: noise that hides the turn sets no limit",
+        RULES,
+        "jnp.minimum(turned, jnp.maximum(heated, -3))",
+        "turned",
+        (f"{ORDERS}[20]", f"{ORDERS}[100]"),
+    ),
+    Mutant(
+        "warm-up: the chance of noise counts as unevenness",
+        GAUGES,
+        "chance = 3 * gauges.loss_squares / number**1.5",
+        "chance = 0.0",
+        (f"{ORDERS}[20]", f"{ORDERS}[100]"),
+    ),
     Mutant(
         "warm-up: as bold a step where masses are learnt",
         RULES,

@@ -1,5 +1,7 @@
 """What a warm-up measures: stiff modes, and the noise of mini-batches."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -117,3 +119,38 @@ def test_minibatches_of_different_noise_do_not_count_as_stiffness():
     states = chains(jax.random.split(jax.random.key(0), 8))
     assert np.median(states.settings.step_size) > 0.15  # the stiffest frequency is 1
     assert np.median(states.findings.unevenness) < 4
+
+
+@pytest.mark.parametrize("size", [20, 100])
+def test_batches_that_are_not_put_back_do_not_count_as_overturning(size):
+    """Each is opposed to the others of its epoch, so that noisy gradients oppose the last ones.
+
+    The posterior of a mean of 200 examples, where the noise of batches hides the motion.
+    """
+    curvatures = jnp.asarray(np.logspace(-1, 1, 20), jnp.float32)
+    examples, temperature, late = jax.random.normal(jax.random.key(5), (200, 20)), 1 / 200, 2_000
+
+    @jax.jit
+    @jax.vmap
+    def chains(key):
+        order = to.batch_order(200, size, order="reshuffled", key=key)
+        sampler = functools.partial(to.langevin, temperature=temperature, key=key)
+        tx = to.warm_up(sampler, WARM, learn=("step_size", "friction"))
+
+        def step(carry, count):
+            x, state = carry
+            indices, _ = order(count)
+            g = curvatures * (x - jnp.mean(examples[indices], 0))
+            updates, state = tx.update(g, state, x)
+            heat = jnp.mean(state.inner_state.momentum**2) / temperature
+            return (optax.apply_updates(x, updates), state), heat
+
+        x = jnp.full(20, 2.0)
+        (_, state), heats = jax.lax.scan(step, (x, tx.init(x)), jnp.arange(WARM + late))
+        return state, jnp.mean(heats[WARM:])
+
+    states, heats = chains(jax.random.split(jax.random.key(2), 16))
+    steps = np.asarray(states.settings.step_size)
+    assert steps.max() < 3 * steps.min() and steps.min() > 0.02  # the stiffest frequency is 3
+    assert np.mean(states.findings.heat) < 1.15  # of the warm-up, most of it by noise
+    assert np.all(np.abs(heats - 1) < 0.05)  # what noise may add later

@@ -18,6 +18,7 @@ from thermo_optax._noise import over_shards, size
 Tree = Any
 _MEMORY = 60.0  # steps over which the correlations are averaged while the step still moves
 _SPIKE = 10.0  # typical steps that one step counts as, at most
+_OPPOSED = 0.3  # of g . g: the correlation with the last gradient is a turn only if it is larger
 _NOISY = 0.25  # share of noise in g . g from which on it may look like stiffness
 _MANY = 20.0  # coordinates from which on the spread of g . g in a well is no measure any more
 
@@ -72,7 +73,7 @@ def correlated(gauges: Gauges, square: Any, lag: Any, loss: Any, age: Any, stead
     While it moves, one step counts as `_SPIKE` typical ones at most: a place that is a thousand
     times stiffer would else be all that is seen for the rest of the window.
     """
-    number = jnp.minimum(age / 2 + 4, _MEMORY)
+    number = _remembered(age)
     keep = jnp.where(steady, 1.0, 1 - 1 / number)
     most = jnp.where(steady | (gauges.square <= 0), jnp.inf, _SPIKE * gauges.square / number)
     size = jnp.maximum(square, jnp.maximum(jnp.abs(lag), jnp.abs(loss)))
@@ -91,6 +92,11 @@ def correlated(gauges: Gauges, square: Any, lag: Any, loss: Any, age: Any, stead
     )
 
 
+def _remembered(age: Any) -> jax.Array:
+    """The number of steps in the correlations while the step still moves."""
+    return jnp.minimum(age / 2 + 4, _MEMORY)
+
+
 def at_step(gauges: Gauges, ratio: jax.Array, near: jax.Array) -> Gauges:
     """As if all steps had been longer by a ratio, since the loss is in proportion to (h w)^2.
 
@@ -100,7 +106,7 @@ def at_step(gauges: Gauges, ratio: jax.Array, near: jax.Array) -> Gauges:
     posterior, where gradients change for other reasons than the step. `near` is whether the chain
     has come near it.
     """
-    told = jnp.where((gauges.lag <= 0) & (ratio < 1), 0.0, 1.0)
+    told = jnp.where(_overturns(gauges) & (ratio < 1), 0.0, 1.0)
     foretells = near & (gauges.lag_loss > 0)
     ratio = jnp.where(foretells, ratio, jnp.minimum(ratio, 1))
     return gauges._replace(
@@ -122,12 +128,23 @@ def turn(gauges: Gauges, error: jax.typing.ArrayLike = 0.0) -> jax.Array:
     With c = cos a the correlations are c and 2 c^2 - 1. Solved for 1 - c by the loss e from one to
     the next, as a share of the first, without a difference of near numbers. Of many modes the stiff
     ones count most: each counts by its curvature times temperature, as in the squared gradient.
-    `error` is added to the loss, to see what it may be as well.
+    `error` is added to the loss, to see what it may be as well. Where noise hides the motion the
+    first correlation may have any small value, so it counts as `_OPPOSED` at least: then the turn
+    is known too low, and what limits the step is its noise.
     """
-    overturns = gauges.lag <= 0
-    e = (gauges.lag_loss + error) / jnp.where(overturns, 1, gauges.lag)
+    tiny = jnp.finfo(jnp.float32).tiny
+    first = jnp.maximum(gauges.lag, jnp.maximum(_OPPOSED * gauges.square, tiny))
+    e = (gauges.lag_loss + error) / first
     turned = 4 * e / (3 + e + jnp.sqrt(9 - 2 * e + jnp.square(e)))
-    return jnp.where(overturns, 3.0, jnp.clip(turned, 1e-8, 4.0))
+    return jnp.where(_overturns(gauges), 3.0, jnp.clip(turned, 1e-8, 4.0))
+
+
+def _overturns(gauges: Gauges) -> jax.Array:
+    """Whether gradients point against the last ones, by more than the order of batches can do.
+
+    Of B mini-batches that are not put back, each is opposed to the others by a share 1 / (B - 1).
+    """
+    return gauges.lag <= -_OPPOSED * gauges.square
 
 
 def stiffest(gauges: Gauges, kept: jax.Array) -> jax.Array:
@@ -178,14 +195,15 @@ def unevenness(
     a small change of its size would count for much: what counts is at most `_MANY` / 2 times its
     relative variance. Noise of mini-batches makes g . g vary, too. Where there is much, the
     products of f_t = g_t . g_(t-1) with f_(t-2) tell, which have no batch in common; about half of
-    the variance survives two steps.
+    the variance survives two steps. What they would show by chance does not count.
     """
     force = jnp.maximum(gauges.force, 1e-37)
     stiff = gauges.force_squares / number / (2 * temperature * force)
     excess = 2 * temperature * (stiff - squared) / force
     mean = _bounded(gauges.lags / number)
-    steady = 2 * (gauges.lag_products / number / jnp.maximum(jnp.square(mean), 1e-37) - 1)
-    noisy = (mean > 0) & (noise_share(gauges, number, degrees) > _NOISY)
+    chance = 3 * gauges.loss_squares / number**1.5
+    steady = 2 * ((gauges.lag_products / number - chance) / jnp.maximum(mean**2, 1e-37) - 1)
+    noisy = noise_share(gauges, number, degrees) > _NOISY
     relative = jnp.where(noisy, jnp.minimum(excess, steady), excess)
     above = jnp.minimum(stiff / squared - 1, _MANY / 2 * relative)
     return 1 + jnp.clip(above, 0.0, 99.0)
@@ -194,6 +212,12 @@ def unevenness(
 def noise(gauges: Gauges, number: Any, degrees: float) -> jax.Array:
     """The part of the mean of g . g / m that mini-batches make, over so many steps."""
     return noise_share(gauges, number, degrees) * gauges.square / number
+
+
+def recent_force(gauges: Gauges, age: Any, degrees: float) -> tuple[jax.Array, jax.Array]:
+    """The mean of g . g / m while the step still moves, and the share of noise in it."""
+    number = _remembered(age)
+    return gauges.square / number, noise_share(gauges, number, degrees)
 
 
 def noise_share(gauges: Gauges, number: Any, degrees: float) -> jax.Array:

@@ -30,10 +30,12 @@ _TRIED_KICK = 2.5  # of the final step
 _DAMPING = 0.3, 0.15  # friction times step: while masses are learnt, and then
 _HIDES = 0.05  # share of noise in g . g that hides the stiff modes
 _NOISE = 0.05  # heat that the noise of gradients may add, in units of the bath's
+_WARMS = 0.06  # h^2 of the noise while the step settles, in units of m T: a fifth of heat
 _CRITICAL = 0.6  # friction over the slowest frequency
 _LEAST = 0.004  # friction times step: with less, rare kicks heat a chain faster than it cools
 _FLOOR = 0.01  # of the typical mass: a parameter that is soft now may not stay so
 _LONGEST = 8.0  # half a window, in units of 1 / frequency, that shows a motion well
+_SHORTEST = 1e-18  # step, whose inverse still has a square in float32
 _RARELY = 10.0  # -ln of the chance that a force within the law is taken for one beyond it
 _COOLS = 1.5  # friction times step there: a momentum is forgotten in a step
 
@@ -141,10 +143,16 @@ def measured(
 
 
 def moved_step(
-    plan: Stages, count: jax.Array, step_size: jax.Array, gauges: Gauges, degrees: float
+    plan: Stages,
+    count: jax.Array,
+    step_size: jax.Array,
+    gauges: Gauges,
+    temperature: jax.Array,
+    degrees: float,
 ) -> tuple[jax.Array, Gauges]:
     """The step on the way to its turn, which is smaller while the chain is hot.
 
+    Where noise hides the turn, it goes to the step at which that noise heats little.
     While it is judged or tried it stands still. If the chain becomes too hot even so it gives way
     after all, and is measured anew.
     """
@@ -156,13 +164,19 @@ def moved_step(
     error = gauges_of.loss_error(gauges, degrees)
     low, high = (jnp.log(gauges_of.turn(gauges, sign * error)) for sign in (-1, 1))
     aim = 2 * jnp.log(wanted)
-    towards = gain * (jnp.clip(aim - high, 0, 1) + jnp.clip(aim - low, -3, 0))
+    force, noise = gauges_of.recent_force(gauges, age, degrees)
+    kick = 2 * jnp.log(step_size) + jnp.log(jnp.maximum(force, 1e-30) / temperature)
+    # A mode turns so far only by a force: w^2 T of the g . g / m are its own.
+    least = jnp.clip(aim - kick, -3, 0)
+    turned = jnp.clip(aim - high, 0, 1) + jnp.clip(aim - low, least, 0)
+    heated = jnp.log(_WARMS * degrees / jnp.maximum(noise, 1e-30)) - kick
+    towards = gain * jnp.minimum(turned, jnp.maximum(heated, -3))
     settling = jnp.where(age < 2, 0, jnp.clip(towards, -0.5, 0.2))
     gives = judged & (gauges.heat > _TOO_HOT)
     change = jnp.where(judged, jnp.where(gives, jnp.log(0.7), 0), settling)
     gauges = _cleared(gauges, gives)
     gauges = gauges._replace(heat=jnp.where(gives, 1, gauges.heat))
-    return step_size * jnp.exp(change), gauges
+    return jnp.maximum(step_size * jnp.exp(change), _SHORTEST), gauges
 
 
 def settling(plan: Stages, count: jax.Array, step_size: jax.Array, gauges: Gauges) -> Gauges:
@@ -198,7 +212,7 @@ def largest_step(plan: Stages, force: jax.Array, thermal: jax.Array, count: jax.
     """
     kick = jnp.minimum(_FIRST_KICK + 0.05 * count.astype(jnp.float32), _LAST_KICK)
     kick = jnp.where(count >= plan.tried, _TRIED_KICK, kick)
-    return kick * jnp.sqrt(thermal / jnp.maximum(force, 1e-30))
+    return jnp.maximum(kick * jnp.sqrt(thermal / jnp.maximum(force, 1e-30)), _SHORTEST)
 
 
 def calmer(
