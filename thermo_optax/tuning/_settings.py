@@ -158,12 +158,11 @@ def moved_step(
     """
     age, judged = _age(plan, count), count >= plan.judged
     hot = jnp.where(age > 20, gauges.heat / (1 + _TOLERANCE), 1)
-    wanted = _TURN / jnp.clip(hot, 1, _GIVES)
+    aim = 2 * jnp.log(_TURN / jnp.clip(hot, 1, _GIVES))
     gain = 0.3 / (1 + age / 30) ** 0.6
     # It moves as far as what is known of the turn demands: noise must not drive it to and fro.
     error = gauges_of.loss_error(gauges, degrees)
     low, high = (jnp.log(gauges_of.turn(gauges, sign * error)) for sign in (-1, 1))
-    aim = 2 * jnp.log(wanted)
     force, noise = gauges_of.recent_force(gauges, age, degrees)
     kick = 2 * jnp.log(step_size) + jnp.log(jnp.maximum(force, 1e-30) / temperature)
     # A mode turns so far only by a force: w^2 T of the g . g / m are its own.
