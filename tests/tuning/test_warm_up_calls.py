@@ -1,6 +1,7 @@
 """Warm-ups that are called in other ways: fixed frictions, restarts, far starts, wrappers."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -104,7 +105,7 @@ def test_all_parameters_have_momenta_and_no_others(name):
 def test_the_report_is_of_one_warm_up():
     """Of two groups, each with its own, the first was read as if it were both."""
     groups = {name: to.warm_up(make_bare, step_size=h) for name, h in [("a", 0.1), ("b", 0.2)]}
-    state = optax.partition(groups, {"a": "a", "b": "b"}).init(PARAMS)
+    state: Any = optax.partition(groups, {"a": "a", "b": "b"}).init(PARAMS)
     with pytest.raises(ValueError, match="2 warm-ups in it, each of which chose for its group"):
         to.warm_up_report(state)
     assert to.warm_up_report(state.inner_states["b"]).step_size == np.float32(0.2)

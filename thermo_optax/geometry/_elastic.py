@@ -13,6 +13,7 @@ from thermo_optax._base import (
     check_fraction,
     check_nonnegative,
     check_rate,
+    compute_dtype,
     in_dtype_of,
     like,
     next_count,
@@ -72,7 +73,8 @@ def elastic_coupling(strength: ScalarOrSchedule) -> optax.GradientTransformation
         rho = at(strength, state.count)
 
         def pulled(gradient, x):
-            away = x - jnp.mean(x, axis=0, keepdims=True)
+            wide = x.astype(compute_dtype(x.dtype))  # a rounded mean would be pulled along
+            away = wide - jnp.mean(wide, axis=0, keepdims=True)
             return gradient + in_dtype_of(like(rho, away.dtype) * away, gradient)
 
         return jax.tree.map(pulled, updates, params), ElasticState(next_count(state.count))
