@@ -89,6 +89,8 @@ def test_bad_input():
         tx.init({"w": jnp.float32(1)})
     with pytest.raises(ValueError, match="`params` is required"):
         tx.update(x, tx.init(x))
+    with pytest.raises(ValueError, match=r"`updates` has shape \(3, 2\), but `params`"):
+        tx.update(x, tx.init(x), x[:1])  # its mean is itself, so springs would not pull
     with pytest.raises(ValueError, match="`momentum` must be"):
         to.parle(momentum=1.0)
     with pytest.raises(ValueError, match="`learning_rate` must be"):

@@ -13,6 +13,7 @@ from thermo_optax._base import (
     check_fraction,
     check_nonnegative,
     check_rate,
+    check_structure,
     compute_dtype,
     in_dtype_of,
     like,
@@ -45,7 +46,8 @@ def elastic_coupling(strength: ScalarOrSchedule) -> optax.GradientTransformation
         A transformation with state :class:`ElasticState`.
 
     Raises:
-        ValueError: for a negative strength, missing `params`, or parameters without a first axis.
+        ValueError: for a negative strength, missing `params`, gradients of other shapes, or
+            parameters without a first axis.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -70,6 +72,7 @@ def elastic_coupling(strength: ScalarOrSchedule) -> optax.GradientTransformation
         del extra_args
         if params is None:
             raise ValueError("`params` is required: springs pull by where the replicas are.")
+        check_structure(updates, params, "`params`")
         rho = at(strength, state.count)
 
         def pulled(gradient, x):
