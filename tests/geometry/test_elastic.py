@@ -28,6 +28,16 @@ def test_springs_leave_the_mean_alone_and_draw_replicas_together():
         np.testing.assert_allclose(found - found.mean(0), expected, atol=1e-6)
 
 
+def test_springs_of_half_precision_leave_the_mean_alone():
+    """The mean of three neighbours in bfloat16 is none of them: rounded, it would pull them all."""
+    x = jnp.array([[1.0], [1.0078125], [1.0]], jnp.bfloat16)
+    tx = to.elastic_coupling(1.0)
+    forces, _ = tx.update(jnp.zeros_like(x), tx.init(x), x)
+    exact = np.float32(x) - np.float32(x).mean()
+    np.testing.assert_allclose(np.float32(forces), exact, rtol=0.01)
+    assert forces.dtype == x.dtype
+
+
 def test_parle_by_hand():
     """The loss |x|^2 / 2 in three replicas; both loops with Nesterov's momentum."""
     rate, inner_rate, momentum, inner_steps = 0.3, 0.2, 0.6, 3
@@ -79,6 +89,8 @@ def test_bad_input():
         tx.init({"w": jnp.float32(1)})
     with pytest.raises(ValueError, match="`params` is required"):
         tx.update(x, tx.init(x))
+    with pytest.raises(ValueError, match=r"`updates` has shape \(3, 2\), but `params`"):
+        tx.update(x, tx.init(x), x[:1])  # its mean is itself, so springs would not pull
     with pytest.raises(ValueError, match="`momentum` must be"):
         to.parle(momentum=1.0)
     with pytest.raises(ValueError, match="`learning_rate` must be"):

@@ -43,6 +43,40 @@ def test_harmonic_well(scope):
     assert_mean(mean, 0.0, name="mean of the guide")
 
 
+@pytest.mark.slow
+def test_rungs_keep_both_laws_by_the_energy_of_the_pair():
+    """By the loss alone the variance of the coldest guide is 9 % too large."""
+    scope, ladder, size = 1.0, jnp.array([0.5, 1.0, 2.0]), 12
+    guides = jax.vmap(to.guiding_params)
+
+    def chain(key):
+        sampler = to.langevin(0.4, ladder[0], friction=1.0, key=key)
+        tx = to.replica_exchange(
+            to.entropy_mcmc(sampler, scope=scope),
+            {"temperature": ladder},
+            reference_temperature=0.5, swap_period=2, key=jax.random.fold_in(key, 1),
+        )  # fmt: skip
+
+        def step(carry, _):
+            w, state = carry
+            away = w - guides(state.inner_state, w)
+            energies = jnp.sum(K * w**2 + scope * away**2, axis=1) / 2
+            updates, state = tx.update(K * w, state, w, value=energies)
+            w = optax.apply_updates(w, updates)
+            pair = w, guides(state.inner_state, w)
+            return (w, state), [jnp.mean(to.by_rung(state, x) ** 2, axis=1) for x in pair]
+
+        w = jnp.zeros((3, size))
+        _, seen = jax.lax.scan(step, (w, tx.init(w)), length=2_000)
+        return [jnp.mean(each[200:], axis=0) for each in seen]
+
+    weight, guide = jax.jit(jax.vmap(chain))(jax.random.split(jax.random.key(0), CHAINS))
+    for rung, temperature in enumerate(ladder):
+        assert_mean(weight[:, rung], temperature / K, name=f"weights of rung {rung}")
+        law = temperature * (1 / K + 1 / scope)
+        assert_mean(guide[:, rung], law, name=f"guide of rung {rung}")
+
+
 def test_guide_of_a_scheduled_scope_and_a_fault():
     """Without a bath both follow the gradients of the joint loss."""
     tx = to.entropy_mcmc(optax.sgd(0.1), scope=lambda count: 1.0 + count.astype(jnp.float32))

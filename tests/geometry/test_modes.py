@@ -43,6 +43,30 @@ def test_a_state_goes_on_with_the_settings_of_another():
     np.testing.assert_allclose(after, to.local_entropy_params(ended, after), rtol=1e-6)
 
 
+def telling():
+    """Moves by the `value` that it is given, or by 1 if there is none."""
+
+    def update(updates, state, params=None, *, value=1.0, **extra_args):
+        del params, extra_args
+        return jax.tree.map(lambda g: jnp.full_like(g, value), updates), state
+
+    return optax.GradientTransformationExtraArgs(lambda _: optax.EmptyState(), update)
+
+
+def test_a_value_is_that_of_the_first_inner_step():
+    """Later ones are at other parameters: they have the value of `value_fn`, or none."""
+    tx = to.local_entropy(
+        *(telling(), optax.sgd(1.0)),
+        num_inner_steps=3, scope=0.0, new_sample_weight=1.0, opaque=True,
+    )  # fmt: skip
+    x = jnp.zeros(2)
+    update = jax.tree_util.Partial(tx.update, x, tx.init(x), x, grad_fn=lambda point, i: point)
+    moved, _ = update(value=7.0)
+    np.testing.assert_array_equal(moved, 7 + 1 + 1)
+    moved, _ = update(value=7.0, value_fn=lambda point, i: jnp.float32(i))
+    np.testing.assert_array_equal(moved, 0 + 1 + 2)
+
+
 def test_which_derivatives_pass_through_an_update():
     """Forwards through any update; backwards through none that may take an outer step."""
     tx, x = to.entropy_sgd(0.5, 0.0, num_inner_steps=2, scope=0.1, key=0), jnp.ones(3)

@@ -12,6 +12,20 @@ QUADRATURE = (f"{TESTS}::test_gradient_of_a_quadratic_in_a_hundred_dimensions",)
 
 MUTANTS = [
     Mutant(
+        "elastic coupling: the mean of half precision is rounded",
+        "geometry/_elastic.py",
+        "wide = x.astype(compute_dtype(x.dtype))",
+        "wide = x",
+        ("geometry/test_elastic.py::test_springs_of_half_precision_leave_the_mean_alone",),
+    ),
+    Mutant(
+        "local entropy: one loss for all steps of an opaque loop",
+        "geometry/_loop.py",
+        'if name != "value"}',
+        "if True}",
+        ("geometry/test_modes.py::test_a_value_is_that_of_the_first_inner_step",),
+    ),
+    Mutant(
         "local entropy: noise in a velocity that begins anew",
         "geometry/_local_entropy.py",
         "if restart_mixing and num_streams(mixing_state):",

@@ -16,7 +16,23 @@ QUADRATIC = (f"{TESTS}::test_quadratic",)
 MINIBATCHES = (f"{TESTS}::test_minibatches",)
 BAD_CHAIN = (f"{TESTS}::test_one_bad_chain_does_not_poison_the_others",)
 
+CALLS = "thermodynamics/test_calls.py"
+
 MUTANTS = [
+    Mutant(
+        "coefficient: the error takes what all chains have in common for noise of each",
+        REPORT,
+        'shared = settings["paired_batches"]',
+        "shared = False",
+        (f"{CALLS}::test_batches_that_chains_have_in_common_count_in_the_error",),
+    ),
+    Mutant(
+        "coefficient: chains that are all the same go unnoticed",
+        REPORT,
+        "len(np.unique(heats[good], axis=0)) < len(units)",
+        "len(np.unique(heats[good], axis=1)) < len(units)",
+        (f"{CALLS}::test_chains_that_draw_the_same_are_told",),
+    ),
     Mutant(
         "coefficient: no tether",
         AROUND,

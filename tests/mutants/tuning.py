@@ -15,6 +15,8 @@ LAW = (f"{WARM_UPS}::test_law_whatever_the_first_step",)
 STEPS = "tuning/_adaptive_step.py"
 ADAPTIVE = "tuning/test_adaptive_step.py"
 
+CALLS = "tuning/test_warm_up_calls.py"
+
 MUTANTS = [
     Mutant(
         "warm-up: noise of an epoch's batches overturns",
@@ -50,6 +52,27 @@ MUTANTS = [
         "mean_turn = _MASSES_TURN if has_learnt_masses else _MEAN_TURN",
         "mean_turn = _MEAN_TURN",
         (f"{WARM_UPS}::test_the_mean_mode_turns_less_where_masses_are_learnt[True]",),
+    ),
+    Mutant(
+        "warm-up: takes the heat of some parameters for that of all",
+        "tuning/_warm_up.py",
+        "if moving != number:",
+        "if moving > number:",
+        (f"{CALLS}::test_all_parameters_have_momenta_and_no_others",),
+    ),
+    Mutant(
+        "warm-up: the report of several is that of the first",
+        "tuning/_report.py",
+        "    if others:",
+        "    if False:",
+        (f"{CALLS}::test_the_report_is_of_one_warm_up",),
+    ),
+    Mutant(
+        "adaptive step: a force inside, of which half a kick belongs to another step",
+        "tuning/_adaptive_step.py",
+        '    "TetherState": ("tether", ',
+        '    "NoTetherState": ("tether", ',
+        (f"{ADAPTIVE}::test_what_must_not_be_inside",),
     ),
     Mutant(
         "warm-up: the step is not tried",

@@ -359,6 +359,9 @@ def test_validate_refuses():
 
 
 INSIDE = {
+    "tether": lambda h: optax.chain(to.tether(1.0, 1.0), make_langevin()(h)),
+    "elastic_coupling": lambda h: optax.chain(to.elastic_coupling(1.0), make_langevin()(h)),
+    "entropy_mcmc": lambda h: to.entropy_mcmc(make_langevin()(h), scope=1.0),
     "collect_samples": lambda h: to.collect_samples(make_langevin()(h), 3),
     "running_moments": lambda h: to.running_moments(make_langevin()(h)),
     "loss_covariances": lambda h: to.loss_covariances(make_langevin()(h), lambda x: x),

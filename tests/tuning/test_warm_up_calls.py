@@ -1,6 +1,7 @@
 """Warm-ups that are called in other ways: fixed frictions, restarts, far starts, wrappers."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -67,3 +68,44 @@ def test_wrappers_that_belong_outside(make, message):
     tx = to.warm_up(lambda step_size: make(to.langevin(step_size, 1.0, friction=1.0, key=0)))
     with pytest.raises(ValueError, match=message):
         jax.eval_shape(tx.init, jnp.ones((3, 2)))
+
+
+GROUPS = {"a": "moving", "b": "resting"}
+PARAMS = {"a": jnp.ones(3), "b": jnp.ones(2)}
+
+
+def make_bare(step_size):
+    return to.langevin(step_size, TEMPERATURE, friction=1.0, key=0)
+
+
+UNMEASURED = {
+    "resting": lambda h: optax.partition(
+        {"moving": make_bare(h), "resting": optax.set_to_zero()}, GROUPS
+    ),
+    "without momenta": lambda h: optax.partition(
+        {"moving": make_bare(h), "resting": to.sgld(h**2 / 2, TEMPERATURE, key=0)}, GROUPS
+    ),
+    "guided": lambda h: to.entropy_mcmc(make_bare(h), scope=1.0),
+}
+
+
+@pytest.mark.parametrize("name", UNMEASURED)
+def test_all_parameters_have_momenta_and_no_others(name):
+    """With gradients of what rests a step was chosen that was a thousand times too short."""
+    make = UNMEASURED[name]
+    tx = to.warm_up(lambda step_size: make(step_size))
+    momenta = 10 if name == "guided" else 3
+    with pytest.raises(ValueError, match=f"there are {momenta} momenta for 5 parameters"):
+        jax.eval_shape(tx.init, PARAMS)
+    groups = {"moving": to.warm_up(make_bare), "resting": optax.set_to_zero()}
+    outside = [optax.partition(groups, GROUPS), to.entropy_mcmc(to.warm_up(make_bare), scope=1.0)]
+    jax.eval_shape(outside[name == "guided"].init, PARAMS)
+
+
+def test_the_report_is_of_one_warm_up():
+    """Of two groups, each with its own, the first was read as if it were both."""
+    groups = {name: to.warm_up(make_bare, step_size=h) for name, h in [("a", 0.1), ("b", 0.2)]}
+    state: Any = optax.partition(groups, {"a": "a", "b": "b"}).init(PARAMS)
+    with pytest.raises(ValueError, match="2 warm-ups in it, each of which chose for its group"):
+        to.warm_up_report(state)
+    assert to.warm_up_report(state.inner_states["b"]).step_size == np.float32(0.2)

@@ -84,7 +84,9 @@ def entropy_sgd(
         num_inner_steps: L >= 1; 5 to 20.
         inner_learning_rate: eta' > 0, in units of parameter^2 / loss; 0.1 to 1, never annealed.
         scope: gamma_0 >= 0, in units of loss / parameter^2.
-        scope_growth: gamma_1 >= 0, by outer step.
+        scope_growth: gamma_1 >= 0, by outer step. The inner steps are stable up to about
+            eta' gamma = 2, which the defaults reach after 12,000 outer steps; for a longer run take
+            less, or `local_entropy` with a schedule that ends.
         momentum: in [0, 1), of the inner steps; it begins anew after each outer step.
         new_sample_weight: alpha in (0, 1], the weight of a new x' in the mean mu; 1 keeps the new
             one only.

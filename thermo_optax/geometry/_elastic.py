@@ -13,6 +13,8 @@ from thermo_optax._base import (
     check_fraction,
     check_nonnegative,
     check_rate,
+    check_structure,
+    compute_dtype,
     in_dtype_of,
     like,
     next_count,
@@ -44,7 +46,8 @@ def elastic_coupling(strength: ScalarOrSchedule) -> optax.GradientTransformation
         A transformation with state :class:`ElasticState`.
 
     Raises:
-        ValueError: for a negative strength, missing `params`, or parameters without a first axis.
+        ValueError: for a negative strength, missing `params`, gradients of other shapes, or
+            parameters without a first axis.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -69,10 +72,12 @@ def elastic_coupling(strength: ScalarOrSchedule) -> optax.GradientTransformation
         del extra_args
         if params is None:
             raise ValueError("`params` is required: springs pull by where the replicas are.")
+        check_structure(updates, params, "`params`")
         rho = at(strength, state.count)
 
         def pulled(gradient, x):
-            away = x - jnp.mean(x, axis=0, keepdims=True)
+            wide = x.astype(compute_dtype(x.dtype))  # a rounded mean would be pulled along
+            away = wide - jnp.mean(wide, axis=0, keepdims=True)
             return gradient + in_dtype_of(like(rho, away.dtype) * away, gradient)
 
         return jax.tree.map(pulled, updates, params), ElasticState(next_count(state.count))

@@ -46,6 +46,11 @@ def entropy_mcmc(
     w_a\|^2) / T) over w: it is where wide valleys are, and its draws may serve as a posterior of
     flat solutions. In a harmonic well of curvature k its variance is T (1 / k + 1 / gamma).
 
+    The energy of this law has the spring in it. Inside `replica_exchange` and
+    `continuous_tempering` pass all of it, ``value = L(w) + gamma / 2 * jnp.sum((w - w_a)**2)``,
+    with w_a by `guiding_params` and the state of the last step: by the loss alone rungs lose their
+    distribution.
+
     Args:
         inner: a sampler, which moves the pair (weights, guide) as one tree; its temperature is T.
         scope: gamma >= 0, 1 / eta of the paper, in units of loss / parameter^2; a number or a

@@ -78,7 +78,9 @@ def local_entropy(
     gradients at the present parameters x' and a batch of its own; the L-th takes the outer step as
     well and brings x' back to x. *Opaque*: an ``update`` with ``grad_fn=`` runs all L inner steps
     and the outer one; the parameters are then always x. The gradients given to it serve the first
-    inner step, ``grad_fn(params, i)`` the steps i = 1 to L - 1, as in `optax.contrib.sam`.
+    inner step, ``grad_fn(params, i)`` the steps i = 1 to L - 1, as in `optax.contrib.sam`. A
+    `value`, too, is that of the first; an inner chain that needs one in each step takes
+    ``value_fn=``, a function of the same two.
 
     Evaluate at x, never at an inner iterate: ``local_entropy_params(state, params)``. Statistics of
     batch normalisation belong to the parameters they were collected at: run the training data

@@ -29,16 +29,19 @@ def inner_loop(
         )
     _check_gradients(grad_fn, params, updates)
 
-    def inner_step(i, grads, params, state):
-        extra = extra_args if value_fn is None else {**extra_args, "value": value_fn(params, i)}
+    # The loss that was given is that of the first step. Who needs one in each says so.
+    lasting = {name: arg for name, arg in extra_args.items() if name != "value"}
+
+    def inner_step(i, grads, params, state, extra):
+        extra = extra if value_fn is None else {**extra, "value": value_fn(params, i)}
         moved, state = step(grads, state, params, **extra)
         return optax.apply_updates(params, moved), state
 
     def body(i, carry):
         params, state = carry
-        return inner_step(i, grad_fn(params, i), params, state)
+        return inner_step(i, grad_fn(params, i), params, state, lasting)
 
-    first = inner_step(jnp.zeros([], jnp.int32), updates, params, state)
+    first = inner_step(jnp.zeros([], jnp.int32), updates, params, state, extra_args)
     end, state = jax.lax.fori_loop(1, num_steps, body, first)
     return jax.tree.map(lambda new, old: new - old, end, params), state
 

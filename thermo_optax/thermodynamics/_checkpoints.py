@@ -96,7 +96,8 @@ def learning_coefficients(
 
     Args:
         loss: ``loss(params)``, or ``loss(params, batch)`` with `batches`: the mean loss of the
-            examples, of one checkpoint.
+            examples, of one checkpoint. A pure function: calls with the same one share a compiled
+            program, so the data that it reads must not change between them.
         params: the checkpoints, stacked: a tree of real floating-point arrays whose first axis
             counts them.
         num_examples: n >= 2, the number of examples over which the loss is a mean.
@@ -128,7 +129,8 @@ def learning_coefficients(
         ValueError: for params that are not stacked, a loss that is not finite at a checkpoint or
             not a single number, fewer than two examples or chains, and other numbers that are out
             of range.
-        TypeError: for params that are not real floating-point arrays.
+        TypeError: for params that are not real floating-point arrays, or a schedule where a number
+            belongs.
 
     Examples:
         >>> import jax.numpy as jnp

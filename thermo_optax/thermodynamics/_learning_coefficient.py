@@ -54,15 +54,16 @@ def learning_coefficient(
 
     Args:
         loss: ``loss(params)``, or ``loss(params, batch)`` with `batches`: the mean loss of the
-            examples, which params minimise.
+            examples, which params minimise. A pure function: calls with the same one share a
+            compiled program, so the data that it reads must not change between them.
         params: w*, a tree of real floating-point arrays.
         num_examples: n >= 2, the number of examples over which the loss is a mean.
         key: an int, a typed key or a raw uint32 key.
         batches: ``batches(step)``, a function of the number of the step (int32[]) that jit can
             trace, which returns a batch of equal size each time; None: the loss is that of all
-            data.
-        sampler: ``sampler(step_size, temperature, key)``, which builds the sampler of a chain. The
-            means of an `adaptive_step` are weighted by time.
+            data. All chains have the same batch in a step, which the error takes into account.
+        sampler: ``sampler(step_size, temperature, key)``, which builds the sampler of a chain, with
+            this key. The means of an `adaptive_step` are weighted by time.
         free: a tree of bools like params or a prefix of them; arrays at False rest at w*. None
             frees all.
         temperature: T > 0, in units of the loss; None is ln(n) / n.
@@ -80,13 +81,14 @@ def learning_coefficient(
 
     Returns:
         A :class:`LearningCoefficient`, which prints. Its `warnings` say in words what is wrong:
-        chains that left, a measured temperature that is not the set one, a variance of the loss
-        that does not fit, a gradient at params that is not 0.
+        chains that left or are all the same, a measured temperature that is not the set one, a
+        variance of the loss that does not fit, a gradient at params that is not 0.
 
     Raises:
         ValueError: for a loss that is not finite at params or not a single number, fewer than two
             examples or chains, and other numbers that are out of range.
-        TypeError: for params that are not real floating-point arrays.
+        TypeError: for params that are not real floating-point arrays, or a schedule where a number
+            belongs.
 
     Examples:
         >>> import jax.numpy as jnp

@@ -118,8 +118,9 @@ def summary(
             nan, nan, nan, nan, chains, nan, 0, nan, rises, settings, (text,)
         )
     units, shares = rises[good].astype(np.float64) / temperature, shares[good]
-    mean = _weighted(shares, units)
-    variance = _weighted(shares, np.square(units - mean.value))
+    shared = settings["paired_batches"]  # all chains have the same batch in a step
+    mean = _weighted(shares, units, shared)
+    variance = _weighted(shares, np.square(units - mean.value), shared)
     heat = float(np.mean(shares * heats[good], dtype=np.float64))
     found = LearningCoefficient(
         value=mean.value,
@@ -136,13 +137,18 @@ def summary(
     )
     left = int(np.sum(~good))
     texts = _texts(found, left, rounding)
+    if np.any(heats[good]) and len(np.unique(heats[good], axis=0)) < len(units):
+        texts.append(
+            "some chains are equal to the last bit, so they count as one, and the standard error "
+            "is too small. Build the `sampler` with the `key` that it is given."
+        )
     return dataclasses.replace(found, warnings=tuple(texts))
 
 
-def _weighted(shares: np.ndarray, series: np.ndarray) -> Mean:
+def _weighted(shares: np.ndarray, series: np.ndarray, shared: bool) -> Mean:
     """The mean at weights whose mean is 1; its error is that of the weighted deviations."""
     center = np.mean(shares * series)
-    return mean_of(center + shares * (series - center))
+    return mean_of(center + shares * (series - center), shared=shared)
 
 
 def _texts(found: LearningCoefficient, left_out: int, rounding: float) -> list[str]:

@@ -18,7 +18,7 @@ class Mean(NamedTuple):
     rhat: float  # of chains that are split in halves
 
 
-def mean_of(series: np.ndarray) -> Mean:
+def mean_of(series: np.ndarray, *, shared: bool = False) -> Mean:
     """From an array [chain, step].
 
     The variance contains that between chains, so that chains that disagree have a large error. The
@@ -26,6 +26,10 @@ def mean_of(series: np.ndarray) -> Mean:
     sum that ends where correlations vanish would not do, because those of a chain with inertia
     swing. The spread of the means of twenty batches of each chain sees what is slower than the
     window; the larger error counts.
+
+    With `shared` the chains may have something in common in each step, as the batch of that step,
+    and several know no more of it than one. The error is then at least that of their mean, taken as
+    one chain.
     """
     series = np.asarray(series, np.float64)
     chains, steps = series.shape
@@ -44,6 +48,9 @@ def mean_of(series: np.ndarray) -> Mean:
     size = series.size / time
     batches = series[:, : steps // BATCHES * BATCHES].reshape(chains * BATCHES, -1).mean(axis=1)
     size = min(size, pooled / float(np.var(batches, ddof=1)) * len(batches))
+    if shared and chains > 1:
+        common = mean_of(series.mean(axis=0, keepdims=True)).standard_error
+        size = min(size, pooled / common**2) if common else size
     return Mean(float(series.mean()), math.sqrt(pooled / size), size, _rhat(series))
 
 

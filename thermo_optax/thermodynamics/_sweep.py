@@ -132,7 +132,8 @@ def sweep_learning_coefficient(
 
     Args:
         loss: ``loss(params)``, or ``loss(params, batch)`` with `batches`: the mean loss of the
-            examples, which params minimise.
+            examples, which params minimise. A pure function: calls with the same one share a
+            compiled program, so the data that it reads must not change between them.
         params: w*, a tree of real floating-point arrays.
         num_examples: n >= 2, the number of examples over which the loss is a mean.
         key: an int, a typed key or a raw uint32 key.

@@ -13,6 +13,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from thermo_optax._base import (
     at,
+    check_finite,
     check_integer,
     check_leaves,
     check_nonnegative,
@@ -25,7 +26,7 @@ from thermo_optax.integrators import langevin, leimkuhler_matthews
 
 from ._around import TURN, Center, Numbers, Plan, Rows, Traces
 from ._chains import AXIS, center_of, run_chains
-from ._parts import Joined, rows_of, split
+from ._parts import Joined, hashable, rows_of, split
 
 DAMPING = 0.05  # friction times step of the default sampler: inertia crosses flat valleys
 ROWS = "rows"  # axis of the mesh of devices
@@ -71,6 +72,9 @@ def task_of(
     check_integer(100, "The error needs a trace.", num_steps=num_steps)
     check_integer(1, "The curvature is measured there.", num_burn_in=num_burn_in)
     check_integer(1, "Pass the batches of an epoch.", num_center_batches=num_center_batches)
+    # An array among the settings of a program would have no hash.
+    num_chains, num_steps, num_burn_in = map(int, (num_chains, num_steps, num_burn_in))
+    num_center_batches = int(num_center_batches)
     check_leaves("params", params)
     check_not_empty("params", params)
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(params)):
@@ -85,11 +89,13 @@ def task_of(
     if stacked:
         num_rows = rows_of(params)
     moving, frozen, together = split(params, free)
-    joined = Joined(loss, together, batches is not None)
+    batches = None if batches is None else hashable(batches)
+    joined = Joined(hashable(loss), together, batches is not None)
+    usual = _inertial if batches is None else _overdamped
     plan = Plan(
         loss=joined,
         batches=batches,
-        sampler=sampler or (_inertial if batches is None else _overdamped),
+        sampler=usual if sampler is None else hashable(sampler),
         num_steps=num_steps,
         num_burn_in=num_burn_in,
         num_center_batches=num_center_batches,
@@ -110,14 +116,17 @@ def temperature_of(num_examples: int, temperature: float | None) -> float:
     two = "A learning coefficient is measured at the temperature ln(n) / n of n examples."
     check_integer(2, two, num_examples=num_examples)
     heat = math.log(num_examples) / num_examples if temperature is None else temperature
+    check_finite(temperature=heat)
     check_positive(temperature=heat)
     return float(heat)
 
 
 def check_numbers(precision: Any, step_size: Any) -> None:
-    """Those of the tether and of the sampler."""
+    """Those of the tether and of the sampler, which no schedule changes."""
+    check_finite(precision=precision)
     check_nonnegative(precision=precision)
     if step_size is not None:
+        check_finite(step_size=step_size)
         check_positive(step_size=step_size)
 
 

@@ -34,10 +34,18 @@ from thermo_optax._noise import on_all_shards, size, sum_of_squares
 _MOST = 1e30  # of zeta: the squares of sound gradients may add up to more than float32 holds
 _OUTSIDE = "Put it around `adaptive_step`: it takes samples at equal times there."
 _BY_STEPS = "It takes all steps to be equally long. Leave one of the two out."
+# Half of a kick belongs to the step before, and a force that is added inside has no part in that.
+_IN_FRONT = "Its force must be seen here: put it in front, as in `optax.chain({}(...), this one)`."
 _MISPLACED = {  # states of what may not be inside
     "CollectedSamplesState": ("collect_samples", _OUTSIDE),
     "RunningMomentsState": ("running_moments", _OUTSIDE),
     "LossCovariancesState": ("loss_covariances", _OUTSIDE),
+    "TetherState": ("tether", _IN_FRONT.format("tether")),
+    "ElasticState": ("elastic_coupling", _IN_FRONT.format("elastic_coupling")),
+    "EntropyMCMCState": (
+        "entropy_mcmc",
+        "Its force must be seen here: write `entropy_mcmc(adaptive_step(...), scope=...)`.",
+    ),
     "LocalEntropyState": ("local_entropy", _BY_STEPS),
     "TemperingState": ("continuous_tempering", _BY_STEPS),
     "ReplicaExchangeState": ("replica_exchange", _BY_STEPS),
@@ -103,7 +111,8 @@ def adaptive_step(
 
     Put it around everything that moves parameters: those that move at another pace have no law
     together with the others. What adds to the gradient (`tether`, weight decay) belongs in front of
-    it, ``optax.chain(tether(...), adaptive_step(...))``, so that zeta sees it.
+    it, ``optax.chain(tether(...), adaptive_step(...))``, so that zeta sees it, and `entropy_mcmc`
+    around it: a force that is added inside is not shared between the two steps around a kick.
 
     Args:
         make_sampler: builds the sampler from the keyword argument `step_size` (float32[], traced),
@@ -127,7 +136,7 @@ def adaptive_step(
 
     Raises:
         ValueError: for numbers out of range, or a transformation inside that takes all steps to be
-            equally long.
+            equally long or adds a force.
         TypeError: if `make_sampler` is no function, or a number is none.
 
     Examples:

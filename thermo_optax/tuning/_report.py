@@ -57,9 +57,10 @@ def warm_up_report(state: Any) -> WarmUpReport:
         did not find what it looked for.
 
     Raises:
-        ValueError: for a state without a `warm_up`, or of several chains: `jax.tree.map` one chain
-            out of them, as in ``jax.tree.map(lambda leaf: leaf[0], state)``. Of `run_chains` pass
-            ``chains.state`` to that.
+        ValueError: for a state without a `warm_up`, with several (of a partition pass the state of
+            one group, ``state.inner_states[group]``), or of several chains: `jax.tree.map` one
+            chain out of them, as in ``jax.tree.map(lambda leaf: leaf[0], state)``. Of `run_chains`
+            pass ``chains.state`` to that.
 
     Examples:
         >>> import functools
@@ -79,8 +80,12 @@ def warm_up_report(state: Any) -> WarmUpReport:
     References:
         The rules are those of `warm_up`.
     """
-    states = states_of(state, WarmUpState, "warm_up")
-    (found, *_) = states
+    found, *others = states_of(state, WarmUpState, "warm_up")
+    if others:
+        raise ValueError(
+            f"`state` has {1 + len(others)} warm-ups in it, each of which chose for its group. "
+            "Pass the state of one: of a partition, `state.inner_states[group]`."
+        )
     if np.ndim(found.count):
         raise ValueError(
             f"`state` is of {np.size(found.count)} chains, which chose for themselves. Pass one of "

@@ -22,6 +22,7 @@ from thermo_optax._base import (
     check_structure,
     known,
     map_samplers,
+    momenta,
     next_count,
     samplers,
     wide_zeros,
@@ -105,6 +106,10 @@ def warm_up(
     chosen, why, and what did not work. Of mini-batches take those of a `batch_order` without
     replacement.
 
+    The warm-up measures the gradients that it is given, and all of the parameters. So what adds to
+    the gradient (`tether`, weight decay) belongs in front of it, `entropy_mcmc` around it, and
+    where some parameters are to rest, it belongs into the group of those that move.
+
     Args:
         make_sampler: builds a sampler with momenta, such as
             ``functools.partial(to.langevin, temperature=T, key=0)``. Called with the names of
@@ -133,7 +138,7 @@ def warm_up(
 
     Raises:
         ValueError: for fewer than 40 steps, unknown or unusable names in `learn`, a sampler without
-            momenta, or samplers of several temperatures.
+            momenta for each of the parameters, or samplers of several temperatures.
         TypeError: if `make_sampler` is no function, a step size is not a number, or the number of
             steps is traced.
 
@@ -312,7 +317,8 @@ def _check_inner(inner_state, params):
             "`make_sampler` must not build an `optax.MultiSteps`, because the warm-up takes every "
             "call for a step. Put that around `warm_up`."
         )
-    if not jax.tree.leaves(params):
+    leaves = jax.tree.leaves(params)
+    if not leaves:
         return
     if not samplers(inner_state):
         raise ValueError(
@@ -325,6 +331,15 @@ def _check_inner(inner_state, params):
             "`make_sampler` must build a sampler of one chain, got replicas: each needs settings "
             "of its own. Put `replicate` around `warm_up`; a ladder of `replica_exchange` takes "
             "what `warm_up_report` shows for its coldest rung."
+        )
+    moving, number = (sum(x.size for x in tree) for tree in (momenta(inner_state), leaves))
+    if moving != number:
+        raise ValueError(
+            "`make_sampler` must build samplers with a momentum for each parameter, because the "
+            "warm-up measures gradients and heat of them all: there are "
+            f"{moving} momenta for {number} parameters. Where some rest, give the warm-up to those "
+            "that move: `optax.partition({'moving': warm_up(...), 'resting': "
+            "optax.set_to_zero()}, labels)`; and put `entropy_mcmc` around it."
         )
     found = [known(temperature) for temperature in temperatures]
     numbers = {number for number in found if number is not None}
