@@ -84,6 +84,9 @@ def test_extra_arguments_are_given_out():
     extra = {"value": values, "scale": 2.0, "value_fn": lambda u: jnp.sum(u)}
     updates, _ = to.replicate(tx, SIZE).update(params, (), params, **extra)
     np.testing.assert_array_equal(updates[:, 0], 2 * values + 2)
+    listed = extra | {"value": values.tolist()}
+    again, _ = to.replicate(tx, SIZE).update(params, (), params, **listed)
+    np.testing.assert_array_equal(again, updates)
 
 
 def gradient_from(data):
@@ -122,6 +125,8 @@ def test_what_has_as_many_rows_as_there_are_replicas_is_not_split(wrap):
     np.testing.assert_allclose(updates, jnp.mean(data) + 4 * SIZE)
     updates, _ = split.update(params, split.init(params), params, **extra)
     np.testing.assert_allclose(updates[:, 0], data + 4 * SIZE)
+    with pytest.raises(ValueError, match=r"`per_replica_args` names \['grad_fn'\].*'batch'"):
+        split.update(params, split.init(params), params, batch=batch, value=jnp.ones(SIZE))
     extra["grad_fn"] = gradient_from(data[1:])
     with pytest.raises(ValueError, match=r"`grad_fn.*must have a first axis of 4.*\(3,\)"):
         split.update(params, split.init(params), params, **extra)

@@ -162,7 +162,8 @@ def replica_exchange(
         ValueError: for a ladder that is not monotone, does not begin with the coldest rung or has
             unequal lengths, a name or a group that `inner` does not have, parameters without the
             replica axis, missing or misshapen losses, or a state with another number of rungs.
-        TypeError: for a missing key, or ``energy="value_fn"`` without `value_fn`.
+        TypeError: for a missing key, ``energy="value_fn"`` without `value_fn`, or a ladder of
+            functions.
 
     Examples:
         >>> import jax, jax.numpy as jnp, optax
@@ -226,8 +227,9 @@ def replica_exchange(
         check_no_clock(
             "replica_exchange", drawn, "Give it the sampler itself, and a step size for each rung."
         )
-        ladders.check(drawn)
-        reference = ladders.reference(drawn, functools.partial(temperatures, params))
+        of_samplers = functools.partial(temperatures, params)
+        ladders.check(drawn, of_samplers)
+        reference = ladders.reference(drawn, of_samplers)
         rung = jnp.arange(size, dtype=jnp.int32)
         values = ladders.values()
         placed = with_hyperparams(drawn, ladders.placed(ladders.injected(drawn), values, rung))

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from thermo_optax._base import check_integer, check_positive, is_schedule, known
+from thermo_optax._base import bath_places, check_integer, check_positive, is_schedule, known
 
 from ._barrier import adapted_ladder
-from ._hyperparams import check_names, injected_names, injections
+from ._hyperparams import check_kept, check_names, injected_names, injections
 from ._momenta import EVERYWHERE, Scale, can_rest, factors, group_labels
 from ._records import ReplicaExchangeState, SwapRecord, forgotten
 from ._settings import (
@@ -77,7 +77,8 @@ class Ladders:
     def check_adaptation(self, steps: Any) -> None:
         """Raises where a ladder shall adapt, but no swap is ever rejected."""
         check_integer(0, "0 leaves the ladder as it is.", adaptation_steps=steps)
-        if known(steps) != 0 and not deciding(self._weights):
+        self._adapts = known(steps) != 0
+        if self._adapts and not deciding(self._weights):
             raise ValueError(
                 f"`adaptation_steps`={steps} needs rungs that reject swaps, but with the "
                 "`normalization` 0 every swap is accepted. Give one name a C above 0."
@@ -87,11 +88,15 @@ class Ladders:
         """New arrays with the values at the start."""
         return {name: jnp.array(value, jnp.float32) for name, value in self._values.items()}
 
-    def check(self, state: Any) -> None:
-        """Raises if the transformation does not have what the settings name."""
+    def check(self, state: Any, temperatures: Callable[[], list[Any]]) -> None:
+        """Raises if the transformation does not have, or cannot hold, what the settings name."""
         by_bath = self.by_bath(state)
         there = [TEMPERATURE] if by_bath else []
         check_names([name for name in self._values if name not in (*self._of_model, *there)], state)
+        ours = {name: self._values[name] for name in self._values if name not in self._of_model}
+        exactly = {*deciding(self._weights), *(scale.name for scale in self._scales)}
+        check_kept(ours, state, exactly=exactly, moving=self._adapts)
+        self._check_all_heated(state, temperatures)
         labels = group_labels(state)
         for label, argument in self._groups.items():
             if label not in labels:
@@ -146,7 +151,7 @@ class Ladders:
                 f"above 0, but it has {shown}. Pass `reference_temperature`: a rung "
                 "then multiplies all of them by its value over that."
             )
-        return one
+        return jnp.array(one, jnp.float32)  # a copy of what later calls read, too
 
     def beta(self, values: Values, temperature_scale: Any) -> jax.Array:
         """float32[num_rungs], C beta summed over the names; hotter if all baths are scaled."""
@@ -213,6 +218,23 @@ class Ladders:
         """Whether rungs heat by `temperature_scale`: where the temperature is not in the state."""
         elsewhere = (*self._of_model, *injected_names(state))
         return TEMPERATURE in self._values and TEMPERATURE not in elsewhere
+
+    def _check_all_heated(self, state: Any, temperatures: Callable[[], list[Any]]) -> None:
+        """Raises if some samplers are heated by their rung, and others have none to follow."""
+        if Scale(TEMPERATURE, EVERYWHERE) not in self._scales or self.by_bath(state):
+            return
+        places = list(injections(state, TEMPERATURE))
+        built = zip(bath_places(state), temperatures(), strict=True)
+        for path, temperature in built:
+            moves = any(path[: len(place)] == place for place in places)
+            if not moves and known(temperature) != 0:
+                raise ValueError(
+                    f"`ladder['temperature']` does not reach the sampler at "
+                    f"{jax.tree_util.keystr(path)}: rungs move the temperature that "
+                    "`optax.inject_hyperparams` holds elsewhere in `inner`. Put that around all "
+                    "samplers, or around none (rungs then heat through `temperature_scale`); if "
+                    "only a group is to be exchanged, `heated_groups={'temperature': label}`."
+                )
 
     def _check_resumed(self, exchange: ReplicaExchangeState) -> None:
         size, names = len(exchange.rung), set(exchange.ladder)
