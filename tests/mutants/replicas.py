@@ -342,6 +342,20 @@ MUTANTS = [
         ("replicas/test_chains.py::test_batches_differ_between_chains_if_they_ask_for_it",),
     ),
     Mutant(
+        "exchange: the friction of a thermostat goes along with the replica",
+        EXCHANGE,
+        "placed = with_frictions_of(placed, order[rungs.rung])",
+        "placed = with_frictions_of(placed, jnp.arange(size))",
+        ("replicas/test_frictions.py::test_a_friction_stays_on_its_rung",),
+    ),
+    Mutant(
+        "exchange: the frictions of the replicas that went there in place of those that came from",
+        EXCHANGE,
+        "order[rungs.rung])  # of who was there before",
+        "replica_at(rungs.rung)[state.rung])",
+        ("replicas/test_frictions.py::test_a_friction_stays_on_its_rung",),
+    ),
+    Mutant(
         "exchange: an integer in the state cuts the values of a ladder",
         LADDERS,
         "check_kept(ours, state, exactly=exactly, moving=self._adapts)",

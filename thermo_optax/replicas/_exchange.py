@@ -22,7 +22,7 @@ from thermo_optax._noise import KeyLike, check_key, stream_key
 
 from ._energies_by_rung import no_energies_by_rung, with_losses
 from ._hyperparams import with_hyperparams
-from ._momenta import rescaled, to_be_rescaled, to_rest
+from ._momenta import rescaled, to_be_rescaled, to_rest, with_frictions_of
 from ._records import (
     ReplicaExchangeState,
     check_energies,
@@ -94,7 +94,8 @@ def replica_exchange(
     a temperature and C = 1 this is Metropolis's rule for the product of the laws exp(-L / T_k), and
     each rung keeps its own law, with no error beyond that of the sampler's steps. Momenta are
     rescaled by sqrt(m' T' / (m T)), in the middle of a kick, where they are independent of the
-    parameters. For other hyperparameters C is a choice, and large C sorts the replicas by loss.
+    parameters; what friction a thermostat has found stays on its rung. For other hyperparameters C
+    is a choice, and large C sorts the replicas by loss.
 
     Gradients come to ``update`` from the old rungs. So, where the ladder has more than temperatures
     and masses, samplers rest in the update of a round of swaps: no parameter moves, and the next
@@ -305,6 +306,7 @@ def replica_exchange(
 
         def on_rungs(inner_state, rungs, old):
             placed = with_hyperparams(inner_state, rungs.injected)
+            placed = with_frictions_of(placed, order[rungs.rung])  # of who was there before
             new = ladders.heat(rungs.values, rungs.rung, reference)
             factors = ladders.factors(inner_state, placed, old, new)
             return to_be_rescaled(placed, factors, due | changed), new
