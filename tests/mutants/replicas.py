@@ -356,6 +356,13 @@ MUTANTS = [
         ("replicas/test_frictions.py::test_a_friction_stays_on_its_rung",),
     ),
     Mutant(
+        "exchange: no best one of replicas that are split over an explicit axis",
+        READERS,
+        "one = rows_at(leaf, best)",
+        "one = leaf[best]",
+        ("samples/test_sharding.py::test_rungs_of_replicas_over_an_explicit_axis",),
+    ),
+    Mutant(
         "exchange: an integer in the state cuts the values of a ladder",
         LADDERS,
         "check_kept(ours, state, exactly=exactly, moving=self._adapts)",

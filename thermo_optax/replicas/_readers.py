@@ -196,7 +196,7 @@ def best_replica(state: Any, params: Params, *, by: str = "lowest") -> Params:
     best = jnp.argmin(jnp.where(losses == jnp.min(losses), rest, jnp.inf))
 
     def chosen(leaf):
-        one = leaf[best]
+        one = rows_at(leaf, best)
         return jnp.where(found, one, jnp.nan) if jnp.issubdtype(one.dtype, jnp.floating) else one
 
     return jax.tree.map(chosen, params)
