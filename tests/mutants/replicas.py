@@ -363,6 +363,13 @@ MUTANTS = [
         ("samples/test_sharding.py::test_rungs_of_replicas_over_an_explicit_axis",),
     ),
     Mutant(
+        "replicas: first momenta at the temperature that all have in common",
+        REPLICATE,
+        "return rescaled(placed, factors(_VARIANCE, drawn, placed, 1.0))",
+        "return placed",
+        (f"{REPLICAS}::test_first_momenta_have_the_heat_of_their_own_replica",),
+    ),
+    Mutant(
         "exchange: an integer in the state cuts the values of a ladder",
         LADDERS,
         "check_kept(ours, state, exactly=exactly, moving=self._adapts)",
@@ -400,7 +407,7 @@ MUTANTS = [
     Mutant(
         "exchange: all states share the array of the reference",
         LADDERS,
-        "return jnp.array(one, jnp.float32)",
+        "return jnp.array(one if number is None else number, jnp.float32)",
         "return one",
         (f"{INPUT}::test_a_run_that_is_donated_leaves_the_next_one_alone",),
     ),

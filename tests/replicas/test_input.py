@@ -291,6 +291,13 @@ def test_states_within_chains_are_found():
     assert list(to.replica_hyperparams(state)) == ["temperature"]
 
 
+def test_replicas_within_a_rung_have_one_temperature():
+    params = jnp.ones((3, 2, 4))
+    tx = to.replica_exchange(to.replicate(SGLD, 2), HEAT, key=1)
+    state = tx.update(params, tx.init(params), params, value=jnp.zeros(3))[1]
+    np.testing.assert_array_equal(state.inner_state.bath_temperature, [[1, 1], [2, 2], [4, 4]])
+
+
 def test_lists_and_states_in_numpy():
     tx = to.replica_exchange(SGLD, HEAT, key=1)
     wanted, _ = tx.update(PARAMS, tx.init(PARAMS), PARAMS, value=jnp.arange(3.0))

@@ -156,6 +156,19 @@ def test_hyperparameters_go_along_the_axis_of_their_own_replicas():
 
 
 @pytest.mark.usefixtures("standard_promotion")
+def test_first_momenta_have_the_heat_of_their_own_replica():
+    values = {
+        "temperature": np.array([1.0, 4.0, 9.0, 16.0]),
+        "mass": np.array([1.0, 1.0, 4.0, 4.0]),
+    }
+    tx = optax.inject_hyperparams(to.langevin)(0.1, 1.0, friction=1.0, mass=1.0, key=0)
+    params = jnp.ones((SIZE, 3))
+    alike = to.replicate(tx, SIZE).init(params).inner_state.momentum
+    own = to.replicate(tx, SIZE, hyperparams=values).init(params).inner_state.momentum
+    np.testing.assert_allclose(own, alike * np.array([[1.0], [2.0], [6.0], [8.0]]), rtol=1e-6)
+
+
+@pytest.mark.usefixtures("standard_promotion")
 def test_noise_of_optax_differs_at_every_depth():
     tx = to.replicate(to.replicate(optax.add_noise(0.1, 0.5, key=3), 2), 2)
     params = jnp.zeros((2, 2, 3))

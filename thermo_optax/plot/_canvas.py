@@ -5,6 +5,8 @@ Figures are made without `pyplot`, which would keep every one of them alive and 
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
@@ -38,7 +40,7 @@ def count_steps(ax: "Axes", last: int) -> None:
     ax.set_xlabel("step")
     ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.locator_params(axis="x", nbins=6)
-    ends = [max(line.get_xdata(), default=0) for line in ax.get_lines()]
+    ends = [np.max(line.get_xdata(), initial=0) for line in ax.get_lines()]
     ax.set_xlim(0, max([last, *ends]))
 
 

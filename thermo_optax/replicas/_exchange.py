@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.core import Tracer
 
 from thermo_optax._base import (
     Known,
@@ -122,7 +123,8 @@ def replica_exchange(
             for "dropout_rate" (or "dropout") (1 - p) / p, and for "keep_probability" (or "keep",
             "keep_rate") p / (1 - p). Swaps use differences of betas only, so one that is given here
             may be 0: ``{"power": lambda p: p}`` has powers of the likelihood from 1 to 0, the
-            prior. The losses that decide are then those that the power multiplies, and C is 1 / T.
+            prior. The losses that decide are then those that the power multiplies, and C is 1 / T
+            (for a ``temperature_scale`` that stays, 1 / (scale T): it does not enter here).
         energy: whose values decide. "value": ``update(..., value=losses)``, one for each replica,
             of the very parameters given to ``update``. "value_fn": ``update(...,
             value_fn=fn)`` calls fn(parameters of one replica) in rounds of swaps only, such as the
@@ -144,7 +146,9 @@ def replica_exchange(
             that of all): its momenta are rescaled.
         reference_temperature: T > 0 that a rung of "temperature" is compared with, where it heats
             through ``temperature_scale``. None takes the temperature with which the sampler in
-            `inner` was built, so that rungs are absolute; groups with several need it.
+            `inner` was built, so that rungs are absolute; groups with several need it, and so does
+            a schedule. Swaps decide by the rungs alone and know of no schedule: to cool a ladder,
+            send a ``temperature_scale``, which divides the beta of its temperatures too.
         path_length: rounds of swaps whose rungs the state remembers, >= 0.
         per_replica_args: names of extra arguments of ``update`` that have one entry for each
             replica: trees whose arrays all have a first axis of replicas.
@@ -219,7 +223,7 @@ def replica_exchange(
         if found.facts:
             return found.facts
         built = built_temperatures(inner.init, of_one(params))
-        if all(known(temperature) is not None for temperature in built):
+        if not any(isinstance(temperature, Tracer) for temperature in built):
             found.facts.extend(built)
         return built
 

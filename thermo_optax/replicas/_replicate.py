@@ -20,12 +20,14 @@ from thermo_optax._noise import (
 )
 
 from ._hyperparams import check_kept, check_names, with_hyperparams
+from ._momenta import EVERYWHERE, Scale, factors, rescaled
 
 # One number, or one for each replica. By shape nothing else is split: the data in a `grad_fn` may
 # happen to have as many rows as there are replicas.
 _BY_SHAPE = ("value", "temperature_scale")
 _OF_PARAMETERS = "`init_replicas` makes such parameters; `jax.vmap` the loss over them."
 _OF_ARGUMENTS = "Leave it out of `per_replica_args` if it serves all replicas."
+_VARIANCE = [Scale(name, EVERYWHERE) for name in ("temperature", "mass")]  # of momenta
 _TWO = "One replica alone needs no `replicate`; two are the least that can differ."
 
 
@@ -51,7 +53,8 @@ def replicate(
         num_replicas: M >= 1.
         hyperparams: name -> values, float[num_replicas], of hyperparameters that
             ``optax.inject_hyperparams`` around (or within) `tx` keeps in the state. ``init`` writes
-            them there; in a run that goes on, those in the state count.
+            them there, and first momenta have a "temperature" and a "mass" of their own replica; in
+            a run that goes on, those in the state count.
         per_replica_args: names of extra arguments of ``update`` that have one entry for each
             replica: trees whose arrays all have a first axis of M. Each replica gets its own. Every
             call of ``update`` must have them.
@@ -108,7 +111,9 @@ def replicate(
         hear_of_rounding(tx, params)
         check_names(values, state)
         check_kept(values, state)
-        return with_hyperparams(placed_like(tx, state, params), values)
+        drawn = placed_like(tx, state, params)
+        placed = with_hyperparams(drawn, values)
+        return rescaled(placed, factors(_VARIANCE, drawn, placed, 1.0))
 
     def update(updates, state, params=None, **extra_args):
         check_replica_axis("updates", updates, num_replicas)

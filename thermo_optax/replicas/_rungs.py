@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from thermo_optax._base import bath_places, check_integer, check_positive, is_schedule, known
 
@@ -142,16 +143,18 @@ class Ladders:
                 f"of our samplers. It has the hyperparameters {names}; exchange one of those, or "
                 "give a `reference_temperature` if it reads `temperature_scale`."
             )
-        different = {known(temperature) for temperature in found}
+        different = {number for temperature in found for number in _numbers(temperature)}
         (one, *_), (number, *others) = found, different
-        if others or (number is None and len(found) > 1) or (number is not None and number <= 0):
+        several = len(found) > 1 or one.ndim
+        if others or (number is None and several) or (number is not None and number <= 0):
             shown = [_SCHEDULE if is_schedule(number) else number for number in different]
             raise ValueError(
                 "the rungs of 'temperature' are absolute, so `inner` must have one temperature "
                 f"above 0, but it has {shown}. Pass `reference_temperature`: a rung "
                 "then multiplies all of them by its value over that."
             )
-        return jnp.array(one, jnp.float32)  # a copy of what later calls read, too
+        # A copy: the state may be donated, and later calls read what was found.
+        return jnp.array(one if number is None else number, jnp.float32)
 
     def beta(self, values: Values, temperature_scale: Any) -> jax.Array:
         """float32[num_rungs], C beta summed over the names; hotter if all baths are scaled."""
@@ -227,7 +230,7 @@ class Ladders:
         built = zip(bath_places(state), temperatures(), strict=True)
         for path, temperature in built:
             moves = any(path[: len(place)] == place for place in places)
-            if not moves and known(temperature) != 0:
+            if not moves and any(number != 0 for number in _numbers(temperature)):
                 raise ValueError(
                     f"`ladder['temperature']` does not reach the sampler at "
                     f"{jax.tree_util.keystr(path)}: rungs move the temperature that "
@@ -244,6 +247,11 @@ class Ladders:
                 f"{sorted(self._values)}: values may change when a run goes on, but not the names "
                 "and the number of rungs. Call `init` for the new ladder."
             )
+
+
+def _numbers(temperature: Any) -> list[Any]:
+    """One temperature, or those of the replicas within a rung; None where they are traced."""
+    return [None] if isinstance(temperature, Tracer) else np.ravel(temperature).tolist()
 
 
 def moves_after(rounds: jax.Array) -> jax.Array:
