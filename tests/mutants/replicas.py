@@ -349,20 +349,6 @@ MUTANTS = [
         ("replicas/test_frictions.py::test_a_friction_stays_on_its_rung",),
     ),
     Mutant(
-        "exchange: the frictions of the replicas that went there in place of those that came from",
-        EXCHANGE,
-        "order[rungs.rung])  # of who was there before",
-        "replica_at(rungs.rung)[state.rung])",
-        ("replicas/test_frictions.py::test_a_friction_stays_on_its_rung",),
-    ),
-    Mutant(
-        "exchange: no best one of replicas that are split over an explicit axis",
-        READERS,
-        "one = rows_at(leaf, best)",
-        "one = leaf[best]",
-        ("samples/test_sharding.py::test_rungs_of_replicas_over_an_explicit_axis",),
-    ),
-    Mutant(
         "replicas: first momenta at the temperature that all have in common",
         REPLICATE,
         "return rescaled(placed, factors(_VARIANCE, drawn, placed, 1.0))",
@@ -405,18 +391,11 @@ MUTANTS = [
         (f"{INPUT}::test_the_best_of_other_parameters",),
     ),
     Mutant(
-        "exchange: all states share the array of the reference",
-        LADDERS,
-        "return jnp.array(one if number is None else number, jnp.float32)",
-        "return one",
-        (f"{INPUT}::test_a_run_that_is_donated_leaves_the_next_one_alone",),
-    ),
-    Mutant(
         "replicas: a misspelt name of an argument is dropped",
         REPLICATE,
         "_check_given(own, extra_args)",
         "pass",
-        (f"{REPLICAS}::test_what_has_as_many_rows_as_there_are_replicas_is_not_split",),
+        (f"{REPLICAS}::test_bad_input",),
     ),
     Mutant(
         "energies: complex and boolean losses are cast",

@@ -125,8 +125,6 @@ def test_what_has_as_many_rows_as_there_are_replicas_is_not_split(wrap):
     np.testing.assert_allclose(updates, jnp.mean(data) + 4 * SIZE)
     updates, _ = split.update(params, split.init(params), params, **extra)
     np.testing.assert_allclose(updates[:, 0], data + 4 * SIZE)
-    with pytest.raises(ValueError, match=r"`per_replica_args` names \['grad_fn'\].*'batch'"):
-        split.update(params, split.init(params), params, batch=batch, value=jnp.ones(SIZE))
     extra["grad_fn"] = gradient_from(data[1:])
     with pytest.raises(ValueError, match=r"`grad_fn.*must have a first axis of 4.*\(3,\)"):
         split.update(params, split.init(params), params, **extra)
@@ -230,6 +228,9 @@ def test_bad_input():
         to.replicate(sgd, 4, hyperparams={"learning_rate": [0.1, 0.2]})
     with pytest.raises(ValueError, match=r"no hyperparameter 'momentum'.*\['learning_rate'\]"):
         to.replicate(sgd, 2, hyperparams={"momentum": [0.1, 0.2]}).init(jnp.ones((2, 1)))
+    misspelt, x = to.replicate(to.sgld(0.1, 1.0, key=0), 2, per_replica_args="bacth"), jnp.ones(2)
+    with pytest.raises(ValueError, match=r"`per_replica_args` names \['bacth'\].*'batch'"):
+        misspelt.update(x, misspelt.init(x), x, batch=x)
     scheduled = optax.inject_hyperparams(optax.sgd)(optax.constant_schedule(0.1))
     with pytest.raises(ValueError, match="not a schedule"):
         values = {"learning_rate": [0.1, 0.2]}
