@@ -58,6 +58,16 @@ def test_numbers():
     np.testing.assert_allclose(xi, 0.225)
 
 
+@pytest.mark.parametrize("kind", [int, np.int32, np.float16, jnp.bfloat16])
+def test_integers_and_halves_do_not_overflow(kind):
+    h = kind(60_000)  # whose square no int32 holds, and whose double no float16
+    exact = float(h)
+    np.testing.assert_allclose(to.units.sgd_from_langevin(h, 1.0)[0], exact**2 / 2, rtol=1e-6)
+    step, _ = to.units.langevin_from_sgd(1.0, 0.0, mass={"a": h})
+    np.testing.assert_allclose(step["a"], np.sqrt(2 * exact), rtol=1e-6)
+    np.testing.assert_allclose(to.units.equilibrium_friction(2.0, h), 2 / exact, rtol=1e-6)
+
+
 def test_a_tree_of_masses_has_a_tree_of_learning_rates():
     masses = {"a": 2.0, "b": 8.0}
     lr, momentum = to.units.sgd_from_langevin(0.1, 2.0, mass=masses)

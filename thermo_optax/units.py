@@ -15,13 +15,18 @@ ArrayLike = jax.typing.ArrayLike
 Tree = typing.Any
 
 
+def _float(number: ArrayLike) -> jax.Array:
+    """As a float before anything is computed: squares leave the range of integers and halves."""
+    return jnp.asarray(number, jnp.result_type(float))
+
+
 def _mapped(formula: typing.Any, **arguments: typing.Any) -> typing.Any:
     """A formula of numbers, taken entry by entry where arguments are trees."""
     trees = {
         name: value for name, value in arguments.items() if not jax.tree_util.all_leaves([value])
     }
     if not trees:
-        return formula(**arguments)
+        return formula(**{name: _float(value) for name, value in arguments.items()})
     structures = {name: jax.tree.structure(tree) for name, tree in trees.items()}
     structure, *others = set(structures.values())
     if others:
@@ -34,7 +39,9 @@ def _mapped(formula: typing.Any, **arguments: typing.Any) -> typing.Any:
         for name, value in arguments.items()
     ]
     rows = (dict(zip(arguments, row, strict=True)) for row in zip(*columns, strict=True))
-    return structure.unflatten([formula(**row) for row in rows])
+    return structure.unflatten(
+        [formula(**{name: _float(value) for name, value in row.items()}) for row in rows]
+    )
 
 
 def posterior_temperature(num_examples: ArrayLike, cold: ArrayLike = 1.0) -> jax.Array:
@@ -59,9 +66,7 @@ def posterior_temperature(num_examples: ArrayLike, cold: ArrayLike = 1.0) -> jax
         Wenzel et al., `How Good is the Bayes Posterior in Deep Neural Networks Really?
         <https://arxiv.org/abs/2002.02405>`_, 2020, section 2.
     """
-    dtype = jnp.result_type(float)
-    # As floats: tokens are more than an int32 holds.
-    return jnp.asarray(cold, dtype) / jnp.asarray(num_examples, dtype)
+    return _float(cold) / _float(num_examples)
 
 
 def sgd_from_langevin(
@@ -92,7 +97,8 @@ def sgd_from_langevin(
     References:
         Derived from the update of `langevin` with zero noise.
     """
-    momentum = jnp.exp(-jnp.asarray(friction, jnp.result_type(float)) * step_size)
+    step_size = _float(step_size)
+    momentum = jnp.exp(-_float(friction) * step_size)
 
     def learning_rate(mass):
         return jnp.square(step_size) / mass * (1 + momentum) / 2
@@ -127,10 +133,10 @@ def langevin_from_sgd(
     References:
         The inverse of `sgd_from_langevin`.
     """
-    momentum = jnp.asarray(momentum, jnp.result_type(float))
+    momentum = _float(momentum)
 
     def step_of(learning_rate, mass):
-        return jnp.sqrt(2 * mass * jnp.asarray(learning_rate, momentum.dtype) / (1 + momentum))
+        return jnp.sqrt(2 * mass * learning_rate / (1 + momentum))
 
     def friction_of(step_size):
         return -jnp.log(momentum) / step_size
@@ -163,8 +169,7 @@ def friction_from_momentum(learning_rate: ArrayLike, momentum: ArrayLike) -> jax
         Chen, Fox and Guestrin, `Stochastic Gradient Hamiltonian Monte Carlo
         <https://arxiv.org/abs/1402.4102>`_, 2014, eq. (15).
     """
-    rate = jnp.asarray(learning_rate, jnp.result_type(float))
-    return (1 - jnp.asarray(momentum, rate.dtype)) / jnp.sqrt(rate)
+    return (1 - _float(momentum)) / jnp.sqrt(_float(learning_rate))
 
 
 def equilibrium_friction(
@@ -199,12 +204,10 @@ def equilibrium_friction(
     References:
         The stationary law of the equations of `adaptive_langevin`.
     """
-    heat = jnp.square(jnp.asarray(noise_amplitude, jnp.result_type(float)))
+    heat, step_size = jnp.square(_float(noise_amplitude)), _float(step_size)
 
     def friction(gradient_noise, mass):
-        return (heat + step_size * jnp.asarray(gradient_noise, heat.dtype) / mass) / (
-            2 * temperature
-        )
+        return (heat + step_size * gradient_noise / mass) / (2 * _float(temperature))
 
     return _mapped(friction, gradient_noise=gradient_noise, mass=mass)
 
@@ -230,7 +233,7 @@ def coupling_from_printed(epsilon: ArrayLike) -> jax.Array:
     References:
         The equations printed in the authors' AdLaLa notebook, against its code.
     """
-    return jnp.square(jnp.asarray(epsilon, jnp.result_type(float)))
+    return jnp.square(_float(epsilon))
 
 
 def temperature_from_entropy_noise(epsilon: ArrayLike, *, printed: bool = False) -> jax.Array:
@@ -256,5 +259,5 @@ def temperature_from_entropy_noise(epsilon: ArrayLike, *, printed: bool = False)
         Chaudhari et al., `Entropy-SGD: Biasing Gradient Descent Into Wide Valleys
         <https://arxiv.org/abs/1611.01838>`_, 2017, Algorithm 1, against the authors' code.
     """
-    squared = jnp.square(jnp.asarray(epsilon, jnp.result_type(float)))
+    squared = jnp.square(_float(epsilon))
     return squared / 2 if printed else squared

@@ -44,4 +44,25 @@ MUTANTS = [
         "            for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}",
         CONTAINERS,
     ),
+    Mutant(
+        "plots: the longest line is cut off",
+        "plot/_canvas.py",
+        "max([last, *ends])",
+        "last",
+        ("plot/test_training.py::test_the_longest_line_shows_as_a_whole",),
+    ),
+    Mutant(
+        "plots: points of another class than 0 and 1 are left out",
+        "plot/_training.py",
+        "not np.all(np.isin(labels, (0, 1)))",
+        "False",
+        ("plot/test_training.py::test_level_sets_show_the_plane_and_the_points",),
+    ),
+    Mutant(
+        "plots: chains taken for steps",
+        "plot/_training.py",
+        "if values.ndim != 1 or not values.size:",
+        "if not values.size:",
+        ("plot/test_training.py::test_a_thermometer_shows_what_was_set",),
+    ),
 ]

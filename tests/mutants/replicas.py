@@ -21,6 +21,7 @@ BETAS = (f"{USES}::test_betas_are_those_of_the_authors",)
 INDEPENDENCE = ("replicas/test_replicate.py::test_replicas_share_no_noise_and_no_first_momenta",)
 REPLICAS = "replicas/test_replicate.py"
 ENERGIES = "replicas/test_energies.py"
+INPUT = "replicas/test_input.py"
 VARIANCE = (
     "replicas/test_momenta.py::test_they_are_drawn_and_rescaled_with_the_variance_of_their_rung",
 )
@@ -339,6 +340,62 @@ MUTANTS = [
         "batches(chains.count, chain),)",
         "batches(chains.count, chain * 0),)",
         ("replicas/test_chains.py::test_batches_differ_between_chains_if_they_ask_for_it",),
+    ),
+    Mutant(
+        "exchange: the friction of a thermostat goes along with the replica",
+        EXCHANGE,
+        "placed = with_frictions_of(placed, order[rungs.rung])",
+        "placed = with_frictions_of(placed, jnp.arange(size))",
+        ("replicas/test_frictions.py::test_a_friction_stays_on_its_rung",),
+    ),
+    Mutant(
+        "replicas: first momenta at the temperature that all have in common",
+        REPLICATE,
+        "return rescaled(placed, factors(_VARIANCE, drawn, placed, 1.0))",
+        "return placed",
+        (f"{REPLICAS}::test_first_momenta_have_the_heat_of_their_own_replica",),
+    ),
+    Mutant(
+        "exchange: an integer in the state cuts the values of a ladder",
+        LADDERS,
+        "check_kept(ours, state, exactly=exactly, moving=self._adapts)",
+        "pass",
+        (f"{INPUT}::test_an_integer_holds_no_fractions",),
+    ),
+    Mutant(
+        "exchange: rungs are one and the same in half precision",
+        "replicas/_hyperparams.py",
+        "few = jnp.finfo(kept.dtype).bits < 32 and name in exactly",
+        "few = False",
+        (f"{INPUT}::test_half_precision_holds_no_narrow_ladder",),
+    ),
+    Mutant(
+        "exchange: some samplers stay at their own temperature",
+        LADDERS,
+        "self._check_all_heated(state, temperatures)",
+        "pass",
+        (f"{INPUT}::test_a_temperature_that_only_some_samplers_have",),
+    ),
+    Mutant(
+        "exchange: of two exchanges the first is read",
+        READERS,
+        "if len(found) > 1:",
+        "if len(found) > 9:",
+        (f"{INPUT}::test_readers_of_several_exchanges",),
+    ),
+    Mutant(
+        "exchange: the best of parameters that are not the replicas'",
+        READERS,
+        '_check_replicas(state, "params", params)',
+        "pass",
+        (f"{INPUT}::test_the_best_of_other_parameters",),
+    ),
+    Mutant(
+        "replicas: a misspelt name of an argument is dropped",
+        REPLICATE,
+        "_check_given(own, extra_args)",
+        "pass",
+        (f"{REPLICAS}::test_bad_input",),
     ),
     Mutant(
         "energies: complex and boolean losses are cast",

@@ -106,6 +106,8 @@ def test_loss_surface_has_its_axes_the_right_way_round(log):
 def test_flat_surface_and_single_eigenvalue_can_be_drawn():
     axis = jnp.linspace(-1, 1, 3)
     draw(to.plot.loss_surface(to.diagnostics.LossSurface(axis, axis, jnp.ones((3, 3)))))
+    below = to.diagnostics.LossSurface(axis, axis, -jnp.ones((3, 3)))
+    draw(to.plot.loss_surface(below, log=False))
     draw(to.plot.spectrum(jnp.zeros(4)))
 
 
@@ -114,6 +116,8 @@ def test_messages():
     surface = to.diagnostics.LossSurface(axis, axis, jnp.zeros((3, 3)))
     with pytest.raises(ValueError, match=r"`surface`.*0.0.*`log=False`"):
         to.plot.loss_surface(surface)
+    with pytest.raises(ValueError, match="`surface` has no finite loss"):
+        to.plot.loss_surface(surface._replace(losses=surface.losses * jnp.nan), log=False)
     with pytest.raises(ValueError, match="`spectrum` is not finite"):
         to.plot.spectrum(jnp.array([1.0, jnp.nan]))
     with pytest.raises(ValueError, match=r"`spectrum` must be.*\(2, 2\)"):

@@ -36,8 +36,23 @@ def test_learning_curves_have_a_mean_and_a_band():
     draw(ax)
     with pytest.raises(ValueError, match="`curves` is empty"):
         to.plot.learning_curves({})
-    with pytest.raises(ValueError, match=r"`curves\['a'\]` must be"):
-        to.plot.learning_curves({"a": np.ones((2, 2, 2))})
+    for values in (np.ones((2, 2, 2)), np.ones((2, 0))):
+        with pytest.raises(ValueError, match=r"`curves\['a'\]` must be"):
+            to.plot.learning_curves({"a": values})
+    with pytest.raises(ValueError, match=r"`steps` must be one number for each time.*'a'"):
+        to.plot.learning_curves({"a": np.ones(9)}, steps=np.arange(5))
+
+
+def test_the_longest_line_shows_as_a_whole():
+    """Also that of an earlier call, on the same axes."""
+    long, short = np.ones(100), np.ones(50)
+    for ax in (
+        to.plot.learning_curves({"long": long, "short": short}),
+        to.plot.learning_curves({"short": short}, ax=to.plot.learning_curves({"long": long})),
+        to.plot.thermometer({"long": long, "short": short}, {"long": 1.0}),
+        to.plot.alpha_trace(short / 2, ax=to.plot.alpha_trace(long / 2)),
+    ):
+        assert ax.get_xlim() == (0, 100)
 
 
 def test_level_sets_show_the_plane_and_the_points():
@@ -57,6 +72,9 @@ def test_level_sets_show_the_plane_and_the_points():
     draw(ax)
     with pytest.raises(ValueError, match=r"`inputs` must be \[examples, 2\]"):
         to.plot.level_sets(predict, np.ones((3, 3)), np.ones(3))
+    for labels in (np.sign(inputs[:, 0]), inputs[:, :1] > 0):
+        with pytest.raises(ValueError, match="`labels` must be 0 or 1 for each of 40"):
+            to.plot.level_sets(predict, inputs, labels)
 
 
 def test_weights_of_each_layer_integrate_to_1():
@@ -70,6 +88,12 @@ def test_weights_of_each_layer_integrate_to_1():
     draw(ax)
     with pytest.raises(ValueError, match="`params` has no arrays"):
         to.plot.weight_histogram({})
+    with pytest.raises(ValueError, match="not finite in 'output'"):
+        to.plot.weight_histogram({"output": np.array([1.0, np.nan])})
+    many = {f"layer {n}": np.ones(n) for n in range(12)}  # one of them without weights
+    ax = to.plot.weight_histogram(many)
+    looks = {(stairs.get_edgecolor(), stairs.get_linestyle()) for stairs in ax.patches}
+    assert len(looks) == len(many)
 
 
 def test_a_thermometer_shows_what_was_set():
@@ -84,3 +108,8 @@ def test_a_thermometer_shows_what_was_set():
     draw(ax)
     with pytest.raises(ValueError, match="`readings` is empty"):
         to.plot.thermometer({}, {})
+    for several in (np.ones((4, 20)), 1.0):
+        with pytest.raises(ValueError, match=r"`readings\['a'\]` must be \[steps\]"):
+            to.plot.thermometer({"a": several}, {})
+    ax = to.plot.thermometer({f"layer {n}": values for n in range(12)}, {})
+    assert len({(line.get_color(), line.get_linestyle()) for line in ax.get_lines()}) == 12

@@ -239,6 +239,22 @@ def test_chains_split_over_devices_give_the_same_numbers(chains):
     )
 
 
+@pytest.mark.slow  # two programs, one of them for four devices
+def test_chains_over_an_explicit_axis():
+    def well(params):
+        return sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(params)) / 2
+
+    expected, trace = to.run_chains(SAMPLER, well, to.init_chains(SAMPLER, stacked(), SIZE), 3)
+    mesh = jax.make_mesh((4,), ("chains",), axis_types=(jax.sharding.AxisType.Explicit,))
+    with jax.set_mesh(mesh):
+        spread = jax.device_put(stacked(), jax.NamedSharding(mesh, jax.P("chains")))
+        chains = to.init_chains(SAMPLER, spread, SIZE)
+        found, seen = to.run_chains(SAMPLER, well, chains, 3)
+    close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
+    jax.tree.map(close, found.params, expected.params)
+    jax.tree.map(close, seen, trace)
+
+
 def test_a_fault_in_one_chain_stays_there(chains):
     """Its loss is not a number in the trace, its state survives, and the others go on."""
 

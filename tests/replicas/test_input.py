@@ -21,6 +21,7 @@ PARAMS = jnp.ones((3, 2))
     ("settings", "error", "message"),
     [
         ({"ladder": {}}, TypeError, "`ladder` must map names"),
+        ({"ladder": {"temperature": jnp.sqrt}}, TypeError, "must be numbers.*`temperature_scale`"),
         ({"ladder": [1.0, 2.0]}, TypeError, "`ladder` must map names"),
         ({"ladder": {"temperature": [1.0]}}, ValueError, r"at least two, got the shapes"),
         ({"ladder": {"temperature": 1.0}}, ValueError, r"`ladder` must have one value for each"),
@@ -144,6 +145,53 @@ def test_losses_are_real(dtype):
         jax.eval_shape(lambda: tx.update(PARAMS, state, PARAMS, value_fn=lambda x: losses[0]))
 
 
+@pytest.mark.parametrize("values", [[1.0, 1.5, 2.5], [1.0, 2.0, 4.0]])
+def test_an_integer_holds_no_fractions(values):
+    inner = optax.inject_hyperparams(to.sgld)(0.1, 1, key=0)  # optax keeps 1 as an integer
+    whole = values[1] == 2
+    settings = {"adaptation_steps": 9} if whole else {}  # which would move the rungs
+    with pytest.raises(ValueError, match=r"'temperature' as int32.*temperature=1\.0"):
+        to.replica_exchange(inner, {"temperature": values}, **settings, key=1).init(PARAMS)
+    tx = to.replicate(inner, 3, hyperparams={"temperature": values})
+    if whole:
+        assert list(tx.init(PARAMS).hyperparams["temperature"]) == [1, 2, 4]
+        return
+    with pytest.raises(ValueError, match=r"'temperature' as int32.*temperature=1\.0"):
+        tx.init(PARAMS)
+
+
+def test_half_precision_holds_no_narrow_ladder():
+    """Rungs of 1 and 1.002 are one and the same in bfloat16, and swaps would take them for two."""
+    small, narrow = 1e-3 * PARAMS.astype(jnp.bfloat16), {"temperature": [1.0, 1.002, 1.004]}
+    make = optax.inject_hyperparams(to.sgld)
+    with pytest.raises(ValueError, match="'temperature' as bfloat16.*hyperparam_dtype"):
+        to.replica_exchange(make(0.1, 1.0, key=0), narrow, key=1).init(small)
+    wide = optax.inject_hyperparams(to.sgld, hyperparam_dtype=jnp.float32)(0.1, 1.0, key=0)
+    for inner, ladder in [(wide, narrow), (make(0.1, 1.0, key=0), HEAT)]:
+        heat = to.replica_exchange(inner, ladder, key=1).init(small).inner_state.hyperparams
+        np.testing.assert_allclose(heat["temperature"].astype(float), ladder["temperature"])
+    ladder = {**HEAT, "learning_rate": [0.1, 0.1001, 0.1002]}  # comes along, as optax rounds it
+    to.replica_exchange(make(0.1, 1.0, key=0), ladder, key=1).init(small)
+
+
+def test_a_temperature_that_only_some_samplers_have():
+    def inner(temperature, make):
+        groups = {"a": make(0.1, 1.0, key=0), "b": to.sgld(0.1, temperature, key=0)}
+        return optax.partition(groups, {"x": "a", "y": "b"})
+
+    params = {"x": PARAMS, "y": PARAMS}
+    injected = optax.inject_hyperparams(to.sgld)
+    with pytest.raises(ValueError, match="does not reach the sampler at .*'b'.*`optax.inject"):
+        to.replica_exchange(inner(1.0, injected), HEAT, key=1).init(params)
+    named = {"heated_groups": {"temperature": "a"}}
+    for tx in (
+        to.replica_exchange(inner(1.0, injected), HEAT, **named, key=1),
+        to.replica_exchange(inner(0.0, injected), HEAT, key=1),  # there is no heat
+        to.replica_exchange(inner(1.0, to.sgld), HEAT, key=1),  # all by their baths
+    ):
+        assert tx.init(params).rung.shape == (3,)
+
+
 def test_a_reference_without_effect():
     injected = optax.inject_hyperparams(to.sgld)(0.1, 1.0, key=0)
     for inner, ladder in [(injected, HEAT), (SGD, {"learning_rate": [0.1, 0.2, 0.3]})]:
@@ -220,11 +268,52 @@ def test_readers_of_other_states():
         to.best_replica(tx.init(PARAMS), PARAMS, by="luck")
 
 
+def test_readers_of_several_exchanges():
+    groups = {name: to.replica_exchange(SGLD, HEAT, key=n) for n, name in enumerate("ab")}
+    params = {"a": PARAMS, "b": PARAMS}
+    state = optax.partition(groups, {"a": "a", "b": "b"}).init(params)
+    for reader in (to.replica_hyperparams, to.swap_acceptance, to.ladder_thermodynamics):
+        with pytest.raises(ValueError, match="`state` has 2 of `replica_exchange`"):
+            reader(state)
+
+
+@pytest.mark.parametrize("params", [{}, {"w": jnp.ones(())}, jnp.ones((1, 2)), jnp.ones((5, 2))])
+def test_the_best_of_other_parameters(params):
+    state = to.replica_exchange(SGLD, HEAT, key=1).init(PARAMS)
+    with pytest.raises(ValueError, match="`params.*(no arrays|first axis of 3)"):
+        to.best_replica(state, params)
+
+
 def test_states_within_chains_are_found():
     tx = optax.chain(optax.clip(1.0), to.replica_exchange(SGLD, HEAT, key=1))
     state = tx.init(PARAMS)
     assert to.by_rung(state, PARAMS).shape == PARAMS.shape
     assert list(to.replica_hyperparams(state)) == ["temperature"]
+
+
+def test_replicas_within_a_rung_have_one_temperature():
+    params = jnp.ones((3, 2, 4))
+    tx = to.replica_exchange(to.replicate(SGLD, 2), HEAT, key=1)
+    state = tx.update(params, tx.init(params), params, value=jnp.zeros(3))[1]
+    np.testing.assert_array_equal(state.inner_state.bath_temperature, [[1, 1], [2, 2], [4, 4]])
+
+
+def test_lists_and_states_in_numpy():
+    tx = to.replica_exchange(SGLD, HEAT, key=1)
+    wanted, _ = tx.update(PARAMS, tx.init(PARAMS), PARAMS, value=jnp.arange(3.0))
+    state = jax.device_get(tx.init(PARAMS))
+    for losses in ([0.0, 1.0, 2.0], (0.0, 1.0, 2.0), np.arange(3.0)):
+        updates, _ = tx.update(PARAMS, state, PARAMS, value=losses)
+        np.testing.assert_array_equal(updates, wanted)
+
+
+def test_a_run_that_is_donated_leaves_the_next_one_alone():
+    heat = jnp.float32(2.0)
+    tx = to.replica_exchange(to.sgld(0.1, heat, key=0), HEAT, key=1)
+    first, second = tx.init(PARAMS), tx.init(PARAMS)
+    step = jax.jit(lambda state, x: tx.update(x, state, x, value=jnp.zeros(3))[1], donate_argnums=0)
+    step(first, PARAMS)
+    assert second.reference_temperature == tx.init(PARAMS).reference_temperature == heat
 
 
 def test_traced_ladders_pass():

@@ -84,6 +84,9 @@ def test_extra_arguments_are_given_out():
     extra = {"value": values, "scale": 2.0, "value_fn": lambda u: jnp.sum(u)}
     updates, _ = to.replicate(tx, SIZE).update(params, (), params, **extra)
     np.testing.assert_array_equal(updates[:, 0], 2 * values + 2)
+    listed = extra | {"value": values.tolist()}
+    again, _ = to.replicate(tx, SIZE).update(params, (), params, **listed)
+    np.testing.assert_array_equal(again, updates)
 
 
 def gradient_from(data):
@@ -151,6 +154,19 @@ def test_hyperparameters_go_along_the_axis_of_their_own_replicas():
 
 
 @pytest.mark.usefixtures("standard_promotion")
+def test_first_momenta_have_the_heat_of_their_own_replica():
+    values = {
+        "temperature": np.array([1.0, 4.0, 9.0, 16.0]),
+        "mass": np.array([1.0, 1.0, 4.0, 4.0]),
+    }
+    tx = optax.inject_hyperparams(to.langevin)(0.1, 1.0, friction=1.0, mass=1.0, key=0)
+    params = jnp.ones((SIZE, 3))
+    alike = to.replicate(tx, SIZE).init(params).inner_state.momentum
+    own = to.replicate(tx, SIZE, hyperparams=values).init(params).inner_state.momentum
+    np.testing.assert_allclose(own, alike * np.array([[1.0], [2.0], [6.0], [8.0]]), rtol=1e-6)
+
+
+@pytest.mark.usefixtures("standard_promotion")
 def test_noise_of_optax_differs_at_every_depth():
     tx = to.replicate(to.replicate(optax.add_noise(0.1, 0.5, key=3), 2), 2)
     params = jnp.zeros((2, 2, 3))
@@ -212,6 +228,9 @@ def test_bad_input():
         to.replicate(sgd, 4, hyperparams={"learning_rate": [0.1, 0.2]})
     with pytest.raises(ValueError, match=r"no hyperparameter 'momentum'.*\['learning_rate'\]"):
         to.replicate(sgd, 2, hyperparams={"momentum": [0.1, 0.2]}).init(jnp.ones((2, 1)))
+    misspelt, x = to.replicate(to.sgld(0.1, 1.0, key=0), 2, per_replica_args="bacth"), jnp.ones(2)
+    with pytest.raises(ValueError, match=r"`per_replica_args` names \['bacth'\].*'batch'"):
+        misspelt.update(x, misspelt.init(x), x, batch=x)
     scheduled = optax.inject_hyperparams(optax.sgd)(optax.constant_schedule(0.1))
     with pytest.raises(ValueError, match="not a schedule"):
         values = {"learning_rate": [0.1, 0.2]}

@@ -71,6 +71,8 @@ def test_rungs_of_replicas_over_an_explicit_axis(rung, spec):
         assert state.samples.sharding.spec == jax.P(*spec)
         sorted_x = jax.eval_shape(to.by_rung, state, x)
         assert sorted_x.sharding.spec == jax.P("x", None)
+        best = jax.eval_shape(to.best_replica, state.inner_state, x)
+        assert best.shape == (4,) and best.sharding.spec == jax.P(None)
 
 
 def test_refused():

@@ -1,6 +1,7 @@
 """Checks, scalars, trees, momenta and the bath: what every method may use."""
 
 from ._bath import Known as Known
+from ._bath import bath_places as bath_places
 from ._bath import bath_temperatures as bath_temperatures
 from ._bath import built_temperatures as built_temperatures
 from ._bath import heated as heated

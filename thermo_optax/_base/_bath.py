@@ -40,6 +40,12 @@ def bath_temperatures(state: Any) -> dict[str, jax.Array]:
     return {jax.tree_util.keystr(path): leaf for path, leaf in leaves if path[-1:] == (_FIELD,)}
 
 
+def bath_places(state: Any) -> list[tuple]:
+    """The paths of the samplers in a state, in the order of `bath_temperatures`."""
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    return [path[:-1] for path, _ in leaves if path[-1:] == (_FIELD,)]
+
+
 def built_temperatures(init: Callable[[Any], Any], params: Any) -> list[jax.Array]:
     """The temperatures that the samplers inside a transformation were built with; -1: a schedule.
 

@@ -5,6 +5,8 @@ Figures are made without `pyplot`, which would keep every one of them alive and 
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
@@ -34,11 +36,12 @@ def axes(ax: "Axes | None", width: float = 6.4, height: float = 3.6) -> "Axes":
 
 
 def count_steps(ax: "Axes", last: int) -> None:
-    """Makes the horizontal axis one of steps, up to the last one."""
+    """Makes the horizontal axis one of steps, up to the last one or the end of a longer line."""
     ax.set_xlabel("step")
     ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.locator_params(axis="x", nbins=6)
-    ax.set_xlim(0, last)
+    ends = [np.max(line.get_xdata(), initial=0) for line in ax.get_lines()]
+    ax.set_xlim(0, max([last, *ends]))
 
 
 def label_less_than_a_decade(axis: "Axis") -> None:

@@ -107,13 +107,16 @@ def loss_surface(
     """
     first, second, losses = (np.asarray(values, float) for values in surface)
     finite = losses[np.isfinite(losses)]
-    if not finite.size or (log and finite.min() <= 0):
+    if not finite.size:
+        raise ValueError("`surface` has no finite loss: look closer to the solution.")
+    if log and finite.min() <= 0:
         raise ValueError(
-            f"`surface` has the least finite loss {finite.min() if finite.size else None}: a "
-            "logarithmic scale needs positive losses. Pass `log=False`."
+            f"`surface` has the least finite loss {finite.min()}: a logarithmic scale needs "
+            "positive losses. Pass `log=False`."
         )
     # A map of one colour still needs two levels.
-    low, high = finite.min(), max(finite.max(), finite.min() * (1 + 1e-6) + 1e-12)
+    low = finite.min()
+    high = max(finite.max(), low + 1e-6 * abs(low) + 1e-12)
     levels = (np.geomspace if log else np.linspace)(low, high, num_levels)
     ax = canvas.axes(ax, 5.4, 4.4)
     figure = ax.figure

@@ -209,7 +209,7 @@ def temperature_trace(
     canvas.label_less_than_a_decade(ax.yaxis)  # the bath rarely spans one
     canvas.count_steps(ax, steps[-1])
     ax.set_ylabel("bath temperature\n(units of the loss)")
-    margin = (hottest / temperature) ** 0.15
+    margin = max(hottest / temperature, 1.4) ** 0.15  # without a depth they are the same
     ax.set_ylim(temperature / margin, hottest * margin**2)
     ax.legend(loc="upper right", ncols=2, framealpha=0.9)
     return ax

@@ -38,7 +38,8 @@ def learning_curves(
 
     Raises:
         ModuleNotFoundError: without matplotlib.
-        ValueError: for no curves, or values that are not [times] or [seeds, times].
+        ValueError: for no curves, values that are not [times] or [seeds, times], or `steps` of
+            another number.
 
     Examples:
         >>> import numpy as np
@@ -59,11 +60,17 @@ def learning_curves(
     colors = colours_of(list(curves))
     for number, (name, given) in enumerate(curves.items()):
         values = np.atleast_2d(np.asarray(given, float))
-        if values.ndim != 2:
+        if values.ndim != 2 or not values.size:
             raise ValueError(
                 f"`curves[{name!r}]` must be [times] or [seeds, times], got {np.shape(given)}."
             )
         times = np.arange(1, values.shape[1] + 1) if steps is None else np.asarray(steps)
+        if times.shape != values.shape[1:]:
+            raise ValueError(
+                f"`steps` must be one number for each time, got the shape {times.shape} for "
+                f"`curves[{name!r}]` of shape {np.shape(given)}. Draw curves that were recorded at "
+                "other steps in a call of their own, on the same `ax`."
+            )
         color = colors[number]
         style = _STYLES[colors[:number].count(color) % len(_STYLES)]  # who shares a colour differs
         mean = values.mean(axis=0)
@@ -103,7 +110,7 @@ def level_sets(
 
     Raises:
         ModuleNotFoundError: without matplotlib.
-        ValueError: if inputs are not [examples, 2].
+        ValueError: if inputs are not [examples, 2], or labels are not 0 or 1, one for each.
 
     Examples:
         >>> import jax, jax.numpy as jnp
@@ -120,6 +127,11 @@ def level_sets(
     inputs, labels = np.asarray(inputs, float), np.asarray(labels)
     if inputs.ndim != 2 or inputs.shape[1] != 2:
         raise ValueError(f"`inputs` must be [examples, 2], got the shape {inputs.shape}.")
+    if labels.shape != inputs.shape[:1] or not np.all(np.isin(labels, (0, 1))):
+        raise ValueError(
+            f"`labels` must be 0 or 1 for each of {len(inputs)} examples, got {np.unique(labels)} "
+            f"of shape {labels.shape}: no point of another class would be drawn."
+        )
     ax = canvas.axes(ax, 5.2, 4.2)
     low, high = inputs.min(axis=0), inputs.max(axis=0)
     away = margin * (high - low)
@@ -156,7 +168,7 @@ def weight_histogram(
 
     Raises:
         ModuleNotFoundError: without matplotlib.
-        ValueError: for a tree without arrays.
+        ValueError: for a tree without arrays, or weights that are not finite.
 
     Examples:
         >>> import jax
@@ -177,12 +189,19 @@ def weight_histogram(
         raise ValueError("`params` has no arrays in it: pass the tree of the model's parameters.")
     ax = canvas.axes(ax)
     weights = {name: np.concatenate(leaves) for name, leaves in layers.items()}
+    for name, values in weights.items():
+        if not np.all(np.isfinite(values)):
+            raise ValueError(
+                f"`params` has weights that are not finite in {name!r}, of which there is no "
+                "histogram. Go back to parameters saved before."
+            )
     widest = max(np.max(np.abs(values), initial=0) for values in weights.values())
     end = float(widest) or 1.0 if limit is None else limit
     edges = np.linspace(-end, end, bins + 1)
     for number, (name, values) in enumerate(weights.items()):
-        density = np.histogram(values, edges)[0] / (len(values) * np.diff(edges))
+        density = np.histogram(values, edges)[0] / (max(len(values), 1) * np.diff(edges))
         style = {"color": _COLORS[number % len(_COLORS)], "linewidth": 1.2}
+        style["linestyle"] = _STYLES[number // len(_COLORS) % len(_STYLES)]
         ax.stairs(
             np.where(density > 0, density, np.nan),
             edges,
@@ -220,7 +239,7 @@ def thermometer(
 
     Raises:
         ModuleNotFoundError: without matplotlib.
-        ValueError: for no readings.
+        ValueError: for no readings, or readings that are not [steps].
 
     Examples:
         >>> import jax.numpy as jnp
@@ -238,9 +257,15 @@ def thermometer(
     steps = np.arange(1)
     for number, (name, reading) in enumerate(readings.items()):
         values = np.asarray(getattr(reading, "value", reading), float)
+        if values.ndim != 1 or not values.size:
+            raise ValueError(
+                f"`readings[{name!r}]` must be [steps], got the shape {values.shape}. Draw each "
+                "chain under a name of its own, or their mean."
+            )
         steps = stride * np.arange(1, len(values) + 1)
         color = _COLORS[number % len(_COLORS)]
-        ax.plot(steps, values, color=color, linewidth=0.9, label=name)
+        style = (_STYLES[0], *_STYLES[2:])[number // len(_COLORS) % (len(_STYLES) - 1)]
+        ax.plot(steps, values, color=color, linestyle=style, linewidth=0.9, label=name)
         if hasattr(reading, "low"):
             low, high = np.asarray(reading.low, float), np.asarray(reading.high, float)
             ax.fill_between(steps, low, high, color=color, alpha=0.2, linewidth=0)

@@ -19,6 +19,7 @@ from thermo_optax._base import (
     is_function,
     like,
     next_in_turn,
+    rows_at,
 )
 from thermo_optax._noise import KeyLike
 from thermo_optax.diagnostics import Temperature, kinetic_temperature
@@ -254,6 +255,8 @@ def _advanced(program: _Program, arrays: list[Any], chains: Chains, length: jax.
         return _seen(_slopes(program, arrays, chains)[0], chains.state)
 
     nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(first, chains))
+    nothing = split_like(chains.params, nothing)
+    chains = chains._replace(state=split_like(chains.params, chains.state))
     return jax.lax.fori_loop(0, length, step, (chains, nothing))
 
 
@@ -285,7 +288,7 @@ def _seen(values: jax.Array, state: Any) -> tuple[jax.Array, Any]:
         )
         return value, heats
 
-    return jax.vmap(one)(values, state)
+    return jax.vmap(one)(values, split_like(values, state))
 
 
 def _number_of(chains: Chains) -> int:
@@ -333,7 +336,8 @@ def _check_loss(program: _Program, arrays: list[Any], chains: Chains) -> None:
     loss, batches = map(_Function.with_arrays, (program.loss, program.batches), arrays)
 
     def first(chains):
-        params, chain = jax.tree.map(lambda x: x[0], chains.params), jnp.zeros([], jnp.uint32)
+        first_of = functools.partial(rows_at, place=jnp.int32(0))
+        params, chain = jax.tree.map(first_of, chains.params), jnp.zeros([], jnp.uint32)
         return loss(params) if batches is None else loss(params, batches(chains.count, chain))
 
     value = jax.eval_shape(first, chains)

@@ -68,7 +68,8 @@ def with_losses(
     block_size = jnp.where(other, 1, record.block_size)
     full = updates == block_size * NUM_BLOCKS
     gaps = _gaps(beta)
-    blocks = jax.lax.cond(full, _halved, lambda blocks, _: blocks, record.blocks, gaps)
+    blocks = jnp.asarray(record.blocks)  # of a checkpoint they may be NumPy's
+    blocks = jax.lax.cond(full, _halved, lambda blocks, _: blocks, blocks, gaps)
     block_size = jnp.where(full, 2 * block_size, block_size)
     place = updates // block_size
     begun = updates % block_size != 0  # otherwise the row may be left over from another ladder

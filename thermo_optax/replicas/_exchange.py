@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.core import Tracer
 
 from thermo_optax._base import (
     Known,
@@ -22,7 +23,7 @@ from thermo_optax._noise import KeyLike, check_key, stream_key
 
 from ._energies_by_rung import no_energies_by_rung, with_losses
 from ._hyperparams import with_hyperparams
-from ._momenta import rescaled, to_be_rescaled, to_rest
+from ._momenta import rescaled, to_be_rescaled, to_rest, with_frictions_of
 from ._records import (
     ReplicaExchangeState,
     check_energies,
@@ -94,7 +95,8 @@ def replica_exchange(
     a temperature and C = 1 this is Metropolis's rule for the product of the laws exp(-L / T_k), and
     each rung keeps its own law, with no error beyond that of the sampler's steps. Momenta are
     rescaled by sqrt(m' T' / (m T)), in the middle of a kick, where they are independent of the
-    parameters. For other hyperparameters C is a choice, and large C sorts the replicas by loss.
+    parameters; what friction a thermostat has found stays on its rung. For other hyperparameters C
+    is a choice, and large C sorts the replicas by loss.
 
     Gradients come to ``update`` from the old rungs. So, where the ladder has more than temperatures
     and masses, samplers rest in the update of a round of swaps: no parameter moves, and the next
@@ -121,7 +123,8 @@ def replica_exchange(
             for "dropout_rate" (or "dropout") (1 - p) / p, and for "keep_probability" (or "keep",
             "keep_rate") p / (1 - p). Swaps use differences of betas only, so one that is given here
             may be 0: ``{"power": lambda p: p}`` has powers of the likelihood from 1 to 0, the
-            prior. The losses that decide are then those that the power multiplies, and C is 1 / T.
+            prior. The losses that decide are then those that the power multiplies, and C is 1 / T
+            (for a ``temperature_scale`` that stays, 1 / (scale T): it does not enter here).
         energy: whose values decide. "value": ``update(..., value=losses)``, one for each replica,
             of the very parameters given to ``update``. "value_fn": ``update(...,
             value_fn=fn)`` calls fn(parameters of one replica) in rounds of swaps only, such as the
@@ -143,7 +146,9 @@ def replica_exchange(
             that of all): its momenta are rescaled.
         reference_temperature: T > 0 that a rung of "temperature" is compared with, where it heats
             through ``temperature_scale``. None takes the temperature with which the sampler in
-            `inner` was built, so that rungs are absolute; groups with several need it.
+            `inner` was built, so that rungs are absolute; groups with several need it, and so does
+            a schedule. Swaps decide by the rungs alone and know of no schedule: to cool a ladder,
+            send a ``temperature_scale``, which divides the beta of its temperatures too.
         path_length: rounds of swaps whose rungs the state remembers, >= 0.
         per_replica_args: names of extra arguments of ``update`` that have one entry for each
             replica: trees whose arrays all have a first axis of replicas.
@@ -162,7 +167,8 @@ def replica_exchange(
         ValueError: for a ladder that is not monotone, does not begin with the coldest rung or has
             unequal lengths, a name or a group that `inner` does not have, parameters without the
             replica axis, missing or misshapen losses, or a state with another number of rungs.
-        TypeError: for a missing key, or ``energy="value_fn"`` without `value_fn`.
+        TypeError: for a missing key, ``energy="value_fn"`` without `value_fn`, or a ladder of
+            functions.
 
     Examples:
         >>> import jax, jax.numpy as jnp, optax
@@ -217,7 +223,7 @@ def replica_exchange(
         if found.facts:
             return found.facts
         built = built_temperatures(inner.init, of_one(params))
-        if all(known(temperature) is not None for temperature in built):
+        if not any(isinstance(temperature, Tracer) for temperature in built):
             found.facts.extend(built)
         return built
 
@@ -226,8 +232,9 @@ def replica_exchange(
         check_no_clock(
             "replica_exchange", drawn, "Give it the sampler itself, and a step size for each rung."
         )
-        ladders.check(drawn)
-        reference = ladders.reference(drawn, functools.partial(temperatures, params))
+        of_samplers = functools.partial(temperatures, params)
+        ladders.check(drawn, of_samplers)
+        reference = ladders.reference(drawn, of_samplers)
         rung = jnp.arange(size, dtype=jnp.int32)
         values = ladders.values()
         placed = with_hyperparams(drawn, ladders.placed(ladders.injected(drawn), values, rung))
@@ -303,6 +310,7 @@ def replica_exchange(
 
         def on_rungs(inner_state, rungs, old):
             placed = with_hyperparams(inner_state, rungs.injected)
+            placed = with_frictions_of(placed, order[rungs.rung])  # of who was there before
             new = ladders.heat(rungs.values, rungs.rung, reference)
             factors = ladders.factors(inner_state, placed, old, new)
             return to_be_rescaled(placed, factors, due | changed), new

@@ -5,6 +5,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jax.tree_util import DictKey, GetAttrKey
 
 _INJECTED, _SCHEDULED = GetAttrKey("hyperparams"), GetAttrKey("hyperparams_states")
@@ -61,6 +63,42 @@ def check_names(names: Iterable[str], state: Any) -> None:
                 f"{there}. Build it as `optax.inject_hyperparams(make)(...)`, with a number, not a "
                 f"schedule, for {name!r}."
             )
+
+
+def check_kept(
+    given: Mapping[str, Any], state: Any, *, exactly: Iterable[str] = (), moving: bool = False
+) -> None:
+    """Raises where the state would keep other numbers than were given, of the type that it has.
+
+    `inject_hyperparams` keeps 1 as an integer, and cuts what is written there; beside parameters in
+    half precision it keeps three digits. Those are enough, except for the names to be kept
+    `exactly`, whose steps from one value to the next must stay. `moving` values change later.
+    """
+    for name, values in given.items():
+        for kept in injections(state, name).values():
+            known = None if moving or isinstance(values, Tracer) else np.asarray(values, float)
+            if jnp.issubdtype(kept.dtype, jnp.floating):
+                few = jnp.finfo(kept.dtype).bits < 32 and name in exactly
+                remedy = f"`optax.inject_hyperparams(..., hyperparam_dtype=jnp.float32)`: {_HALF}"
+                same = known is not None and _same_steps(known, known.astype(kept.dtype))
+            else:
+                few, same = True, known is not None and np.array_equal(known, np.trunc(known))
+                remedy = f"the number with a point, {name}=1.0: {_WHOLE}"
+            if few and not same:
+                raise ValueError(
+                    f"the state keeps the hyperparameter {name!r} as {kept.dtype}, which cannot "
+                    f"hold {values}. Give `inner` {remedy}"
+                )
+
+
+_HALF = "swaps would know other values than the replicas on these rungs."
+_WHOLE = "of an integer `optax.inject_hyperparams` makes one, and values in its place are cut."
+
+
+def _same_steps(values: np.ndarray, kept: np.ndarray) -> bool:
+    """Whether steps from value to value are the same, up to a hundredth of each."""
+    steps = np.diff(values)
+    return bool(np.all(np.abs(np.diff(kept.astype(float)) - steps) <= 0.01 * np.abs(steps)))
 
 
 def _is_named(path: tuple, name: str) -> bool:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.tree_util import DictKey, GetAttrKey
 
-from thermo_optax._base import map_samplers, samplers
+from thermo_optax._base import map_samplers, rows_at, samplers
 
 from ._hyperparams import injections, leading
 
@@ -81,6 +81,30 @@ def to_be_rescaled(state: Any, scales: Sequence[jax.Array], due: jax.Array) -> A
         return sampler._replace(momentum_scale=sampler.momentum_scale * scale)
 
     return map_samplers(asked, state, scales)
+
+
+def with_frictions_of(state: Any, replicas: jax.Array) -> Any:
+    """The state in which each replica has the friction that another one had.
+
+    A thermostat learns the friction that goes with the heat of its rung, and with the noise of
+    gradients there. That friction is independent of parameters and momenta, so it may stay on the
+    rung while these go: the law of every rung is kept, and no thermostat has to learn anew.
+    """
+
+    def changed(node):
+        if not _has_thermostats(node):
+            return node
+        return node._replace(friction=rows_at(node.friction, replicas))
+
+    return jax.tree.map(changed, state, is_leaf=_has_thermostats)
+
+
+def _has_thermostats(node: Any) -> bool:
+    """Whether a node is the state of a sampler with one friction, or one for each array.
+
+    Those of `santa`, one for each coordinate, would be as much to move as the parameters.
+    """
+    return {"friction", "kinetic_temperature", "rng_key"} <= set(getattr(node, "_fields", ()))
 
 
 def can_rest(state: Any) -> bool:

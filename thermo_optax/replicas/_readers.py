@@ -8,7 +8,7 @@ import numpy as np
 import optax
 from jax.core import Tracer
 
-from thermo_optax._base import check_choice, check_one, rows_at, states_of
+from thermo_optax._base import check_choice, check_not_empty, check_one, rows_at, states_of
 
 from ._records import EnergyRecord, ReplicaExchangeState
 from ._swaps import replica_at
@@ -24,11 +24,22 @@ class SwapAcceptance(NamedTuple):
     probability: jax.Array  # float32[num_rungs - 1], mean of min(1, ratio): less noise than `rate`
 
 
+def only_exchange(state: Any) -> ReplicaExchangeState:
+    """The one state of `replica_exchange` in a state, also if that is of several runs."""
+    found = states_of(state, ReplicaExchangeState, "replica_exchange")
+    if len(found) > 1:
+        raise ValueError(
+            f"`state` has {len(found)} of `replica_exchange`, one beside the other, and replicas "
+            "stand on other rungs in each. Pass the part of the state with one of them."
+        )
+    return found[0]
+
+
 def exchange_state(state: Any) -> ReplicaExchangeState:
     """The state of `replica_exchange` within the state of a chain or another wrapper."""
-    found = states_of(state, ReplicaExchangeState, "replica_exchange")[:1]
-    check_one(found)
-    return found[0]
+    found = only_exchange(state)
+    check_one([found])
+    return found
 
 
 def replica_hyperparams(state: Any) -> dict[str, jax.Array]:
@@ -44,7 +55,7 @@ def replica_hyperparams(state: Any) -> dict[str, jax.Array]:
         Name -> values, float32[num_replicas], in the order of the replicas.
 
     Raises:
-        ValueError: if there is no `replica_exchange` in the state.
+        ValueError: if there is no `replica_exchange` in the state, or several.
 
     Examples:
         >>> import jax.numpy as jnp, optax
@@ -152,8 +163,9 @@ def best_replica(state: Any, params: Params, *, by: str = "lowest") -> Params:
         raised, they are NaN if no replica has a finite loss and finite parameters.
 
     Raises:
-        ValueError: for an unknown `by`, if there is no `replica_exchange` in the state, if it has
-            seen no loss yet, or if no replica is finite.
+        ValueError: for an unknown `by`, if there is no `replica_exchange` in the state, if the
+            parameters are not of its replicas, if it has seen no loss yet, or if no replica is
+            finite.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -170,6 +182,8 @@ def best_replica(state: Any, params: Params, *, by: str = "lowest") -> Params:
         Pushkarov et al., 2019, whose results are those of the best replica.
     """
     check_choice("by", by, ("lowest", "latest"))
+    check_not_empty("params", params)
+    _check_replicas(state, "params", params)
     energies = exchange_state(state).energies
     losses, rest = energies.lowest, energies.lowest_rest
     if by == "latest":
@@ -182,7 +196,7 @@ def best_replica(state: Any, params: Params, *, by: str = "lowest") -> Params:
     best = jnp.argmin(jnp.where(losses == jnp.min(losses), rest, jnp.inf))
 
     def chosen(leaf):
-        one = leaf[best]
+        one = rows_at(leaf, best)
         return jnp.where(found, one, jnp.nan) if jnp.issubdtype(one.dtype, jnp.floating) else one
 
     return jax.tree.map(chosen, params)
@@ -222,7 +236,7 @@ def swap_acceptance(state: Any) -> SwapAcceptance:
         `communication_barrier` takes.
 
     Raises:
-        ValueError: if there is no `replica_exchange` in the state.
+        ValueError: if there is no `replica_exchange` in the state, or several.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -240,7 +254,7 @@ def swap_acceptance(state: Any) -> SwapAcceptance:
         Syed et al., `Non-Reversible Parallel Tempering <https://arxiv.org/abs/1905.02939>`_, 2021.
     """
     # Each number for itself, so that those of vmapped exchanges are right, too.
-    swaps = states_of(state, ReplicaExchangeState, "replica_exchange")[0].swaps
+    swaps = only_exchange(state).swaps
     tries = swaps.attempts.astype(jnp.float32)
     accepted = swaps.acceptances.astype(jnp.float32)
     return SwapAcceptance(swaps.attempts, accepted / tries, swaps.probability / tries)

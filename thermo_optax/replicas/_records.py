@@ -237,8 +237,8 @@ def check_energies(
             f'`{missing}` is required with `energy="value_fn"`: call `tx.update(grads, state, '
             "params, value_fn=fn)`, where fn(params of one replica) is the loss that decides."
         )
-    if value is not None and jnp.shape(value) != (num_replicas,):
+    if value is not None and np.shape(value) != (num_replicas,):
         raise ValueError(
             f"`value` must be {wanted}, of shape {(num_replicas,)}, but has shape "
-            f"{jnp.shape(value)}: `jax.vmap` the loss over the replicas, and do not average it."
+            f"{np.shape(value)}: `jax.vmap` the loss over the replicas, and do not average it."
         )

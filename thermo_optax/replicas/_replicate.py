@@ -19,13 +19,15 @@ from thermo_optax._noise import (
     streams_of,
 )
 
-from ._hyperparams import check_names, with_hyperparams
+from ._hyperparams import check_kept, check_names, with_hyperparams
+from ._momenta import EVERYWHERE, Scale, factors, rescaled
 
 # One number, or one for each replica. By shape nothing else is split: the data in a `grad_fn` may
 # happen to have as many rows as there are replicas.
 _BY_SHAPE = ("value", "temperature_scale")
 _OF_PARAMETERS = "`init_replicas` makes such parameters; `jax.vmap` the loss over them."
 _OF_ARGUMENTS = "Leave it out of `per_replica_args` if it serves all replicas."
+_VARIANCE = [Scale(name, EVERYWHERE) for name in ("temperature", "mass")]  # of momenta
 _TWO = "One replica alone needs no `replicate`; two are the least that can differ."
 
 
@@ -51,9 +53,11 @@ def replicate(
         num_replicas: M >= 1.
         hyperparams: name -> values, float[num_replicas], of hyperparameters that
             ``optax.inject_hyperparams`` around (or within) `tx` keeps in the state. ``init`` writes
-            them there; in a run that goes on, those in the state count.
+            them there, and first momenta have a "temperature" and a "mass" of their own replica; in
+            a run that goes on, those in the state count.
         per_replica_args: names of extra arguments of ``update`` that have one entry for each
-            replica: trees whose arrays all have a first axis of M. Each replica gets its own.
+            replica: trees whose arrays all have a first axis of M. Each replica gets its own. Every
+            call of ``update`` must have them.
 
     Returns:
         A transformation whose state is that of `tx` with a leading replica axis. Of the extra
@@ -63,8 +67,8 @@ def replicate(
 
     Raises:
         ValueError: for no replicas, parameters without the replica axis, values of another number,
-            a hyperparameter that `tx` does not have (the message lists those it has), or an
-            argument of `per_replica_args` without the replica axis.
+            a hyperparameter that `tx` does not have (the message lists those it has) or keeps as an
+            integer, or an argument of `per_replica_args` that is missing or lacks the replica axis.
 
     Examples:
         >>> import jax, jax.numpy as jnp, optax
@@ -106,17 +110,21 @@ def replicate(
             jax.eval_shape(tx.init, of_one(params) if not any(shapes) else params)  # asks of noise
         hear_of_rounding(tx, params)
         check_names(values, state)
-        return with_hyperparams(placed_like(tx, state, params), values)
+        check_kept(values, state)
+        drawn = placed_like(tx, state, params)
+        placed = with_hyperparams(drawn, values)
+        return rescaled(placed, factors(_VARIANCE, drawn, placed, 1.0))
 
     def update(updates, state, params=None, **extra_args):
         check_replica_axis("updates", updates, num_replicas)
         check_scale(extra_args.get("temperature_scale", 1.0))
+        _check_given(own, extra_args)
         each = {name: arg for name, arg in extra_args.items() if name in own}
         for name, arg in each.items():
             check_replica_axis(name, arg, num_replicas, _OF_ARGUMENTS)
         for name in _BY_SHAPE:
-            if name in extra_args and jnp.shape(extra_args[name])[:1] == (num_replicas,):
-                each[name] = extra_args[name]
+            if name in extra_args and np.shape(extra_args[name])[:1] == (num_replicas,):
+                each[name] = _as_array(extra_args[name])
         same = {name: arg for name, arg in extra_args.items() if name not in each}
 
         def one(updates, state, params, each):
@@ -186,6 +194,21 @@ def check_replica_axis(
                 f"{num_replicas}, one entry for each replica, but has shape {jnp.shape(leaf)}. "
                 + remedy
             )
+
+
+def _check_given(own: tuple[str, ...], extra_args: Mapping[str, Any]) -> None:
+    """A name that is never given is misspelt: the argument that is meant would serve them all."""
+    missing = [name for name in own if name not in extra_args]
+    if missing:
+        raise ValueError(
+            f"`per_replica_args` names {missing}, but this `update` was given {list(extra_args)} "
+            "only. Name the arguments as they are passed, and pass them in every call."
+        )
+
+
+def _as_array(numbers: Any) -> Any:
+    """A list of numbers as an array: of a tree of single numbers nothing could be split."""
+    return numbers if hasattr(numbers, "shape") else jnp.asarray(numbers)
 
 
 def hear_of_rounding(tx: optax.GradientTransformation, params: Any) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
-from thermo_optax._base import check_integer, check_positive, is_schedule, known
+from thermo_optax._base import bath_places, check_integer, check_positive, is_schedule, known
 
 from ._barrier import adapted_ladder
-from ._hyperparams import check_names, injected_names, injections
+from ._hyperparams import check_kept, check_names, injected_names, injections
 from ._momenta import EVERYWHERE, Scale, can_rest, factors, group_labels
 from ._records import ReplicaExchangeState, SwapRecord, forgotten
 from ._settings import (
@@ -77,7 +78,8 @@ class Ladders:
     def check_adaptation(self, steps: Any) -> None:
         """Raises where a ladder shall adapt, but no swap is ever rejected."""
         check_integer(0, "0 leaves the ladder as it is.", adaptation_steps=steps)
-        if known(steps) != 0 and not deciding(self._weights):
+        self._adapts = known(steps) != 0
+        if self._adapts and not deciding(self._weights):
             raise ValueError(
                 f"`adaptation_steps`={steps} needs rungs that reject swaps, but with the "
                 "`normalization` 0 every swap is accepted. Give one name a C above 0."
@@ -87,11 +89,15 @@ class Ladders:
         """New arrays with the values at the start."""
         return {name: jnp.array(value, jnp.float32) for name, value in self._values.items()}
 
-    def check(self, state: Any) -> None:
-        """Raises if the transformation does not have what the settings name."""
+    def check(self, state: Any, temperatures: Callable[[], list[Any]]) -> None:
+        """Raises if the transformation does not have, or cannot hold, what the settings name."""
         by_bath = self.by_bath(state)
         there = [TEMPERATURE] if by_bath else []
         check_names([name for name in self._values if name not in (*self._of_model, *there)], state)
+        ours = {name: self._values[name] for name in self._values if name not in self._of_model}
+        exactly = {*deciding(self._weights), *(scale.name for scale in self._scales)}
+        check_kept(ours, state, exactly=exactly, moving=self._adapts)
+        self._check_all_heated(state, temperatures)
         labels = group_labels(state)
         for label, argument in self._groups.items():
             if label not in labels:
@@ -137,16 +143,18 @@ class Ladders:
                 f"of our samplers. It has the hyperparameters {names}; exchange one of those, or "
                 "give a `reference_temperature` if it reads `temperature_scale`."
             )
-        different = {known(temperature) for temperature in found}
+        different = {number for temperature in found for number in _numbers(temperature)}
         (one, *_), (number, *others) = found, different
-        if others or (number is None and len(found) > 1) or (number is not None and number <= 0):
+        several = len(found) > 1 or one.ndim
+        if others or (number is None and several) or (number is not None and number <= 0):
             shown = [_SCHEDULE if is_schedule(number) else number for number in different]
             raise ValueError(
                 "the rungs of 'temperature' are absolute, so `inner` must have one temperature "
                 f"above 0, but it has {shown}. Pass `reference_temperature`: a rung "
                 "then multiplies all of them by its value over that."
             )
-        return one
+        # A copy: the state may be donated, and later calls read what was found.
+        return jnp.array(one if number is None else number, jnp.float32)
 
     def beta(self, values: Values, temperature_scale: Any) -> jax.Array:
         """float32[num_rungs], C beta summed over the names; hotter if all baths are scaled."""
@@ -214,6 +222,23 @@ class Ladders:
         elsewhere = (*self._of_model, *injected_names(state))
         return TEMPERATURE in self._values and TEMPERATURE not in elsewhere
 
+    def _check_all_heated(self, state: Any, temperatures: Callable[[], list[Any]]) -> None:
+        """Raises if some samplers are heated by their rung, and others have none to follow."""
+        if Scale(TEMPERATURE, EVERYWHERE) not in self._scales or self.by_bath(state):
+            return
+        places = list(injections(state, TEMPERATURE))
+        built = zip(bath_places(state), temperatures(), strict=True)
+        for path, temperature in built:
+            moves = any(path[: len(place)] == place for place in places)
+            if not moves and any(number != 0 for number in _numbers(temperature)):
+                raise ValueError(
+                    f"`ladder['temperature']` does not reach the sampler at "
+                    f"{jax.tree_util.keystr(path)}: rungs move the temperature that "
+                    "`optax.inject_hyperparams` holds elsewhere in `inner`. Put that around all "
+                    "samplers, or around none (rungs then heat through `temperature_scale`); if "
+                    "only a group is to be exchanged, `heated_groups={'temperature': label}`."
+                )
+
     def _check_resumed(self, exchange: ReplicaExchangeState) -> None:
         size, names = len(exchange.rung), set(exchange.ladder)
         if size != self.size or names != set(self._values):
@@ -222,6 +247,11 @@ class Ladders:
                 f"{sorted(self._values)}: values may change when a run goes on, but not the names "
                 "and the number of rungs. Call `init` for the new ladder."
             )
+
+
+def _numbers(temperature: Any) -> list[Any]:
+    """One temperature, or those of the replicas within a rung; None where they are traced."""
+    return [None] if isinstance(temperature, Tracer) else np.ravel(temperature).tolist()
 
 
 def moves_after(rounds: jax.Array) -> jax.Array:

@@ -62,6 +62,12 @@ def checked_ladder(ladder: Any) -> dict[str, Any]:
             f"`ladder` must map names of hyperparameters to values, one for each rung, got "
             f"{ladder!r}. For example {{'temperature': [1.0, 2.0, 4.0]}}."
         )
+    for name, value in ladder.items():
+        if callable(value):
+            raise TypeError(
+                f"`ladder[{name!r}]` must be numbers, one for each rung, got {value!r}. To heat or "
+                "cool all rungs in time, pass a `temperature_scale` to `update`."
+            )
     values = {
         name: value if isinstance(value, Tracer) else np.asarray(value, np.float32)
         for name, value in ladder.items()

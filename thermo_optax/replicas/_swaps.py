@@ -87,4 +87,5 @@ def with_path(path: jax.Array, rung: jax.Array, rounds: jax.Array, due: jax.Arra
     if not len(path):
         return path
     place = rounds % len(path)
+    path = jnp.asarray(path)  # of a checkpoint it may be NumPy's
     return path.at[place].set(jnp.where(due, rung, path[place]))

@@ -6,10 +6,8 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-from thermo_optax._base import states_of
-
 from ._energies_by_rung import LossSums
-from ._records import ReplicaExchangeState
+from ._readers import only_exchange
 
 _FEWEST = 4  # blocks that a standard error is made of
 
@@ -130,7 +128,7 @@ def ladder_thermodynamics(
             f"`burn_in` must be a share of the record in [0, 1), got {burn_in}: 0.1 leaves out the "
             "first tenth."
         )
-    record = states_of(state, ReplicaExchangeState, "replica_exchange")[0].energies_by_rung
+    record = only_exchange(state).energies_by_rung
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(record)):
         raise TypeError(
             "`state` must be concrete, but is traced: call `ladder_thermodynamics` on what the "
