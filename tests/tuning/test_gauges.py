@@ -154,3 +154,5 @@ def test_batches_that_are_not_put_back_do_not_count_as_overturning(size):
     assert steps.max() < 3 * steps.min() and steps.min() > 0.02  # the stiffest frequency is 3
     assert np.mean(states.findings.heat) < 1.15  # of the warm-up, most of it by noise
     assert np.all(np.abs(heats - 1) < 0.05)  # what noise may add later
+    warnings = to.warm_up_report(jax.tree.map(lambda leaf: leaf[0], states)).warnings
+    assert any("noise of the batches hides the motion" in text for text in warnings)

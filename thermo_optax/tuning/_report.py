@@ -7,7 +7,7 @@ import numpy as np
 
 from thermo_optax._base import states_of
 
-from ._settings import _LONGEST, _TOLERANCE
+from ._settings import _LONGEST, _NOISE, _TOLERANCE
 from ._warm_up import WarmUpState
 
 
@@ -116,6 +116,11 @@ def warm_up_report(state: Any) -> WarmUpReport:
             warnings.append(
                 f"the chain is {findings.unevenness:.0f} times stiffer at times than on average, "
                 "as in a funnel: a fixed step is small for most of it. Reparametrise if you can."
+            )
+        if findings.noise > _NOISE / 2 and float(found.settings.friction) * step_size > 0.9:
+            warnings.append(
+                "the noise of the batches hides the motion, so that it alone sets the step: the "
+                "chain is safe, but slow. Take larger batches, or more steps."
             )
         if found.gauges.faults > 0:
             warnings.append(f"{int(found.gauges.faults)} gradients were not finite.")
