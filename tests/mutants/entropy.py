@@ -154,8 +154,8 @@ MUTANTS = [
     Mutant(
         "entropy: springs pull to the sum of the replicas",
         "geometry/_elastic.py",
-        "jnp.mean(x, axis=0, keepdims=True)",
-        "jnp.sum(x, axis=0, keepdims=True)",
+        "jnp.mean(wide, axis=0, keepdims=True)",
+        "jnp.sum(wide, axis=0, keepdims=True)",
         ("geometry/test_elastic.py::test_springs_leave_the_mean_alone_and_draw_replicas_together",),
     ),
     Mutant(

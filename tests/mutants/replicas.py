@@ -351,9 +351,16 @@ MUTANTS = [
     Mutant(
         "replicas: first momenta at the temperature that all have in common",
         REPLICATE,
-        "return rescaled(placed, factors(_VARIANCE, drawn, placed, 1.0))",
-        "return placed",
+        "if changed else placed",
+        "if False else placed",
         (f"{REPLICAS}::test_first_momenta_have_the_heat_of_their_own_replica",),
+    ),
+    Mutant(
+        "replicas: momenta without heat become NaN",
+        "replicas/_momenta.py",
+        "return jnp.where(old > 0, new / jnp.where(old > 0, old, 1), 1)",
+        "return new / jnp.where(old > 0, old, new)",
+        (f"{REPLICAS}::test_first_momenta_of_cold_replicas_are_at_rest",),
     ),
     Mutant(
         "exchange: an integer in the state cuts the values of a ladder",

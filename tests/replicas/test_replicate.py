@@ -167,6 +167,13 @@ def test_first_momenta_have_the_heat_of_their_own_replica():
 
 
 @pytest.mark.usefixtures("standard_promotion")
+def test_first_momenta_of_cold_replicas_are_at_rest():
+    tx = optax.inject_hyperparams(to.langevin)(0.1, 0.0, friction=1.0, key=0)
+    own = to.replicate(tx, SIZE, hyperparams={"temperature": np.arange(SIZE, dtype=float)})
+    np.testing.assert_array_equal(own.init(jnp.ones((SIZE, 3))).inner_state.momentum, 0)
+
+
+@pytest.mark.usefixtures("standard_promotion")
 def test_noise_of_optax_differs_at_every_depth():
     tx = to.replicate(to.replicate(optax.add_noise(0.1, 0.5, key=3), 2), 2)
     params = jnp.zeros((2, 2, 3))

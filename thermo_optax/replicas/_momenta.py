@@ -154,4 +154,4 @@ def _is_in_group(path: tuple, label: Hashable) -> bool:
 def _ratio(old: jax.Array, new: jax.Array) -> jax.Array:
     """How the variance changes; momenta of no temperature are at rest, and stay so."""
     old, new = jnp.asarray(old, jnp.float32), jnp.asarray(new, jnp.float32)
-    return new / jnp.where(old > 0, old, new)
+    return jnp.where(old > 0, new / jnp.where(old > 0, old, 1), 1)

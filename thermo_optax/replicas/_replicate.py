@@ -113,7 +113,8 @@ def replicate(
         check_kept(values, state)
         drawn = placed_like(tx, state, params)
         placed = with_hyperparams(drawn, values)
-        return rescaled(placed, factors(_VARIANCE, drawn, placed, 1.0))
+        changed = [scale for scale in _VARIANCE if scale.name in values]
+        return rescaled(placed, factors(changed, drawn, placed, 1.0)) if changed else placed
 
     def update(updates, state, params=None, **extra_args):
         check_replica_axis("updates", updates, num_replicas)
