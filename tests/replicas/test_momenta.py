@@ -63,7 +63,7 @@ CASES = {
             {"a": "a", "b": "b"},
         ),
         {"temperature": TEMPERATURES, "mass": MASSES},
-        {},
+        {"heated_groups": {"temperature": "a"}},
         {"a": MASSES * TEMPERATURES, "b": np.full(SIZE, 1.5)},
     ),
     "no part of the law": (
