@@ -120,7 +120,7 @@ def warm_up_report(state: Any) -> WarmUpReport:
         if findings.noise > _NOISE / 2 and float(found.settings.friction) * step_size > 0.9:
             warnings.append(
                 "the noise of the batches hides the motion, so that it alone sets the step: the "
-                "chain is safe, but slow. Take larger batches, or more steps."
+                "chain is slow. Take larger batches, or more steps."
             )
         if found.gauges.faults > 0:
             warnings.append(f"{int(found.gauges.faults)} gradients were not finite.")

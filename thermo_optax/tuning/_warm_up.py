@@ -105,7 +105,8 @@ def warm_up(
     `running_moments` around this transformation leave them out. `warm_up_report` tells what was
     chosen, why, and what did not work. Of mini-batches take those of a `batch_order` without
     replacement. Where their noise hides how gradients turn, it alone sets the step: one at which
-    batches that are drawn anew would heat by 5 %. Such a chain is safe, but slow.
+    batches that are drawn anew would heat by 5 %. Such a chain is slow. With two or three
+    parameters there is too little to measure then: choose the step by hand.
 
     The warm-up measures the gradients that it is given, and all of the parameters. So what adds to
     the gradient (`tether`, weight decay) belongs in front of it, `entropy_mcmc` around it, and
