@@ -121,7 +121,7 @@ def test_minibatches_of_different_noise_do_not_count_as_stiffness():
     assert np.median(states.findings.unevenness) < 4
 
 
-@pytest.mark.parametrize("size", [20, 100])
+@pytest.mark.parametrize("size", [20, pytest.param(100, marks=pytest.mark.slow)])
 def test_batches_that_are_not_put_back_do_not_count_as_overturning(size):
     """Each is opposed to the others of its epoch, so that noisy gradients oppose the last ones.
 
