@@ -16,8 +16,37 @@ STEPS = "tuning/_adaptive_step.py"
 ADAPTIVE = "tuning/test_adaptive_step.py"
 
 CALLS = "tuning/test_warm_up_calls.py"
+FEW = (f"{MEASURED}::test_few_parameters_and_noisy_gradients",)
 
 MUTANTS = [
+    Mutant(
+        "warm-up: the heat of few momenta is high by chance",
+        RULES,
+        " + gauges_of.heat_by_chance(degrees)",
+        "",
+        FEW,
+    ),
+    Mutant(
+        "warm-up: noise of few steps counts as chance",
+        GAUGES,
+        "share * (1 - jnp.square(chance / jnp.maximum(share, chance)))",
+        "share - 3 * error",
+        FEW,
+    ),
+    Mutant(
+        "warm-up: remembers a place that was left",
+        GAUGES,
+        "jnp.where(left, 0.5, 1 - 1 / number)",
+        "1 - 1 / number",
+        (f"{MEASURED}::test_a_place_that_was_left_is_forgotten",),
+    ),
+    Mutant(
+        "warm-up: steps as bold as the heat of a place that was left",
+        TUNER,
+        "jnp.minimum(gauges.heat, _COOLED * heat)",
+        "gauges.heat",
+        ("tuning/test_places_beyond.py::test_heat_that_has_left_allows_no_bold_step",),
+    ),
     Mutant(
         "warm-up: noise of an epoch's batches overturns",
         GAUGES,

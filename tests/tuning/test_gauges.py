@@ -44,6 +44,28 @@ def test_stiff_modes_are_measured():
     assert np.all(error < 0.02 * exact)
 
 
+def test_a_place_that_was_left_is_forgotten():
+    """Its forces may be a million times those of the next steps, and tell nothing of them."""
+
+    @jax.jit
+    def seen(size):
+        def step(carry, count):
+            gauges_, last, before = carry
+            angle = 0.3 * count.astype(jnp.float32)
+            far = jnp.where((count > 100) & (count < 250), size, 1.0)
+            g = far * jnp.array([jnp.cos(angle), jnp.sin(angle)])
+            products = jnp.sum(g * g), jnp.sum(g * last), jnp.sum(g * (last - before))
+            gauges_ = gauges.correlated(gauges_, *products, jnp.float32(count), jnp.bool_(False))
+            return (gauges_, g, last), None
+
+        begin = gauges.fresh(), jnp.zeros(2), jnp.zeros(2)
+        return jax.lax.scan(step, begin, jnp.arange(300))[0][0]
+
+    usual, after = seen(1.0), seen(1e6)
+    np.testing.assert_allclose(gauges.turn(usual), 2 * (1 - np.cos(0.3)), rtol=0.01)
+    assert after.square < 120 * usual.square
+
+
 @pytest.mark.slow
 def test_one_stiff_mode_among_hundreds():
     """It may hide among the others until the step is tried, which then gives way."""
@@ -156,3 +178,29 @@ def test_batches_that_are_not_put_back_do_not_count_as_overturning(size):
     assert np.all(np.abs(heats - 1) < 0.05)  # what noise may add later
     warnings = to.warm_up_report(jax.tree.map(lambda leaf: leaf[0], states)).warnings
     assert any("noise of the batches hides the motion" in text for text in warnings)
+
+
+def test_few_parameters_and_noisy_gradients():
+    """The heat of two momenta is often half above T by chance, and their noise hard to measure."""
+    stiffness, frequencies = 0.5, jnp.array([0.5, 1.0])
+
+    @jax.jit
+    @jax.vmap
+    def chains(key, spread):
+        tx = to.warm_up(make_langevin(key), WARM, learn=("step_size", "friction"))
+        drawn = spread * jax.random.normal(jax.random.fold_in(key, 1), (WARM, 2))
+
+        def step(carry, noise):
+            x, state = carry
+            updates, state = tx.update(frequencies**2 * x + noise, state, x)
+            return (optax.apply_updates(x, updates), state), None
+
+        x = jax.random.normal(key, 2) * jnp.sqrt(TEMPERATURE) / frequencies
+        return jax.lax.scan(step, (x, tx.init(x)), drawn)[0][1].settings
+
+    spread = jnp.repeat(jnp.array([0.0, (stiffness * TEMPERATURE) ** 0.5]), 64)
+    settings = chains(jax.random.split(jax.random.key(0), 128), spread)
+    step_size, friction = (np.asarray(x).reshape(2, 64) for x in settings)
+    assert np.quantile(step_size[1], 0.05) > 0.13
+    heat = step_size[1] * stiffness / (2 * friction[1])  # in units of T
+    assert np.median(heat) < 0.07 and np.quantile(heat, 0.9) < 0.1

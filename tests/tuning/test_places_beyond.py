@@ -102,3 +102,15 @@ def test_a_bath_that_was_cooled_does_not_slow_what_is_still_hot():
     cold = state._replace(inner_state=state.inner_state._replace(bath_temperature=jnp.float32(0)))
     _, after = tx.update(path[-1], cold, path[-1])
     assert after.calmed == 0
+
+
+def test_heat_that_has_left_allows_no_bold_step():
+    """A kick is some momenta of the present heat, even if the mean heat was a million just now."""
+    tx = to.warm_up(make_langevin(0), WARM)
+    state, path = run(tx, lambda x, count: x, jnp.ones(10), jnp.arange(250))
+    state = state._replace(
+        gauges=state.gauges._replace(heat=jnp.float32(1e6)),
+        settings=state.settings._replace(step_size=jnp.float32(100)),
+    )
+    _, after = tx.update(path[-1], state, path[-1])
+    assert after.settings.step_size < 10

@@ -18,8 +18,11 @@ from thermo_optax._noise import over_shards, size
 Tree = Any
 _MEMORY = 60.0  # steps over which the correlations are averaged while the step still moves
 _SPIKE = 10.0  # typical steps that one step counts as, at most
+_LEFT = 0.01  # of the mean of g . g: below it that is the mean of a place which the chain has left
 _OPPOSED = 0.3  # of g . g: the correlation with the last gradient is a turn only if it is larger
 _NOISY = 0.25  # share of noise in g . g from which on it may look like stiffness
+_MODES = 0.02, 0.03  # share that motions of many frequencies leave out of the correlations
+_AGAIN = 7.0  # steps in which a momentum is nearly the same one, at the friction of a warm-up
 _MANY = 20.0  # coordinates from which on the spread of g . g in a well is no measure any more
 
 
@@ -71,10 +74,12 @@ def correlated(gauges: Gauges, square: Any, lag: Any, loss: Any, age: Any, stead
     """With the products of this step. Old ones fade, unless the step size stands still.
 
     While it moves, one step counts as `_SPIKE` typical ones at most: a place that is a thousand
-    times stiffer would else be all that is seen for the rest of the window.
+    times stiffer would else be all that is seen for the rest of the window. Such a place is
+    forgotten in some ten steps once the chain has left it, for it tells nothing of the next steps.
     """
     number = _remembered(age)
-    keep = jnp.where(steady, 1.0, 1 - 1 / number)
+    left = jnp.maximum(square, jnp.abs(gauges.last)) < _LEFT * gauges.square / number
+    keep = jnp.where(steady, 1.0, jnp.where(left, 0.5, 1 - 1 / number))
     most = jnp.where(steady | (gauges.square <= 0), jnp.inf, _SPIKE * gauges.square / number)
     size = jnp.maximum(square, jnp.maximum(jnp.abs(lag), jnp.abs(loss)))
     share = jnp.minimum(1, most / jnp.maximum(size, 1e-37))
@@ -176,6 +181,11 @@ def heated(gauges: Gauges, heat: jax.Array, age: Any) -> Gauges:
     return gauges._replace(heat=gauges.heat + (heat - gauges.heat) * share)
 
 
+def heat_by_chance(degrees: float) -> float:
+    """Three standard errors of that mean, for so many coordinates."""
+    return 3 * (2 * _AGAIN / (_MEMORY * degrees)) ** 0.5
+
+
 def forced(gauges: Gauges, force: jax.Array, number: jax.Array, on: Any) -> Gauges:
     """With g . g / m of this step in the mean and the squares; `number` counts from 1."""
     force = _bounded(force)
@@ -210,8 +220,18 @@ def unevenness(
 
 
 def noise(gauges: Gauges, number: Any, degrees: float) -> jax.Array:
-    """The part of the mean of g . g / m that mini-batches make, over so many steps."""
-    return noise_share(gauges, number, degrees) * gauges.square / number
+    """The part of the mean of g . g / m that mini-batches make, over so many steps.
+
+    Little noise heats a chain of low friction much. So what is well above chance counts in full,
+    and chance is taken for less than in `noise_share`: a chain without noise shows no more than
+    its own standard error, and what its modes leave out.
+    """
+    error = jnp.sqrt(2 / jnp.float32(degrees * number))
+    least, usual = _MODES
+    chance = jnp.maximum(jnp.minimum(3 * error, usual + error), least)
+    share = _uncorrelated(gauges)
+    shrunk = share * (1 - jnp.square(chance / jnp.maximum(share, chance)))
+    return jnp.clip(shrunk, 0, 1) * gauges.square / number
 
 
 def recent_force(gauges: Gauges, age: Any, degrees: float) -> tuple[jax.Array, jax.Array]:
@@ -225,6 +245,10 @@ def noise_share(gauges: Gauges, number: Any, degrees: float) -> jax.Array:
 
     What a chain without noise would show by chance, three standard errors, does not count.
     """
-    signal = gauges.lag / jnp.maximum(1 - turn(gauges) / 2, 0.1)
     chance = 3 * jnp.sqrt(2 / jnp.float32(degrees * number))
-    return jnp.clip(1 - signal / jnp.maximum(gauges.square, 1e-37) - chance, 0, 1)
+    return jnp.clip(_uncorrelated(gauges) - chance, 0, 1)
+
+
+def _uncorrelated(gauges: Gauges) -> jax.Array:
+    signal = gauges.lag / jnp.maximum(1 - turn(gauges) / 2, 0.1)
+    return 1 - signal / jnp.maximum(gauges.square, 1e-37)

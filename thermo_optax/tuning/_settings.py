@@ -23,7 +23,7 @@ _MASSES_TURN = 0.9  # where masses are learnt: parameters change their roles, an
 _UNEVEN, _RARE = 3.0, 30.0  # unevenness before any is measured, and the steps it is worth
 _TOLERANCE = 0.03  # of the kinetic temperature above the bath's, before the step gives way
 _GIVES = 3.0  # the turn is divided by at most this while the chain is hot
-_TOO_HOT = 1.5  # heat at which even a step that stands still gives way
+_TOO_HOT = 1.5  # heat at which even a step that stands still gives way, beside that by chance
 _PRIOR = 5.0  # gradients that the pull to the typical mass is worth
 _FIRST_KICK, _LAST_KICK = 0.3, 1.4  # largest kick at first and later, in thermal momenta
 _TRIED_KICK = 2.5  # of the final step
@@ -171,7 +171,7 @@ def moved_step(
     heated = jnp.log(_WARMS * degrees / jnp.maximum(noise, 1e-30)) - kick
     towards = gain * jnp.minimum(turned, jnp.maximum(heated, -3))
     settling = jnp.where(age < 2, 0, jnp.clip(towards, -0.5, 0.2))
-    gives = judged & (gauges.heat > _TOO_HOT)
+    gives = judged & (gauges.heat > _TOO_HOT + gauges_of.heat_by_chance(degrees))
     change = jnp.where(judged, jnp.where(gives, jnp.log(0.7), 0), settling)
     gauges = _cleared(gauges, gives)
     gauges = gauges._replace(heat=jnp.where(gives, 1, gauges.heat))

@@ -25,6 +25,8 @@ from . import _gauges as gauges_of
 from . import _settings as rules
 from ._settings import Settings
 
+_COOLED = 4.0  # of the present heat: a mean above it is that of a place which the chain has left
+
 
 class Memory(NamedTuple):
     """Trees that a warm-up keeps, like params (at least float32); zeros after it."""
@@ -75,7 +77,8 @@ def tuned(plan, names, count, updates, params, inner_state, temperature, *parts)
     findings = jax.tree.map(lambda new, old: jnp.where(tried, new, old), found, findings)
     h = jnp.where(tried, findings.wanted, h)
     h, gauges = rules.moved_step(plan, count, h, gauges, temperature, degrees)
-    thermal = degrees * temperature * jnp.maximum(gauges.heat, 1)
+    hot = jnp.minimum(gauges.heat, _COOLED * heat)
+    thermal = degrees * temperature * jnp.maximum(hot, 1)
     h = jnp.minimum(h, rules.largest_step(plan, force, thermal, count))
     gauges = gauges_of.at_step(gauges, h / before, count >= plan.windows[1])
     gauges = rules.settling(plan, count, h, gauges)
