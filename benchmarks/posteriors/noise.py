@@ -22,7 +22,7 @@ from benchmarks.engine import report, runtime
 from benchmarks.posteriors import chains, grid, peers
 from benchmarks.posteriors.measurement import QUICK_METHODS
 from benchmarks.posteriors.problem import Method, Problem
-from benchmarks.posteriors.samplers import OURS
+from benchmarks.posteriors.samplers import OURS, warmed_up
 from benchmarks.posteriors.targets import Target, Truth
 
 COVARIANCES = ("isotropic", "anisotropic", "correlated", "state-dependent")
@@ -32,9 +32,10 @@ STEPS, FRICTIONS = (0.1, 0.3, 0.6), (1.0, 3.0)
 CHAINS, BUDGET, QUICK_BUDGET = 8, 8_000, 800
 DRAWS = 1_000_000  # for the moments of squares, whose errors are then below 1 %
 LEFT_OUT = {"psgld", "langevin, UBU", "adaptive_langevin, ACDEDCAB", "warm_up, no masses"}
+LONGER = {"warm_up, 2,000 steps": warmed_up(2_000)}  # noise is measured in many steps
 METHODS: dict[str, Method] = {
     name: method
-    for name, method in {**OURS, **peers.PEERS}.items()
+    for name, method in {**OURS, **LONGER, **peers.PEERS}.items()
     if method.batches and not method.multimodal and name not in LEFT_OUT
 }
 

@@ -96,13 +96,15 @@ def _santa(problem, setting, key):
     )
 
 
-def _warmed_up(steps: int, learn: tuple[str, ...] | None):
+def warmed_up(steps: int, learn: tuple[str, ...] | None = None) -> Method:
+    """BAOAB with the settings that a warm-up of so many steps chooses."""
+
     def make(problem, setting, key):
         del setting  # it chooses its own
         sampler = functools.partial(to.langevin, temperature=problem.temperature, key=key)
         return to.warm_up(sampler, steps, learn=learn)
 
-    return make
+    return _alone(make, searched="nothing", warm_up=steps)
 
 
 def _replica_exchange(problem: Problem, setting: Setting, key: jax.Array) -> Kernel:
@@ -160,10 +162,8 @@ OURS: dict[str, Method] = {
         _thermostat(to.covariance_controlled_langevin, "BADODAB")
     ),
     "santa": _alone(_santa, units="metric", warm_up=METRIC_STEPS),
-    "warm_up": _alone(_warmed_up(400, None), searched="nothing", warm_up=400),
-    "warm_up, no masses": _alone(
-        _warmed_up(1_000, ("step_size", "friction")), searched="nothing", warm_up=1_000
-    ),
+    "warm_up": warmed_up(400),
+    "warm_up, no masses": warmed_up(1_000, ("step_size", "friction")),
     "replica_exchange": Method(_replica_exchange, cost=len(RUNGS), multimodal=True),
     "continuous_tempering": Method(_continuous_tempering, multimodal=True),
 }
