@@ -106,7 +106,7 @@ def warm_up(
     chosen, why, and what did not work. Of mini-batches take those of a `batch_order` without
     replacement. Where their noise hides how gradients turn, it alone sets the step: one at which
     batches that are drawn anew would heat by 5 %. Such a chain is slow. With two or three
-    parameters there is too little to measure then: choose the step by hand.
+    parameters 400 steps are too few to measure noise: take 2,000.
 
     The warm-up measures the gradients that it is given, and all of the parameters. So what adds to
     the gradient (`tether`, weight decay) belongs in front of it, `entropy_mcmc` around it, and
