@@ -20,6 +20,20 @@ FEW = (f"{MEASURED}::test_few_parameters_and_noisy_gradients",)
 
 MUTANTS = [
     Mutant(
+        "warm-up: noise far from the posterior is held to the heat of the bath",
+        RULES,
+        "warms = _WARMS + far",
+        "warms = _WARMS + 0 * far",
+        (f"{MEASURED}::test_a_far_start_with_noisy_batches_is_left_behind",),
+    ),
+    Mutant(
+        "warm-up: where noise hides the turn, the step never grows",
+        RULES,
+        "jnp.where((far > 0) & (noise > _BLIND), heated, 0)",
+        "-jnp.inf",
+        (f"{MEASURED}::test_a_far_start_with_noisy_batches_is_left_behind",),
+    ),
+    Mutant(
         "warm-up: the heat of few momenta is high by chance",
         RULES,
         " + gauges_of.heat_by_chance(degrees)",
@@ -197,7 +211,7 @@ MUTANTS = [
     Mutant(
         "warm-up: noise of minibatches is not seen",
         GAUGES,
-        "return noise_share(gauges, number, degrees) * gauges.square / number",
+        "return jnp.clip(shrunk, 0, 1) * gauges.square / number",
         "return 0 * gauges.square",
         (f"{MEASURED}::test_noise_of_minibatches_raises_the_friction",),
     ),

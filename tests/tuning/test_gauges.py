@@ -204,3 +204,36 @@ def test_few_parameters_and_noisy_gradients():
     assert np.quantile(step_size[1], 0.05) > 0.13
     heat = step_size[1] * stiffness / (2 * friction[1])  # in units of T
     assert np.median(heat) < 0.07 and np.quantile(heat, 0.9) < 0.1
+
+
+def test_a_far_start_with_noisy_batches_is_left_behind():
+    """Far from the posterior the noise of batches is large, and heat by it does no harm there.
+
+    A linear regression of 500 examples in batches of 5, whose residuals are large at the start.
+    """
+    size, examples = 20, 500
+    keys = jax.random.split(jax.random.key(3), 3)
+    inputs = jax.random.normal(keys[0], (examples, size))
+    targets = inputs @ jnp.full(size, 3.0) + jax.random.normal(keys[1], (examples,))
+    best, temperature = jnp.linalg.lstsq(inputs, targets)[0], 1 / examples
+
+    @quick_jit
+    @jax.vmap
+    def excess(key):
+        sampler = functools.partial(to.langevin, temperature=temperature, key=key)
+        tx = to.warm_up(sampler, WARM, learn=("step_size", "friction"))
+        order = to.batch_order(examples, 5, order="reshuffled", key=key)
+
+        def step(carry, count):
+            x, state = carry
+            indices, _ = order(count)
+            g = (inputs[indices] @ x - targets[indices]) @ inputs[indices] / 5
+            updates, state = tx.update(g, state, x)
+            return (optax.apply_updates(x, updates), state), None
+
+        x = jnp.zeros(size)
+        (x, _), _ = jax.lax.scan(step, (x, tx.init(x)), jnp.arange(WARM))
+        return jnp.mean(jnp.square(inputs @ (x - best))) / temperature / size  # 1 in equilibrium
+
+    found = excess(jax.random.split(keys[2], 16))
+    assert np.median(found) < 2 and found.max() < 10

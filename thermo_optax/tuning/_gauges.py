@@ -97,6 +97,15 @@ def correlated(gauges: Gauges, square: Any, lag: Any, loss: Any, age: Any, stead
     )
 
 
+def cleared(gauges: Gauges, due: jax.Array) -> Gauges:
+    """The gauges with correlations that begin anew."""
+    zeros = {
+        name: jnp.where(due, 0, getattr(gauges, name))
+        for name in ("square", "lag", "lag_loss", "loss_squares")
+    }
+    return gauges._replace(**zeros)
+
+
 def _remembered(age: Any) -> jax.Array:
     """The number of steps in the correlations while the step still moves."""
     return jnp.minimum(age / 2 + 4, _MEMORY)

@@ -1,11 +1,5 @@
-"""What a warm-up chooses from its measurements: the rules, each with its number and its reason.
+"""What a warm-up chooses from its measurements: the rules, each with its number and its reason."""
 
-The stages of n steps: masses are learnt in three windows, each from its own gradients, which end
-at 0.1, 0.25 and 0.5 n; the step settles until 0.7 n, and then stands still, to be judged. From
-0.95 n on the step for good is tried, and gives way if it heats.
-"""
-
-import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -13,9 +7,8 @@ import jax.numpy as jnp
 
 from . import _gauges as gauges_of
 from ._gauges import Gauges
+from ._stages import Stages
 
-_ENDS = (0.1, 0.25, 0.5)  # of the windows in which masses are learnt
-_JUDGED, _TRIED = 0.7, 0.95  # from here on the step stands still; the final one is tried
 _TURN = 0.6  # h w while the warm-up lasts: calm enough to measure
 _STIFF_TURN = 1.7  # h w of the chosen step for the stiff modes; the limit is 2
 _MEAN_TURN = 1.0  # h w of the mean mode at most, where stiff ones come later or are not seen
@@ -28,9 +21,11 @@ _PRIOR = 5.0  # gradients that the pull to the typical mass is worth
 _FIRST_KICK, _LAST_KICK = 0.3, 1.4  # largest kick at first and later, in thermal momenta
 _TRIED_KICK = 2.5  # of the final step
 _DAMPING = 0.3, 0.15  # friction times step: while masses are learnt, and then
+_BLIND = 0.5  # share of noise from which on, far from the posterior, noise alone sets the step
 _HIDES = 0.05  # share of noise in g . g that hides the stiff modes
 _NOISE = 0.05  # heat that the noise of gradients may add, in units of the bath's
 _WARMS = 0.06  # h^2 of the noise while the step settles, in units of m T: a fifth of heat
+_FAR_WARMS = 0.45  # at first, in units of m times the heat of the chain: three quarters of it
 _CRITICAL = 0.6  # friction over the slowest frequency
 _LEAST = 0.004  # friction times step: with less, rare kicks heat a chain faster than it cools
 _FLOOR = 0.01  # of the typical mass: a parameter that is soft now may not stay so
@@ -38,15 +33,6 @@ _LONGEST = 8.0  # half a window, in units of 1 / frequency, that shows a motion 
 _SHORTEST = 1e-18  # step, whose inverse still has a square in float32
 _RARELY = 10.0  # -ln of the chance that a force within the law is taken for one beyond it
 _COOLS = 1.5  # friction times step there: a momentum is forgotten in a step
-
-
-class Stages(NamedTuple):
-    """The steps at which the stages of a warm-up begin."""
-
-    windows: tuple[int, ...]  # of masses, the last one that of the step
-    judged: int
-    tried: int
-    end: int
 
 
 class Settings(NamedTuple):
@@ -70,28 +56,9 @@ class Findings(NamedTuple):
     temperature: jax.Array  # of the bath
 
 
-def stages(num_steps: int) -> Stages:
-    """Of a warm-up of so many steps."""
-    windows = tuple(max(1, int(share * num_steps)) for share in _ENDS)
-    return Stages((0, *windows), int(_JUDGED * num_steps), int(_TRIED * num_steps), num_steps)
-
-
 def damping(plan: Stages, count: jax.Array) -> jax.Array:
     """Friction times step during the warm-up: strong, so that the heat of a bad start leaves."""
     return jnp.where(count < plan.windows[-1], *_DAMPING)
-
-
-def half(plan: Stages, count: jax.Array) -> jax.Array:
-    """-1 in the first half of the last window, and 1 in the second."""
-    return jnp.where(count < (plan.windows[-1] + plan.end) // 2, -1.0, 1.0)
-
-
-def window_length(plan: Stages, count: jax.Array) -> jax.Array:
-    """Steps of the window of masses that ends here; 1 elsewhere."""
-    length = jnp.ones([], jnp.float32)
-    for begin, end in zip(plan.windows, plan.windows[1:], strict=False):
-        length = jnp.where(count == end, jnp.float32(end - begin), length)
-    return length
 
 
 def masses(squares: Any, number: jax.Array, temperature: jax.Array) -> Any:
@@ -135,11 +102,11 @@ def measured(
     loss: jax.Array,
 ) -> Gauges:
     """The gauges with what this step shows; those steps that are judged count alike."""
-    age, judged = _age(plan, count), count >= plan.judged
-    gauges = _cleared(gauges, count == plan.judged)
+    age, judged = plan.age(count), count >= plan.judged
+    gauges = gauges_of.cleared(gauges, count == plan.judged)
     gauges = gauges_of.correlated(gauges, force, lag, loss, age, judged)
     gauges = gauges_of.heated(gauges, heat, age)
-    return gauges_of.forced(gauges, force, _since(plan.judged, count) + 1, judged)
+    return gauges_of.forced(gauges, force, plan.number_judged(count), judged)
 
 
 def moved_step(
@@ -147,16 +114,19 @@ def moved_step(
     count: jax.Array,
     step_size: jax.Array,
     gauges: Gauges,
+    heat: jax.Array,
     temperature: jax.Array,
     degrees: float,
 ) -> tuple[jax.Array, Gauges]:
     """The step on the way to its turn, which is smaller while the chain is hot.
 
-    Where noise hides the turn, it goes to the step at which that noise heats little.
+    Where noise hides the turn, it goes to the step at which that noise heats little. At first that
+    is compared with the heat of the chain, since far from the posterior batches disagree much, and
+    a chain that comes down a slope is hot: the step grows as long as the slope heats it, too.
     While it is judged or tried it stands still. If the chain becomes too hot even so it gives way
     after all, and is measured anew.
     """
-    age, judged = _age(plan, count), count >= plan.judged
+    age, judged = plan.age(count), count >= plan.judged
     hot = jnp.where(age > 20, gauges.heat / (1 + _TOLERANCE), 1)
     aim = 2 * jnp.log(_TURN / jnp.clip(hot, 1, _GIVES))
     gain = 0.3 / (1 + age / 30) ** 0.6
@@ -167,41 +137,25 @@ def moved_step(
     kick = 2 * jnp.log(step_size) + jnp.log(jnp.maximum(force, 1e-30) / temperature)
     # A mode turns so far only by a force: w^2 T of the g . g / m are its own.
     least = jnp.clip(aim - kick, -3, 0)
-    turned = jnp.clip(aim - high, 0, 1) + jnp.clip(aim - low, least, 0)
-    heated = jnp.log(_WARMS * degrees / jnp.maximum(noise, 1e-30)) - kick
+    far = plan.far(count)
+    warms = _WARMS + far * _FAR_WARMS * jnp.maximum(jnp.maximum(gauges.heat, heat), 1)
+    heated = jnp.log(warms * degrees / jnp.maximum(noise, 1e-30)) - kick
+    longer = jnp.maximum(aim - high, jnp.where((far > 0) & (noise > _BLIND), heated, 0))
+    turned = jnp.clip(longer, 0, 1) + jnp.clip(aim - low, least, 0)
     towards = gain * jnp.minimum(turned, jnp.maximum(heated, -3))
     settling = jnp.where(age < 2, 0, jnp.clip(towards, -0.5, 0.2))
     gives = judged & (gauges.heat > _TOO_HOT + gauges_of.heat_by_chance(degrees))
     change = jnp.where(judged, jnp.where(gives, jnp.log(0.7), 0), settling)
-    gauges = _cleared(gauges, gives)
+    gauges = gauges_of.cleared(gauges, gives)
     gauges = gauges._replace(heat=jnp.where(gives, 1, gauges.heat))
     return jnp.maximum(step_size * jnp.exp(change), _SHORTEST), gauges
 
 
 def settling(plan: Stages, count: jax.Array, step_size: jax.Array, gauges: Gauges) -> Gauges:
     """The gauges with the step in their mean, while it settles."""
-    on = (count >= plan.windows[-1]) & (count < plan.judged) & (_age(plan, count) > 15)
+    on = (count >= plan.windows[-1]) & (count < plan.judged) & (plan.age(count) > 15)
     log_step = gauges.log_step + jnp.where(on, jnp.log(step_size), 0)
     return gauges._replace(log_step=log_step, log_steps=gauges.log_steps + on.astype(jnp.float32))
-
-
-def _cleared(gauges: Gauges, due: jax.Array) -> Gauges:
-    """The gauges with correlations that begin anew."""
-    zeros = {
-        name: jnp.where(due, 0, getattr(gauges, name))
-        for name in ("square", "lag", "lag_loss", "loss_squares")
-    }
-    return gauges._replace(**zeros)
-
-
-def _since(start: int, count: jax.Array) -> jax.Array:
-    return (count - start).astype(jnp.float32)
-
-
-def _age(plan: Stages, count: jax.Array) -> jax.Array:
-    """Steps since the window began, float32[]."""
-    begun = [jnp.where(count >= start, start, 0) for start in plan.windows]
-    return (count - functools.reduce(jnp.maximum, begun)).astype(jnp.float32)
 
 
 def largest_step(plan: Stages, force: jax.Array, thermal: jax.Array, count: jax.Array) -> Any:

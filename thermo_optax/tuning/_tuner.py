@@ -76,7 +76,7 @@ def tuned(plan, names, count, updates, params, inner_state, temperature, *parts)
     tried = (count >= plan.tried) & (findings.wanted == 0)
     findings = jax.tree.map(lambda new, old: jnp.where(tried, new, old), found, findings)
     h = jnp.where(tried, findings.wanted, h)
-    h, gauges = rules.moved_step(plan, count, h, gauges, temperature, degrees)
+    h, gauges = rules.moved_step(plan, count, h, gauges, heat, temperature, degrees)
     hot = jnp.minimum(gauges.heat, _COOLED * heat)
     thermal = degrees * temperature * jnp.maximum(hot, 1)
     h = jnp.minimum(h, rules.largest_step(plan, force, thermal, count))
@@ -85,7 +85,7 @@ def tuned(plan, names, count, updates, params, inner_state, temperature, *parts)
 
     # Late minus early positions: fast motions average out of them, so that the slowest is left,
     # and the pull of the gradients along it gives its frequency.
-    late, sign = count >= plan.windows[-1], rules.half(plan, count)
+    late, sign = count >= plan.windows[-1], plan.half(count)
     sums = jax.tree.map(
         lambda s, g, x: (
             jnp.where(anew, 0, s) + jnp.where(late, like(sign, x.dtype) * x, jnp.square(g))
@@ -144,7 +144,7 @@ def _is_at_fault(updates):
 
 def _learnt(plan, count, squares, old, temperature, renew):
     """The masses at this step, and the factor that leaves the step as far from its limit."""
-    new = rules.masses(squares, rules.window_length(plan, count), temperature)
+    new = rules.masses(squares, plan.window_length(count), temperature)
     new = jax.tree.map(lambda new, old: jnp.where(renew, new, old), new, old)
     before, after = (
         gauges_of.total(

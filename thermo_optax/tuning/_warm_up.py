@@ -30,9 +30,9 @@ from thermo_optax._base import (
 from thermo_optax._xla import once
 
 from . import _gauges as gauges_of
-from . import _settings as rules
 from ._gauges import Gauges
 from ._settings import Findings, Settings
+from ._stages import stages
 from ._tuner import Memory, guarded, tuned
 
 NAMES = ("step_size", "friction", "mass")
@@ -181,7 +181,7 @@ def warm_up(
     check_positive(step_size=step_size)
     check_nonnegative(friction=friction)
     names = _names(make_sampler, learn)
-    plan = rules.stages(num_steps)
+    plan = stages(num_steps)
     friction, passed = _fixed_friction(make_sampler, names, friction)
     first = {"step_size": step_size, "friction": friction, "mass": 1.0}
     # What is wrong with it shows here.
