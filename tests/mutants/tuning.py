@@ -10,6 +10,7 @@ WARM_UPS = "tuning/test_warm_up.py"
 MEASURED = "tuning/test_gauges.py"
 ORDERS = f"{MEASURED}::test_batches_that_are_not_put_back_do_not_count_as_overturning"
 BEYOND = "tuning/test_places_beyond.py"
+ZEROS = (f"{BEYOND}::test_gradients_that_are_zero_for_a_while_tell_nothing",)
 LAW = (f"{WARM_UPS}::test_law_whatever_the_first_step",)
 
 STEPS = "tuning/_adaptive_step.py"
@@ -19,6 +20,20 @@ CALLS = "tuning/test_warm_up_calls.py"
 FEW = (f"{MEASURED}::test_few_parameters_and_noisy_gradients",)
 
 MUTANTS = [
+    Mutant(
+        "warm-up: learns masses without a gradient",
+        TUNER,
+        "renew &= gauges_of.total(squared) > 0",
+        "renew &= gauges_of.total(squared) >= 0",
+        ZEROS,
+    ),
+    Mutant(
+        "warm-up: chooses a step without a gradient",
+        RULES,
+        "jnp.where(gauges.force > 0, final, step_size)",
+        "final",
+        ZEROS,
+    ),
     Mutant(
         "warm-up: noise far from the posterior is held to the heat of the bath",
         RULES,
@@ -64,8 +79,8 @@ MUTANTS = [
     Mutant(
         "warm-up: noise of an epoch's batches overturns",
         GAUGES,
-        "return gauges.lag <= -_OPPOSED * gauges.square",
-        "return gauges.lag <= 0",
+        "return gauges.lag < -_OPPOSED * gauges.square",
+        "return gauges.lag < 0",
         (f"{ORDERS}[20]",),
     ),
     Mutant(

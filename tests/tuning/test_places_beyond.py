@@ -114,3 +114,27 @@ def test_heat_that_has_left_allows_no_bold_step():
     )
     _, after = tx.update(path[-1], state, path[-1])
     assert after.settings.step_size < 10
+
+
+def test_gradients_that_are_zero_for_a_while_tell_nothing():
+    """As those of a network that is dead at first, or those that are no number and are left out."""
+    counts = jnp.arange(WARM)
+    windows = jnp.isin(counts, jnp.array([0, 40, 100, 200, 280, 380]))
+    given = jnp.stack([counts < 0, counts > 150, counts < 150, ~windows, windows])
+
+    @jax.jit
+    @jax.vmap
+    def chains(given):
+        def gradient(x, count):
+            return jnp.where(given[count], 1.0, 0.0) * x
+
+        tx = to.warm_up(make_langevin(0), WARM)
+        state, path = run(tx, gradient, jnp.ones(5), counts)
+        return state.settings, state.mass, path[-1]
+
+    found = chains(given)
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(found))
+    steps = np.asarray(found[0].step_size)
+    assert steps[0] == np.float32(0.1)  # the first guess
+    assert np.all(steps[:4] > 0.02) and steps[4] > 0
+    np.testing.assert_array_equal(found[1][0], 1)

@@ -158,7 +158,7 @@ def _overturns(gauges: Gauges) -> jax.Array:
 
     Of B mini-batches that are not put back, each is opposed to the others by a share 1 / (B - 1).
     """
-    return gauges.lag <= -_OPPOSED * gauges.square
+    return gauges.lag < -_OPPOSED * gauges.square
 
 
 def stiffest(gauges: Gauges, kept: jax.Array) -> jax.Array:
@@ -225,7 +225,7 @@ def unevenness(
     noisy = noise_share(gauges, number, degrees) > _NOISY
     relative = jnp.where(noisy, jnp.minimum(excess, steady), excess)
     above = jnp.minimum(stiff / squared - 1, _MANY / 2 * relative)
-    return 1 + jnp.clip(above, 0.0, 99.0)
+    return jnp.where(gauges.force > 0, 1 + jnp.clip(above, 0.0, 99.0), 1)
 
 
 def noise(gauges: Gauges, number: Any, degrees: float) -> jax.Array:
@@ -260,4 +260,5 @@ def noise_share(gauges: Gauges, number: Any, degrees: float) -> jax.Array:
 
 def _uncorrelated(gauges: Gauges) -> jax.Array:
     signal = gauges.lag / jnp.maximum(1 - turn(gauges) / 2, 0.1)
-    return 1 - signal / jnp.maximum(gauges.square, 1e-37)
+    moves = gauges.square > 0  # gradients may all be 0 for a while
+    return jnp.where(moves, 1 - signal / jnp.where(moves, gauges.square, 1), 0)

@@ -143,7 +143,7 @@ def moved_step(
     longer = jnp.maximum(aim - high, jnp.where((far > 0) & (noise > _BLIND), heated, 0))
     turned = jnp.clip(longer, 0, 1) + jnp.clip(aim - low, least, 0)
     towards = gain * jnp.minimum(turned, jnp.maximum(heated, -3))
-    settling = jnp.where(age < 2, 0, jnp.clip(towards, -0.5, 0.2))
+    settling = jnp.where((age < 2) | (force <= 0), 0, jnp.clip(towards, -0.5, 0.2))
     gives = judged & (gauges.heat > _TOO_HOT + gauges_of.heat_by_chance(degrees))
     change = jnp.where(judged, jnp.where(gives, jnp.log(0.7), 0), settling)
     gauges = gauges_of.cleared(gauges, gives)
@@ -216,6 +216,7 @@ def wanted(
 
     # Noise heats by h s^2 / (2 gamma). More friction takes that away; above 1 / h a smaller step.
     final = jnp.minimum(final, jnp.sqrt(_NOISE / jnp.maximum(heating, 1e-30)))
+    final = jnp.where(gauges.force > 0, final, step_size)  # without a gradient nothing is known
     error = jnp.sqrt(2 / jnp.float32(degrees * number * _DAMPING[1]))
     nothing = jnp.zeros([], jnp.float32)
     return Findings(

@@ -145,6 +145,8 @@ def _is_at_fault(updates):
 def _learnt(plan, count, squares, old, temperature, renew):
     """The masses at this step, and the factor that leaves the step as far from its limit."""
     new = rules.masses(squares, plan.window_length(count), temperature)
+    squared = jax.tree.map(lambda s: over_shards(jnp.sum(s)).astype(jnp.float32), squares)
+    renew &= gauges_of.total(squared) > 0  # else there is nothing to learn from
     new = jax.tree.map(lambda new, old: jnp.where(renew, new, old), new, old)
     before, after = (
         gauges_of.total(
