@@ -37,6 +37,17 @@ SAMPLERS = [
 ]
 
 
+@pytest.mark.quick(*TURNS[1])
+@pytest.mark.parametrize("name", METHODS)
+def test_gradients_of_zero_leave_numbers(name):
+    """As those of a dead network: an estimate has nothing to divide by for a while."""
+    tree, state = params(), init(name)
+    nothing = jax.tree.map(jnp.zeros_like, tree)
+    for grads in (*[nothing] * 45, tree, tree, *[nothing] * 10):
+        updates, state = update(name, grads, state, tree)
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves((updates, state)))
+
+
 @pytest.mark.quick(*CORE)
 @pytest.mark.parametrize("name", METHODS)
 def test_a_huge_gradient_disables_nothing(name):
