@@ -17,9 +17,52 @@ STEPS = "tuning/_adaptive_step.py"
 ADAPTIVE = "tuning/test_adaptive_step.py"
 
 CALLS = "tuning/test_warm_up_calls.py"
+EPOCHS = "tuning/test_epochs.py"
 FEW = (f"{MEASURED}::test_few_parameters_and_noisy_gradients",)
 
 MUTANTS = [
+    Mutant(
+        "warm-up: noise of an epoch counts as drawn anew",
+        TUNER,
+        "kept, learnt, steps_per_epoch)",
+        "kept, learnt, None)",
+        (f"{EPOCHS}::test_law_and_speed",),
+    ),
+    Mutant(
+        "warm-up: an epoch is ten times shorter",
+        RULES,
+        "steps_per_epoch * (steps_per_epoch + 1) / 12",
+        "steps_per_epoch * (steps_per_epoch + 1) / 1200",
+        (f"{EPOCHS}::test_law_and_speed",),
+    ),
+    Mutant(
+        "warm-up: the heat of an epoch grows with the step, not its cube",
+        RULES,
+        "jnp.cbrt(friction * quiet)",
+        "friction * quiet",
+        (f"{EPOCHS}::test_the_longest_step_heats_by_five_percent",),
+    ),
+    Mutant(
+        "warm-up: noise that opposes itself looks like softness",
+        GAUGES,
+        "loss = gauges.lag_loss + opposed / jnp.maximum(steps_per_epoch - 1, 1)",
+        "loss = gauges.lag_loss",
+        (f"{EPOCHS}::test_stiffness_behind_the_noise_of_an_epoch",),
+    ),
+    Mutant(
+        "warm-up: a loss below 0 says that a chain is soft",
+        GAUGES,
+        "jnp.maximum(loss, 0) + _SURE",
+        "loss + _SURE",
+        (f"{EPOCHS}::test_stiffness_behind_the_noise_of_an_epoch",),
+    ),
+    Mutant(
+        "warm-up: noise heats under a fixed friction",
+        RULES,
+        "shorter = (findings.cancels > 0) | (fixed is not None)",
+        "shorter = findings.cancels > 0",
+        (f"{EPOCHS}::test_under_a_fixed_friction_the_step_is_shorter",),
+    ),
     Mutant(
         "warm-up: learns masses without a gradient",
         TUNER,

@@ -20,6 +20,7 @@ _MEMORY = 60.0  # steps over which the correlations are averaged while the step 
 _SPIKE = 10.0  # typical steps that one step counts as, at most
 _LEFT = 0.01  # of the mean of g . g: below it that is the mean of a place which the chain has left
 _OPPOSED = 0.3  # of g . g: the correlation with the last gradient is a turn only if it is larger
+_SURE = 2.0  # standard errors by which a mode may be stiffer than noise lets it be seen
 _NOISY = 0.25  # share of noise in g . g from which on it may look like stiffness
 _MODES = 0.02, 0.03  # share that motions of many frequencies leave out of the correlations
 _AGAIN = 7.0  # steps in which a momentum is nearly the same one, at the friction of a warm-up
@@ -148,9 +149,31 @@ def turn(gauges: Gauges, error: jax.typing.ArrayLike = 0.0) -> jax.Array:
     """
     tiny = jnp.finfo(jnp.float32).tiny
     first = jnp.maximum(gauges.lag, jnp.maximum(_OPPOSED * gauges.square, tiny))
-    e = (gauges.lag_loss + error) / first
-    turned = 4 * e / (3 + e + jnp.sqrt(9 - 2 * e + jnp.square(e)))
-    return jnp.where(_overturns(gauges), 3.0, jnp.clip(turned, 1e-8, 4.0))
+    turned = jnp.clip(_solved((gauges.lag_loss + error) / first), 1e-8, 4.0)
+    return jnp.where(_overturns(gauges), 3.0, turned)
+
+
+def turn_at_most(
+    gauges: Gauges, steps_per_epoch: Any, degrees: float, number: jax.typing.ArrayLike
+) -> jax.Array:
+    """(h w)^2 that the mode may have where the noise of an epoch of B mini-batches adds up to 0.
+
+    There noise opposes that of the last step by 1 / B of its square, and that of the step before by
+    1 / (B (B - 1)) less, which is taken out. Of `number` steps noise may hide a loss of two
+    standard errors more; a loss below 0 tells nothing.
+    """
+    opposed = jnp.maximum(gauges.square - gauges.lag, 0) / (steps_per_epoch + 1)
+    loss = gauges.lag_loss + opposed / jnp.maximum(steps_per_epoch - 1, 1)
+    loss = jnp.maximum(loss, 0) + _SURE * loss_error(gauges, degrees, number)
+    chance = jnp.minimum(_OPPOSED, 3 * jnp.sqrt(2 / jnp.float32(degrees * number)))
+    tiny = jnp.finfo(jnp.float32).tiny
+    first = jnp.maximum(gauges.lag + opposed, jnp.maximum(chance * gauges.square, tiny))
+    return jnp.clip(_solved(loss / first), 1e-8, 4.0)
+
+
+def _solved(e: jax.Array) -> jax.Array:
+    """(h w)^2 = 2 (1 - c), of which 1 + c - 2 c^2 = e c is known."""
+    return 4 * e / (3 + e + jnp.sqrt(9 - 2 * e + jnp.square(e)))
 
 
 def _overturns(gauges: Gauges) -> jax.Array:
@@ -173,12 +196,12 @@ def stiffest(gauges: Gauges, kept: jax.Array) -> jax.Array:
     return jnp.clip(turned, 1e-8, 4.0)
 
 
-def loss_error(gauges: Gauges, degrees: float) -> jax.Array:
+def loss_error(gauges: Gauges, degrees: float, number: Any = _MEMORY) -> jax.Array:
     """The standard error of the loss from one correlation to the next that mini-batches cause.
 
-    While the step moves, when the correlations are those of `_MEMORY` steps.
+    The correlations are those of so many steps; while the step moves, of `_MEMORY`.
     """
-    return noise_share(gauges, _MEMORY, degrees) * jnp.sqrt(gauges.loss_squares)
+    return noise_share(gauges, number, degrees) * jnp.sqrt(gauges.loss_squares)
 
 
 def heated(gauges: Gauges, heat: jax.Array, age: Any) -> Gauges:

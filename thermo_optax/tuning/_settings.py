@@ -52,6 +52,7 @@ class Findings(NamedTuple):
     span: jax.Array  # half of the window in which that was looked for, in units of 1 / slowest
     unevenness: jax.Array  # how much stiffer the chain is at times; 1 in a harmonic well
     noise: jax.Array  # heat of the noise of gradients, times friction, in units of the bath's
+    cancels: jax.Array  # 1 / h^2 of a step at which it cancels within an epoch; 0 if it does not
     wanted: jax.Array  # the step, before it was tried
     temperature: jax.Array  # of the bath
 
@@ -192,6 +193,7 @@ def wanted(
     degrees: float,
     kept: jax.Array,
     has_learnt_masses: bool,
+    steps_per_epoch: Any,
 ) -> Findings:
     """The step that what was judged asks for, and what else was found by then.
 
@@ -215,7 +217,12 @@ def wanted(
     final = jnp.minimum(final, mean_turn * one_turn / jnp.sqrt(likely))
 
     # Noise heats by h s^2 / (2 gamma). More friction takes that away; above 1 / h a smaller step.
-    final = jnp.minimum(final, jnp.sqrt(_NOISE / jnp.maximum(heating, 1e-30)))
+    cancels = jnp.zeros([], jnp.float32)
+    if steps_per_epoch is not None:
+        at_most = gauges_of.turn_at_most(gauges, steps_per_epoch, degrees, number)
+        epoch = steps_per_epoch * (steps_per_epoch + 1) / 12
+        cancels = at_most / jnp.square(step_size) * epoch
+    final = jnp.minimum(final, longest_in_noise(heating, cancels, damping=1.0))
     final = jnp.where(gauges.force > 0, final, step_size)  # without a gradient nothing is known
     error = jnp.sqrt(2 / jnp.float32(degrees * number * _DAMPING[1]))
     nothing = jnp.zeros([], jnp.float32)
@@ -227,25 +234,50 @@ def wanted(
         span=nothing,
         unevenness=uneven,
         noise=heating,
+        cancels=cancels,
         wanted=final,
         temperature=temperature,
     )
 
 
+def longest_in_noise(
+    noise: jax.Array, cancels: jax.Array, *, damping: float, friction: Any = 0.0
+) -> jax.Array:
+    """The step that noise heats by `_NOISE` at this friction, or at this friction times step.
+
+    Batches that are drawn anew give a mode the heat h s^2 / (2 gamma). Those of an epoch of B
+    steps, whose errors add up to 0, give a mode of frequency w at most the share
+    (h w)^2 B (B + 1) / 12 of that, whatever the friction. The share is `cancels` times h^2.
+    """
+    quiet = _NOISE / jnp.maximum(noise, 1e-30)
+    anew = jnp.maximum(friction * quiet, jnp.sqrt(damping * quiet))
+    quiet = jnp.where(cancels > 0, quiet / jnp.maximum(cancels, 1e-8), 0)
+    return jnp.maximum(anew, jnp.maximum(jnp.cbrt(friction * quiet), (damping * quiet) ** 0.25))
+
+
 def chosen(
-    plan: Stages, step_size: jax.Array, findings: Findings, slow: jax.Array
+    plan: Stages, step_size: jax.Array, findings: Findings, slow: jax.Array, fixed: Any
 ) -> tuple[Settings, Findings]:
     """The settings for good. `slow` is the squared frequency of the slowest motion.
 
-    The friction suits it, and takes away the heat of noisy gradients.
+    The friction suits it, and takes away the heat of noisy gradients. Where noise cancels within an
+    epoch a shorter step does that, because friction slows the chain. Nor can friction do it where
+    it is `fixed`, which is None else.
     """
     # A frequency whose period is not shorter than the window looks too high: it is pulled down.
     half = (plan.end - plan.windows[-1]) / 2 * jnp.minimum(step_size, _TURN / findings.fastest)
     slow = jnp.maximum(slow, jnp.square(1 / (plan.end * step_size)))
     span = jnp.sqrt(slow) * half
     seen = jnp.square(span) / (jnp.square(span) + _LONGEST**2)
-    friction = _CRITICAL * jnp.sqrt(slow) * seen
-    noise = step_size * findings.noise
-    least = jnp.maximum(noise / _NOISE, _LEAST / step_size)
-    settings = Settings(step_size, jnp.clip(friction, least, 1 / step_size))
-    return settings, findings._replace(slowest=jnp.sqrt(slow), span=span, noise=noise)
+    friction = _CRITICAL * jnp.sqrt(slow) * seen if fixed is None else fixed
+    calm = longest_in_noise(findings.noise, findings.cancels, damping=_LEAST, friction=friction)
+    shorter = (findings.cancels > 0) | (fixed is not None)
+    h = jnp.where(shorter, jnp.minimum(step_size, calm), step_size)
+    left = jnp.where(findings.cancels > 0, jnp.minimum(findings.cancels * jnp.square(h), 1), 1)
+    noise = h * findings.noise * left
+    if fixed is None:
+        least = jnp.maximum(noise / _NOISE, _LEAST / h)
+        friction = jnp.clip(friction, least, 1 / h)
+    wanted = findings.wanted * h / step_size
+    found = findings._replace(slowest=jnp.sqrt(slow), span=span, noise=noise, wanted=wanted)
+    return Settings(h, friction), found

@@ -37,7 +37,7 @@ class Memory(NamedTuple):
     pulls: optax.Params  # late minus early gradients
 
 
-def tuned(plan, names, count, updates, params, inner_state, temperature, *parts):
+def tuned(plan, names, steps_per_epoch, count, updates, params, inner_state, temperature, *parts):
     """One step of the warm-up before the sampler's own: its settings, and those of the next."""
     settings, _, mass, gauges, findings, memory, momenta = parts
     degrees = max(gauges_of.degrees(updates), 1)
@@ -70,7 +70,7 @@ def tuned(plan, names, count, updates, params, inner_state, temperature, *parts)
     before = h  # that of the correlations
     kept = jnp.exp(-settings.friction * settings.step_size)
     learnt = "mass" in names
-    found = rules.wanted(plan, h, gauges, temperature, degrees, kept, learnt)
+    found = rules.wanted(plan, h, gauges, temperature, degrees, kept, learnt, steps_per_epoch)
     # Later than planned, if a run goes on with another number of steps.
     findings = jax.tree.map(lambda old: jnp.where(count == 0, 0, old), findings)
     tried = (count >= plan.tried) & (findings.wanted == 0)
@@ -103,9 +103,10 @@ def tuned(plan, names, count, updates, params, inner_state, temperature, *parts)
 
     at_end = count == plan.end - 1
     now = Settings(h, rules.damping(plan, count) / h)
-    final, found = rules.chosen(plan, h, findings, slow)
-    if "friction" not in names:
-        now, final = (one._replace(friction=settings.friction) for one in (now, final))
+    fixed = None if "friction" in names else settings.friction
+    final, found = rules.chosen(plan, h, findings, slow, fixed)
+    if fixed is not None:
+        now = now._replace(friction=fixed)
     following = Settings(*(jnp.where(at_end, *pair) for pair in zip(final, now, strict=True)))
     findings = jax.tree.map(lambda new, old: jnp.where(at_end, new, old), found, findings)
     memory = jax.tree.map(
