@@ -126,7 +126,7 @@ def kinetic_energy(state: Any, mass: jax.typing.ArrayLike) -> jax.Array:
 
 def check_same_mass(state: Any, mass: Any) -> None:
     """Raises if a sampler in a state is known to have other masses than the one that was given."""
-    told = known(mass)
+    told = known(first_value(mass))
     for _, sampler in samplers(state):
         own = jax.tree.leaves(getattr(sampler, "mass", ()))
         if told is None or any(isinstance(m, Tracer) for m in own):

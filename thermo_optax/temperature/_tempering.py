@@ -189,7 +189,7 @@ def continuous_tempering(
         Leimkuhler, `Extended Hamiltonian approach to continuous tempering
         <https://arxiv.org/abs/1502.06250>`_, 2015.
     """
-    check_number(plateau=plateau, edge=edge, depth=depth, alpha_mass=alpha_mass, mass=mass)
+    check_number(plateau=plateau, edge=edge, depth=depth, alpha_mass=alpha_mass)
     check_rate(alpha_step=alpha_step)
     check_positive(edge=edge, wall=wall)
     check_nonnegative(temperature=temperature, plateau=plateau)
