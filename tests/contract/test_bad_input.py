@@ -84,6 +84,36 @@ def test_numbers(name, argument):
         make(**{argument: jnp.ones(3)})
 
 
+ROUNDED = {
+    "temperature": (1e39, "finite and not negative, got 1e[+]39, which is inf in float32"),
+    "damping": (1e-50, "finite and positive, got 1e-50, which is 0.0 in float32"),
+    "decay": (1 - 1e-9, "below 1, got 0.999999999, which is 1.0 in float32"),
+}
+
+
+@pytest.mark.parametrize("argument", ROUNDED)
+def test_numbers_that_rounding_takes_out_of_their_range(argument):
+    """1 - 1e-9 is a momentum without end, in the precision of the step."""
+    value, message = ROUNDED[argument]
+    with pytest.raises(ValueError, match=f"`{argument}` must be .*{message}"):
+        PRIMARY["psgld"](**{argument: value})
+
+
+SCHEDULES = {
+    "sign": (lambda count: jnp.float32(-0.1), ValueError, "not negative, got -0.1.* at step 0"),
+    "array": (lambda count: jnp.ones(3), ValueError, "a single number, got an array of shape"),
+    "nothing": (lambda count: None, TypeError, "a number, a JAX scalar or a schedule.*got None"),
+}
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+@pytest.mark.parametrize("argument", ["learning_rate", "temperature"])
+def test_schedules_are_looked_at_where_they_begin(argument, kind):
+    schedule, error, message = SCHEDULES[kind]
+    with pytest.raises(error, match=f"`{argument}` must be .*{message}"):
+        PRIMARY["sgld"](**{argument: schedule})
+
+
 def test_what_is_read_once_is_no_schedule():
     with pytest.raises(TypeError, match="`initial_friction` must be a number: it is read once"):
         PRIMARY["adaptive_langevin"](initial_friction=lambda count: 1.0)

@@ -68,8 +68,8 @@ MUTANTS = [
     Mutant(
         "leimkuhler_matthews: h^2 = lr instead of 2 lr",
         UNDERDAMPED,
-        "h = jnp.sqrt(2 * at(learning_rate, count))",
-        "h = jnp.sqrt(at(learning_rate, count))",
+        "h = jnp.sqrt(2 * rate_at(learning_rate, count))",
+        "h = jnp.sqrt(rate_at(learning_rate, count))",
         (f"{COLD}::test_cold_sampler_is_sgd[leimkuhler_matthews]",),
     ),
     Mutant(

@@ -38,8 +38,8 @@ MUTANTS = [
     Mutant(
         "santa: noise with the heat, not its root",
         SANTA,
-        "jnp.sqrt(2 * step.at(friction) * target)",
-        "2 * step.at(friction) * target",
+        "jnp.sqrt(2 * step.rate(friction) * target)",
+        "2 * step.rate(friction) * target",
         LAWS,
     ),
     Mutant(
@@ -73,8 +73,8 @@ MUTANTS = [
     Mutant(
         "santa: the first half kick between the halves of the friction, as in MATLAB",
         SANTA,
-        "time / 2)  # B\n            p = _flows.friction",
-        "time / 2 * jnp.exp(xi * time / 2))\n            p = _flows.friction",
+        "p = _flows.kick(p, metric * g, time / 2)  # B\n            rate",
+        "p = _flows.kick(p, metric * g, time / 2 * jnp.exp(xi * time / 2))\n            rate",
         LAWS,
     ),
     Mutant(
@@ -87,7 +87,7 @@ MUTANTS = [
     Mutant(
         "santa: refinement keeps its thermostats",
         SANTA,
-        "jnp.where(hot, regulated, xi), new",
+        "jnp.where(hot & (eps * time > 0), regulated, xi), new",
         "regulated, new",
         DESCENT,
     ),
@@ -153,5 +153,26 @@ MUTANTS = [
         "jnp.asarray(count, jnp.int32) % period, period",
         "jnp.asarray(count, jnp.int32), period",
         (f"{TEMPERATURE}::test_cycles_repeat",),
+    ),
+    Mutant(
+        "santa: one spike stops a coordinate for good",
+        SANTA,
+        "regulated = jnp.minimum(regulated, jnp.maximum(xi, _MOST / kick_time))",
+        "pass",
+        ("physics/test_spikes.py::test_a_spike_does_not_stop_santa",),
+    ),
+    Mutant(
+        "santa: a negative friction heats without end in refinement",
+        SANTA,
+        "rate = jnp.where(hot, xi, jnp.abs(xi))",
+        "rate = xi",
+        ("physics/test_cold.py::test_a_friction_that_heats_damps_without_heat[santa]",),
+    ),
+    Mutant(
+        "santa: the state tells of heat that refinement does not have",
+        SANTA,
+        '"bath_temperature": target.astype(jnp.float32)',
+        '"bath_temperature": step.temperature.astype(jnp.float32)',
+        (f"{STEPS}::test_the_bath_of_refinement_is_cold",),
     ),
 ]

@@ -312,4 +312,11 @@ MUTANTS = [
         "1 - at(step_size, count) * at(friction, count) / 2",
         (f"{STEPS}::test_ctld_without_a_sampling_phase_is_sgd_with_momentum",),
     ),
+    Mutant(
+        "scaling: whole numbers keep their dtype, in which 0.4 is 0",
+        "temperature/_scaling.py",
+        "if isinstance(alpha, jax.Array) and jnp.issubdtype(alpha.dtype, jnp.floating):",
+        "if isinstance(alpha, jax.Array):",
+        ("temperature/test_scaling.py::test_whole_numbers_of_jax",),
+    ),
 ]

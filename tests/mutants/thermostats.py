@@ -22,6 +22,7 @@ AUTHORS, TEXTBOOK, FIRST_ORDER = (
 VARIANTS = "physics/test_adaptive_variants.py"
 CONTROL = ("physics/test_covariance_control.py",)
 METRICS = "physics/test_metric.py"
+SPIKES = "physics/test_spikes.py"
 
 MUTANTS = [
     Mutant(
@@ -90,7 +91,7 @@ MUTANTS = [
     Mutant(
         "thermostat: regulates at temperature 0",
         THERMOSTAT,
-        "return jnp.where(hot & ~step.resting, regulated, friction)",
+        "return jnp.where(hot & (eps * time > 0), regulated, friction)",
         "return regulated",
         (f"{VARIANTS}::test_a_bath_at_zero_neither_heats_nor_regulates",),
     ),
@@ -255,5 +256,33 @@ MUTANTS = [
         "return jnp.where(samples > 0, 1 / jnp.where(samples > 0, weight, 1), 1)",
         "return jnp.ones_like(weight)",
         (f"{METRICS}::test_correction_vanishes_with_the_heat",),
+    ),
+    Mutant(
+        "thermostat: a negative friction heats without end at temperature 0",
+        THERMOSTAT,
+        "friction = jnp.where(hot, friction, jnp.abs(friction))",
+        "pass",
+        ("physics/test_cold.py::test_a_friction_that_heats_damps_without_heat[BADODAB]",),
+    ),
+    Mutant(
+        "thermostat: an energy beyond all numbers times no coupling",
+        THERMOSTAT,
+        "return jnp.where(hot & (eps * time > 0), regulated, friction)",
+        "return jnp.where(hot & ~step.resting, regulated, friction)",
+        (f"{SPIKES}::test_an_energy_beyond_all_numbers_without_coupling",),
+    ),
+    Mutant(
+        "covariance control: a friction without bound times no time",
+        COVARIANCE,
+        "jnp.minimum(like(per_noise, noise.dtype) * jnp.maximum(noise, 0), _MOST)",
+        "like(per_noise, noise.dtype) * jnp.maximum(noise, 0)",
+        (f"{SPIKES}::test_a_rest_after_a_spike_with_covariance_control",),
+    ),
+    Mutant(
+        "momenta: infinite in a dtype that cannot hold them",
+        "_base/_momenta.py",
+        "if most < float(jnp.finfo(array.dtype).max):",
+        "if False:",
+        (f"{SPIKES}::test_a_momentum_that_its_dtype_cannot_hold",),
     ),
 ]

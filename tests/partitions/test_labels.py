@@ -7,6 +7,7 @@ import flax
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 import pytest
 from flax import nnx
@@ -282,12 +283,23 @@ def test_the_first_selector_that_matches_wins_and_lists_join():
     assert labels["layer2"]["kernel"] == "rest"
 
 
-@pytest.mark.parametrize("selector", ["conv*", 7, -8, ["conv*", 9]])
+@pytest.mark.parametrize(
+    "selector", ["conv*", 7, -8, ["conv*", 9], ["first", 7], ["hidden", "hiden"], []], ids=repr
+)
 def test_a_selector_without_a_match_is_an_error_that_lists_the_layers(selector):
     with pytest.raises(
         ValueError, match=r"groups\['x'\].*matches no parameter.*'hidden', 'output'"
     ):
         to.label_layers({"hidden": dense(), "output": dense()}, {"x": selector}, default="rest")
+
+
+def test_depths_of_numpy_and_what_selects_nothing():
+    params = {"hidden": dense(), "output": dense()}
+    labels = to.label_layers(params, {"x": np.int64(-1)}, default="rest")  # pyright: ignore
+    assert labels["output"]["kernel"] == "x" and labels["hidden"]["kernel"] == "rest"
+    for wrong in (True, 1.0, None):
+        with pytest.raises(TypeError, match=f"A selector of `groups` must be .*got {wrong}"):
+            to.label_layers(params, {"x": wrong}, default="rest")  # pyright: ignore
 
 
 def test_a_parameter_without_a_group_is_an_error():

@@ -123,6 +123,42 @@ def test_wrong_groups(make, message):
         make()
 
 
+@pytest.mark.parametrize("kind", [np.float16, jnp.bfloat16, np.int8])
+def test_the_overdamped_learning_rate_has_room(kind):
+    """In half precision 1e-4 squared is 0, and in int8 so is 16 squared."""
+    h = kind(16 if kind is np.int8 else 1e-4)
+    tx = to.lol(h, langevin_groups={"l": 0.0}, overdamped_groups={"o": 0.0}, key=0)
+    updates, _ = tx.update(GRADS, tx.init(PARAMS), PARAMS)
+    np.testing.assert_allclose(updates["output"]["w"], -0.1 * float(h) ** 2 / 2, rtol=1e-5)
+
+
+def test_no_groups_are_not_the_default():
+    with pytest.raises(ValueError, match=r"`param_labels` is required for the groups \['cold'\]"):
+        to.lol(langevin_groups={}, overdamped_groups={"cold": 0.0}, key=0)
+
+
+def test_labels_of_several_kinds_are_listed():
+    with pytest.raises(ValueError, match=r"has the labels \[0, 'x'\], for which there is no"):
+        to.lol(param_labels={"hidden": 0, "output": "x"}, key=0)
+
+
+STRAY = {
+    "step_size": lambda values: to.lala(values, key=0),
+    "friction": lambda values: to.lol(friction=values, key=0),
+    "learning_rate": lambda values: to.lol(learning_rate=values, key=0),
+    "output_friction": lambda values: to.lala(output_friction=values, key=0),
+    "coupling": lambda values: to.adlala(coupling=values, key=0),
+}
+
+
+@pytest.mark.parametrize("name", STRAY)
+def test_numbers_of_groups_that_do_not_have_them(name):
+    """A typo, or a group of the other law: such a number would be left out without a word."""
+    values = dict.fromkeys(("langevin", "overdamped", "hidden", "output", "adaptive", "typo"), 0.1)
+    with pytest.raises(ValueError, match=f"`{name}` has values for .*'typo'.*, but the groups"):
+        STRAY[name](values)
+
+
 def test_the_overdamped_learning_rate_follows_a_scheduled_step_size():
     schedule = optax.linear_schedule(0.2, 0.1, 2)
     tx = to.lol(schedule, overdamped_groups={"overdamped": 0.0}, key=0)

@@ -96,3 +96,29 @@ def test_damped_oscillator(word, order):
     assert order - 0.2 < measured < order + 0.25, (measured, errors)
     if order == 2:
         assert errors[-1] < 2e-3
+
+
+NEGATIVE = {
+    word: lambda xi, word=word: to.adaptive_langevin(
+        0.2, 0.0, initial_friction=xi, splitting=word, initial_momentum="zero", key=0
+    )
+    for word in ("BADODAB", "ACDEDCAB", "SGNHT")
+} | {
+    "santa": lambda xi: to.santa(
+        0.04, 0.0, initial_friction=xi, initial_momentum="zero", key=0
+    )
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NEGATIVE)
+def test_a_friction_that_heats_damps_without_heat(name):
+    """A thermostat may be below 0 when the bath goes cold, and then would heat without end."""
+    x = jnp.array([1.0, -2.0])
+
+    @jax.jit
+    def run():
+        return [simulate(NEGATIVE[name](xi), lambda x: x, x, 100)[0] for xi in (0.7, -0.7)]
+
+    damped, negative = run()
+    np.testing.assert_array_equal(negative, damped)
+    assert np.max(np.abs(negative)) < 0.1

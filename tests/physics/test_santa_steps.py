@@ -164,3 +164,14 @@ def test_bad_arguments():
     with pytest.raises(TypeError, match="`initial_friction` must be a number: it is read once"):
         # A schedule, against the signature.
         to.santa(0.1, 0.1, initial_friction=lambda count: 1.0, key=0)  # pyright: ignore
+
+
+def test_the_bath_of_refinement_is_cold():
+    """The state tells the temperature of each step, also where Santa itself takes the heat away."""
+    tx, x = to.santa(0.01, 0.5, exploration_steps=2, key=0), jnp.ones(2)
+    state = tx.init(x)
+    baths = []
+    for _ in range(4):
+        _, state = tx.update(x, state, x)
+        baths.append(float(jnp.asarray(state.bath_temperature)))
+    assert baths == [0.5, 0.5, 0.0, 0.0]

@@ -131,3 +131,49 @@ def test_initial_momenta_are_those_of_the_bath(mass):
     tx = to.langevin(0.1, 0.7, friction=1.0, initial_momentum="zero", key=0)
     rest: Any = tx.init(jnp.zeros(9))
     assert not rest.momentum.any()
+
+
+def ending(value):
+    """What rounding makes of a ramp to 0: `optax.linear_schedule(0.3, 0.0, 777)` is -3e-9 there."""
+    return lambda count: jnp.where(count < 1, value, -3e-9)
+
+
+ENDING = {
+    "sgld": to.sgld(ending(0.1), ending(1.0), key=0),
+    "leimkuhler_matthews": to.leimkuhler_matthews(ending(0.1), ending(1.0), key=0),
+    "langevin, step": to.langevin(ending(0.1), 1.0, friction=1.0, key=0),
+    "langevin, bath": to.langevin(0.1, ending(1.0), friction=ending(1.0), key=0),
+    "sghmc": to.sghmc(ending(0.1), ending(1.0), momentum=0.5, key=0),
+    "adaptive_langevin": to.adaptive_langevin(ending(0.1), ending(1.0), key=0),
+    "covariance_controlled": to.covariance_controlled_langevin(ending(0.1), ending(1.0), key=0),
+    "psgld": to.psgld(ending(0.1), ending(1.0), key=0),
+    "santa": to.santa(ending(0.1), ending(1.0), friction=ending(1.0), key=0),
+    "alpha": to.continuous_tempering(
+        to.sgld(0.1, 1.0, key=0),
+        *(1.0,),
+        alpha_step=ending(0.1),
+        alpha_friction=ending(1.0),
+        key=0,
+    ),
+}
+
+
+def test_ramps_that_round_to_below_zero():
+    """The root of a number just below 0 would be a NaN, for the rest of the run."""
+
+    @jax.jit
+    def run(scale):
+        ends = {}
+        for name, tx in ENDING.items():
+            x = jnp.ones(2)
+            state = tx.init(x)
+            for _ in range(3):
+                extra = {"value": jnp.sum(x)} if name == "alpha" else {}
+                updates, state = tx.update(x, state, x, temperature_scale=scale, **extra)
+                x = x + updates
+            ends[name] = x, state
+        return ends
+
+    for scale in (1.0, -3e-9):
+        for name, end in run(jnp.float32(scale)).items():
+            assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(end)), (name, scale)

@@ -69,6 +69,11 @@ class TestLaws:
         np.testing.assert_allclose(scheduled, y, rtol=1e-4, atol=1e-5)
 
 
+def test_logarithm_of_an_offset_that_rounds_to_one():
+    with pytest.raises(ValueError, match="`offset` must be above 1, got 1.00000001"):
+        to.logarithmic_cooling(1.0, offset=1.00000001)
+
+
 def test_logarithmic_default_starts_at_its_constant():
     cooling = to.logarithmic_cooling(0.6)
     assert float(cooling(0)) == pytest.approx(0.6)

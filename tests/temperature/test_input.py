@@ -1,5 +1,7 @@
 """What is refused, what it is told, and what a loss that is not a number does."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -48,6 +50,10 @@ BAD_BIASES = {
     "no width": ({"width": 0.0}, "`width` must be finite and positive, got 0.0"),
     "no stride": ({"stride": 0}, "`stride` must be an integer of at least 1, got 0"),
     "bias factor": ({"bias_factor": 1.0}, "`bias_factor` must be above 1, got 1.0.*Pass 10"),
+    "endless bias factor": (
+        {"bias_factor": math.inf},
+        "`bias_factor` must be above 1, got inf.*finite",
+    ),
     "freezing": ({"freeze_after": -1}, "`freeze_after` must be finite and not negative"),
 }
 
@@ -57,6 +63,28 @@ def test_hills(what):
     options, message = BAD_BIASES[what]
     with pytest.raises(ValueError, match=message):
         tempering(bias=to.metadynamics(**options))
+
+
+def constant(count):
+    return 3 * jnp.ones_like(count)
+
+
+NO_SCHEDULES = {
+    **{name: {name: constant} for name in ("plateau", "edge", "depth", "alpha_mass")},
+    "width": lambda: to.metadynamics(width=constant),  # pyright: ignore[reportArgumentType]
+    "bias_factor": lambda: to.metadynamics(bias_factor=constant),  # pyright: ignore
+    "freeze_after": lambda: to.metadynamics(freeze_after=constant),  # pyright: ignore
+    "memory": lambda: to.adaptive_biasing_force(memory=constant),  # pyright: ignore
+    "sampling_steps": lambda: to.ctld(0.1, 0.1, sampling_steps=constant, key=0),  # pyright: ignore
+    "adaptation_steps": lambda: to.psgld(1, 1, adaptation_steps=constant, key=0),  # pyright: ignore
+}
+
+
+@pytest.mark.parametrize("name", NO_SCHEDULES)
+def test_what_no_schedule_can_give(name):
+    make = NO_SCHEDULES[name]
+    with pytest.raises(TypeError, match=f"`{name}` must be a number: .* not by a schedule"):
+        make() if callable(make) else tempering(**make)
 
 
 def test_mean_force_and_kinds_of_bias():
@@ -87,7 +115,9 @@ def test_ctld():
             to.ctld(temperature=0.1, sampling_steps=1, key=0, **wrong)
     with pytest.raises(ValueError, match="`friction` must be at most 1, got 1.5"):
         to.ctld(temperature=0.1, sampling_steps=1, key=0, step_size=0.5, friction=3.0)
-    to.ctld(temperature=0.1, sampling_steps=1, key=0, step_size=0.5, friction=lambda t: 3.0)
+    with pytest.raises(ValueError, match="`friction` must be at most 1, got 1.5"):
+        to.ctld(temperature=0.1, sampling_steps=1, key=0, step_size=0.5, friction=lambda t: 3.0)
+    to.ctld(temperature=0.1, sampling_steps=1, key=0, step_size=0.5, friction=lambda t: 1.0)
 
 
 @pytest.mark.parametrize("make", [tempering, lambda: to.ctld(0.1, 0.1, sampling_steps=9, key=0)])

@@ -51,3 +51,18 @@ def test_wall():
     slope = jax.vmap(jax.grad(lambda a: to.confining_potential(a, wall=7.0)))(jnp.float32(off))
     np.testing.assert_allclose(to.confining_force(off, wall=7.0), -slope)
     assert to.confining_force(-1.6) > 0 > to.confining_force(1.6)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        to.temperature_scaling,
+        to.temperature_scaling_slope,
+        to.confining_potential,
+        to.confining_force,
+    ],
+)
+def test_whole_numbers_of_jax(function):
+    """In their own dtype 0.4 would be 0, and 1.5 would be 1."""
+    alphas = np.array([-2, -1, 0, 1, 2])
+    np.testing.assert_array_equal(function(jnp.asarray(alphas)), function(alphas.astype(float)))

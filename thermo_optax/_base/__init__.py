@@ -7,6 +7,7 @@ from ._bath import built_temperatures as built_temperatures
 from ._bath import heated as heated
 from ._bath import heating as heating
 from ._bath import with_extra_args as with_extra_args
+from ._checks import as_computed as as_computed
 from ._checks import as_steps as as_steps
 from ._checks import check_array as check_array
 from ._checks import check_choice as check_choice
@@ -16,6 +17,7 @@ from ._checks import check_integer as check_integer
 from ._checks import check_leaves as check_leaves
 from ._checks import check_nonnegative as check_nonnegative
 from ._checks import check_not_empty as check_not_empty
+from ._checks import check_number as check_number
 from ._checks import check_positive as check_positive
 from ._checks import check_rate as check_rate
 from ._checks import check_real as check_real
@@ -43,6 +45,7 @@ from ._momenta import is_sound as is_sound
 from ._momenta import map_samplers as map_samplers
 from ._momenta import momenta as momenta
 from ._momenta import samplers as samplers
+from ._momenta import stored as stored
 from ._momenta import wide_copy as wide_copy
 from ._momenta import wide_zeros as wide_zeros
 from ._scalars import ScalarOrSchedule as ScalarOrSchedule
@@ -50,11 +53,13 @@ from ._scalars import added as added
 from ._scalars import at as at
 from ._scalars import bath_temperature as bath_temperature
 from ._scalars import built_temperature as built_temperature
+from ._scalars import first_value as first_value
 from ._scalars import in_dtype_of as in_dtype_of
 from ._scalars import is_schedule as is_schedule
 from ._scalars import like as like
 from ._scalars import next_count as next_count
 from ._scalars import next_in_turn as next_in_turn
+from ._scalars import rate_at as rate_at
 from ._trees import Path as Path
 from ._trees import arrays_by_place as arrays_by_place
 from ._trees import cast_like as cast_like

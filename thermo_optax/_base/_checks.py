@@ -1,7 +1,7 @@
 """Checks of arguments: each message names the argument, the value and the remedy.
 
-Values are checked where they are known: Python and NumPy numbers and concrete arrays. Schedules
-and traced values pass, because nothing under tracing may depend on a Python branch.
+Values are checked where they are known: Python and NumPy numbers, concrete arrays, and what a
+schedule gives at step 0. Traced values pass: nothing under tracing may depend on a Python branch.
 """
 
 from collections.abc import Iterable
@@ -15,10 +15,13 @@ import optax
 
 from thermo_optax._noise import size
 
+from ._scalars import first_value
+
 
 def _known(name: str, value: Any) -> np.ndarray | None:
-    """A concrete number; None for a schedule or a traced value."""
-    if callable(value) or isinstance(value, jax.core.Tracer):
+    """A concrete number, of a schedule that at step 0; None for a traced value."""
+    value = first_value(value)
+    if isinstance(value, jax.core.Tracer):
         return None
     # By dtype: NumPy would read a number from a text, and take a truth value for one.
     dtype = value.dtype if hasattr(value, "dtype") else np.dtype(type(value))
@@ -40,8 +43,22 @@ def _known(name: str, value: Any) -> np.ndarray | None:
 def _check(condition: str, remedy: str, ok: Any, hyperparams: dict[str, Any]) -> None:
     for name, value in hyperparams.items():
         known = _known(name, value)
-        if known is not None and not (np.isfinite(known) and ok(known)):
-            raise ValueError(f"`{name}` must be {condition}, got {value}. {remedy}")
+        if known is None:
+            continue
+        number = as_computed(known)
+        if not (np.isfinite(number) and ok(number)):
+            shown = f"{known} at step 0" if callable(value) else f"{value}"
+            if np.isfinite(known) and ok(known):
+                shown += f", which is {number} in {jnp.result_type(float)}"
+            raise ValueError(f"`{name}` must be {condition}, got {shown}. {remedy}")
+
+
+def as_computed(numbers: Any) -> np.ndarray:
+    """Numbers as they are computed with: 1 - 1e-9 is 1, 1e39 is infinite and 1e-50 is 0."""
+    dtype = jnp.result_type(float)
+    with np.errstate(over="ignore"):
+        numbers = np.asarray(numbers, dtype)
+    return np.where(np.abs(numbers) < np.finfo(dtype).tiny, 0, numbers).astype(float)
 
 
 def check_rate(**hyperparams: Any) -> None:
@@ -62,13 +79,18 @@ def check_nonnegative(**hyperparams: Any) -> None:
     _check("finite and not negative", remedy, lambda x: x >= 0, hyperparams)
 
 
-def check_finite(**hyperparams: Any) -> None:
-    """Numbers of either sign, which are read once, at the start."""
+def check_number(**hyperparams: Any) -> None:
+    """Numbers that no schedule may give."""
     for name, value in hyperparams.items():
         if callable(value):
             raise TypeError(
                 f"`{name}` must be a number: it is read once, at the start, and not by a schedule."
             )
+
+
+def check_finite(**hyperparams: Any) -> None:
+    """Numbers of either sign, which are read once, at the start."""
+    check_number(**hyperparams)
     _check("finite", "Pass a finite number.", np.isfinite, hyperparams)
 
 
@@ -107,6 +129,7 @@ _MOST_STEPS = 2**31 - 1  # of an int32; step counts stop there
 
 def check_steps(least: int, remedy: str, **numbers: Any) -> None:
     """Numbers of steps: whole, as integers or as floats; traced ones pass."""
+    check_number(**numbers)
     for name, value in numbers.items():
         number = _known(name, value)
         if number is not None and not (number >= least and number == np.floor(number)):

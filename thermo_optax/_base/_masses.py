@@ -14,7 +14,7 @@ from jax.core import Tracer
 
 from thermo_optax._noise import sum_of_squares
 
-from ._checks import check_positive, is_masked, is_number
+from ._checks import as_computed, check_positive, is_masked, is_number
 from ._momenta import compute_dtype
 from ._scalars import at, like
 from ._trees import Path, arrays_by_place, layer_name, plain_paths
@@ -171,6 +171,10 @@ def real_numbers(name: str, entry: Any, remedy: str) -> np.ndarray | None:
     return np.asarray(entry, float).ravel()
 
 
+def _can_divide(numbers: np.ndarray) -> np.ndarray:
+    return np.isfinite(numbers) & (numbers > 0)
+
+
 def _check_entry(place: Path, entry: Any) -> None:
     name = f"`mass` at {layer_name(place)!r}"
     numbers = real_numbers(name, entry, _REMEDY)
@@ -179,7 +183,7 @@ def _check_entry(place: Path, entry: Any) -> None:
             f"{name} is an array without elements, of shape {jnp.shape(entry)}: write a number "
             "there, such as 1.0, also for a parameter without elements."
         )
-    bad = [] if numbers is None else numbers[~(np.isfinite(numbers) & (numbers > 0))]
+    bad = [] if numbers is None else numbers[~_can_divide(as_computed(numbers))]
     if len(bad):
         raise ValueError(
             f"{name} must be finite and positive, got {bad[0]}. Pass numbers above 0: a mass "

@@ -99,6 +99,17 @@ def finite_or_zero(gradient: jax.Array) -> jax.Array:
     return jnp.where(is_sound(gradient), gradient, 0)
 
 
+def stored(array: jax.Array, dtype: Any) -> jax.Array:
+    """The array in the dtype of a state, where a number too large for it is the largest there.
+
+    A momentum of 1e5 is infinite in float16, and would stay so.
+    """
+    most = float(jnp.finfo(dtype).max)
+    if most < float(jnp.finfo(array.dtype).max):
+        array = jnp.clip(array, -most, most)
+    return array.astype(dtype)
+
+
 def samplers(state: Any) -> list[tuple[tuple, Any]]:
     """The states of all samplers with momenta inside a state, with their paths."""
     found = jax.tree_util.tree_leaves_with_path(state, is_leaf=_is_sampler)

@@ -18,6 +18,22 @@ def at(value: ScalarOrSchedule, count: jax.typing.ArrayLike) -> jax.Array:
     return jnp.asarray(value, jnp.result_type(float))
 
 
+def rate_at(value: ScalarOrSchedule, count: jax.typing.ArrayLike) -> jax.Array:
+    """A rate, friction or temperature at a step: what a schedule has below 0 counts as 0.
+
+    Compiled, `optax.linear_schedule(0.3, 0.0, 777)` ends at -3e-9, and heat is the root of these.
+    """
+    return jnp.maximum(at(value, count), 0)
+
+
+def first_value(value: ScalarOrSchedule) -> jax.typing.ArrayLike:
+    """A number, or that of a schedule at step 0; it is concrete under jit too, where it can be."""
+    if not callable(value):
+        return value
+    with jax.ensure_compile_time_eval():
+        return value(jnp.zeros([], jnp.int32))
+
+
 def like(scalar: jax.typing.ArrayLike, dtype: Any) -> jax.Array:
     """The scalar in the dtype of the leaf it multiplies, so that no leaf changes its dtype."""
     return jnp.asarray(scalar, dtype)
@@ -63,8 +79,8 @@ def bath_temperature(
     temperature: ScalarOrSchedule, count: jax.typing.ArrayLike, scale: jax.typing.ArrayLike
 ) -> jax.Array:
     """The temperature of the bath at this step: the sampler's own, times what the caller sends."""
-    own = at(temperature, count)
-    return own * like(scale, own.dtype)
+    own = rate_at(temperature, count)
+    return own * jnp.maximum(like(scale, own.dtype), 0)
 
 
 _NOT_KNOWN = -1.0  # no temperature is negative

@@ -21,6 +21,8 @@ from thermo_optax._noise import KeyLike
 
 from ._thermostat import AdaptiveLangevinState, adaptive_sampler
 
+_MOST = 1e30  # of a friction
+
 
 class CovarianceControlledState(NamedTuple):
     """State of `covariance_controlled_langevin`."""
@@ -169,7 +171,8 @@ def covariance_controlled_langevin(
             return jnp.where(samples > 0, a * noise - (1 - a) * change * last_change, noise)
 
         def own_friction(noise):
-            return like(per_noise, noise.dtype) * jnp.maximum(noise, 0)
+            # Finite after a spike of the gradient, since a step may take no time.
+            return jnp.minimum(like(per_noise, noise.dtype) * jnp.maximum(noise, 0), _MOST)
 
         change = jax.tree.map(changed, updates, state.last_gradient)
         noise = jax.tree.map(averaged, state.gradient_noise, change, state.last_change)

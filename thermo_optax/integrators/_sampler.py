@@ -27,6 +27,8 @@ from thermo_optax._base import (
     is_sound,
     like,
     next_count,
+    rate_at,
+    stored,
 )
 from thermo_optax._noise import (
     KeyLike,
@@ -73,13 +75,17 @@ class Step(NamedTuple):
 
     def time(self, value: ScalarOrSchedule) -> jax.Array:
         """The step size, or a learning rate: 0 while the step rests."""
-        full = self.at(value)
+        full = self.rate(value)
         # No `where`: on explicit axes of replicas it wants numbers that are split like the flag.
         return full * (1 - self.resting.astype(full.dtype))
 
     def at(self, value: ScalarOrSchedule) -> jax.Array:
         """A number, or the value of a schedule at this step."""
         return at(value, self.count)
+
+    def rate(self, value: ScalarOrSchedule) -> jax.Array:
+        """One that is never negative."""
+        return rate_at(value, self.count)
 
     def noisy(self, fn: Callable, *trees: Tree, ticks: tuple = (), rereads: bool = False) -> Any:
         """Maps fn(*noises, *leaves) over trees, with one standard normal noise for each tick."""
@@ -113,8 +119,8 @@ class Step(NamedTuple):
             if not isinstance(result, tuple):
                 return showing_faults(result, shown).astype(olds[0].dtype)
             moved, *new = result
-            news = (showing_faults(moved, shown), *new)
-            return tuple(x.astype(old.dtype) for x, old in zip(news, olds, strict=True))
+            news = [stored(x, old.dtype) for x, old in zip(new, olds[1:], strict=True)]
+            return showing_faults(moved, shown).astype(olds[0].dtype), *news
 
         return self.noisy(in_wide_dtype, *trees, **noise)
 
@@ -227,7 +233,6 @@ def sampler(
             rng_key=next_key(rng_key, count),
             bath_temperature=heat.astype(jnp.float32),
             **_served(state),
-            **own,
-        )
+        )._replace(**own)
 
     return optax.GradientTransformationExtraArgs(init, update)

@@ -27,6 +27,8 @@ from . import _flows
 from ._preconditioned import bias_correction
 from ._sampler import sampler, swap_of
 
+_MOST = 4.0  # friction times step size, at which a step leaves 2 % of a momentum
+
 
 class SantaState(NamedTuple):
     """State of `santa`: three copies of the parameters, in at least float32."""
@@ -71,7 +73,7 @@ def santa(
     Exploration: each coordinate's friction xi finds the value at which its momentum has temperature
     T, whatever the heat of its mini-batch gradients: on average C + h G^2 s^2 / (2 T) for a noise
     of variance s^2. Refinement, after `exploration_steps`: zero temperature, no noise, xi as it is:
-    SGD with momentum c^2 = exp(-h xi) and learning rate eta (1 + c^2) / 2 in the metric G^2.
+    SGD with momentum c^2 = exp(-h \|xi\|) and learning rate eta (1 + c^2) / 2 in the metric G^2.
 
     The step is the symmetric splitting A E B C D C B E A (drift, thermostat, kick, friction,
     noise), in the cyclic form that starts where the gradient is needed:
@@ -121,7 +123,8 @@ def santa(
     1000 / sqrt(N), coupling = 1. `damping` is 1e-4, and 0.1 after exploration: a schedule.
 
     Place it last in an ``optax.chain``. A gradient that is not finite, or whose square is not,
-    gives an update that shows it, counts as 0 in the second moment, and does not kick.
+    gives an update that shows it, counts as 0 in the second moment, and does not kick. However hot
+    a momentum is, its friction grows no further than 4 / h, so that it comes back.
 
     Args:
         learning_rate: eta = h^2 > 0, in units of parameter (the metric takes up those of the loss).
@@ -201,11 +204,11 @@ def santa(
         if exploration_steps is not None:
             target = jnp.where(count < as_steps(exploration_steps), target, 0)
         hot = target > 0  # a bath at zero temperature neither heats nor regulates
-        h, alpha = jnp.sqrt(step.at(learning_rate)), step.at(decay)
+        h, alpha = jnp.sqrt(step.rate(learning_rate)), step.at(decay)
         adapting, samples = _adaptation(count, adaptation_steps, exploration_steps)
         numbers = (
             *(jnp.sqrt(step.time(learning_rate)), target),
-            *(jnp.sqrt(2 * step.at(friction) * target), step.at(coupling), alpha),
+            *(jnp.sqrt(2 * step.rate(friction) * target), step.at(coupling), alpha),
             *(step.at(damping), bias_correction(alpha, samples), h, swap_of(state)),
         )
 
@@ -216,17 +219,21 @@ def santa(
             p = _flows.rescale(p, metric * g, kick_time, swap)
 
             p = _flows.kick(p, metric * g, time / 2)  # B
-            p = _flows.friction(p, xi, time / 2)  # C
+            rate = jnp.where(hot, xi, jnp.abs(xi))  # without heat, a negative one has no end
+            p = _flows.friction(p, rate, time / 2)  # C
             p = _flows.diffusion(p, z, sigma, time)  # D
-            p = _flows.friction(p, xi, time / 2)  # C
+            p = _flows.friction(p, rate, time / 2)  # C
             p = _flows.kick(p, metric * g, time / 2)  # B
             regulated = _flows.thermostat(xi, jnp.square(p) - heat, eps, time)  # E
+            # No momentum survives a step with more, which would only take long to come back.
+            regulated = jnp.minimum(regulated, jnp.maximum(xi, _MOST / kick_time))
             moved = _flows.drift(jnp.zeros_like(p), metric * p, time)  # A
-            return moved, p, jnp.where(hot, regulated, xi), new
+            return moved, p, jnp.where(hot & (eps * time > 0), regulated, xi), new
 
         trees = (gradients, state.momentum, state.friction, state.second_moment)
         moved, momentum, rates, second_moment = step.move(leaf, numbers, *trees, rereads=True)
-        return moved, {"momentum": momentum, "friction": rates, "second_moment": second_moment}
+        own = {"momentum": momentum, "friction": rates, "second_moment": second_moment}
+        return moved, {**own, "bath_temperature": target.astype(jnp.float32)}
 
     options = {"start": start, "copy": "momentum", "generator": generator, "key": key}
     return sampler("santa", SantaState, temperature, move, **options)

@@ -16,6 +16,7 @@ from thermo_optax._base import (
     check_nonnegative,
     check_rate,
     like,
+    stored,
     sum_of_squares_over,
 )
 from thermo_optax._noise import KeyLike, size
@@ -90,7 +91,7 @@ def adaptive_sampler(
         }
 
     def move(step, gradients, state, *, own_friction=None, **_):
-        target, h, eps = step.temperature, step.at(step_size), step.at(coupling)
+        target, h, eps = step.temperature, step.rate(step_size), step.at(coupling)
         time = step.time(step_size)
         hot = target > 0  # a bath at zero temperature neither heats nor regulates
         amplitude = jnp.where(hot, step.at(noise_amplitude) * jnp.sqrt(step.scale), 0)
@@ -105,9 +106,11 @@ def adaptive_sampler(
             most = 1 / jnp.where(h > 0, h, 1)
             regulated = jnp.clip(regulated, friction - most, friction + most)
             # In no time nothing is regulated, but an energy beyond all numbers times 0 is not one.
-            return jnp.where(hot & ~step.resting, regulated, friction)
+            return jnp.where(hot & (eps * time > 0), regulated, friction)
 
         def rates(friction):
+            # Without heat there is nothing that a negative friction could balance.
+            friction = jnp.where(hot, friction, jnp.abs(friction))
             rate = friction * eps if scaled_friction else friction
             tree = _per_leaf(rate, gradients)
             if own_friction is None:
@@ -125,7 +128,9 @@ def adaptive_sampler(
         done = SPLITTINGS[splitting](bath, friction, gradients, state.momentum)
         seen = (done.energy / degrees).astype(jnp.float32)
         return _cast(done.displacement, gradients), {
-            "momentum": _cast(done.momentum, state.momentum),
+            "momentum": jax.tree.map(
+                lambda p, old: stored(p, old.dtype), done.momentum, state.momentum
+            ),
             "mass": masses.recorded(gradients, step.count, state.mass),
             "friction": done.friction.astype(jnp.float32),
             "kinetic_temperature": jnp.where(step.resting, state.kinetic_temperature, seen),
@@ -213,7 +218,7 @@ def adaptive_langevin(
     - "SGNHT": first order, and the cheapest.
 
     At temperature 0 there is nothing to regulate: noise is off, xi stays, and the step is SGD with
-    momentum exp(-h xi).
+    momentum exp(-h \|xi\|).
 
     With exact gradients the sampled density does not depend on the masses. Masses in proportion to
     the curvatures of a badly scaled posterior make all coordinates mix alike. One friction absorbs

@@ -19,6 +19,7 @@ from thermo_optax._base import (
     check_fraction,
     check_nonnegative,
     check_rate,
+    rate_at,
 )
 from thermo_optax._noise import KeyLike
 
@@ -121,7 +122,8 @@ def langevin(
     legs, masses = cycle(splitting), Masses(mass)
 
     def step(count, heat):
-        h, gamma, m = at(step_size, count), at(friction, count), masses.common(count)
+        h, gamma = rate_at(step_size, count), rate_at(friction, count)
+        m = masses.common(count)
         return compose(legs, Settings(h, gamma, m * heat, m)), thermometer(legs, h), h
 
     options = Options(f"langevin {splitting}", masses, num_draws(legs), initial_momentum)
@@ -182,7 +184,7 @@ def leimkuhler_matthews(
     legs = cycle("BAOAB")
 
     def step(count, heat):
-        h = jnp.sqrt(2 * at(learning_rate, count))
+        h = jnp.sqrt(2 * rate_at(learning_rate, count))
         return compose(legs, Settings(h, _FORGETFUL, heat, 1.0)), thermometer(legs, h), h
 
     options = Options("leimkuhler_matthews", UNIT_MASS, 1, "thermal")
@@ -264,7 +266,7 @@ def sghmc(
     masses = Masses(mass)
 
     def step(count, heat):
-        lr, mu, m = at(learning_rate, count), at(momentum, count), masses.common(count)
+        lr, mu, m = rate_at(learning_rate, count), at(momentum, count), masses.common(count)
         h = jnp.sqrt(lr)
         needed, brought = 2 * (1 - mu) * heat * m, lr * at(gradient_noise, count)
         spread = jnp.sqrt(jnp.maximum(needed - brought, 0))

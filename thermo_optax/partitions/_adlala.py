@@ -8,7 +8,7 @@ from thermo_optax._base import ScalarOrSchedule
 from thermo_optax._noise import KeyLike
 from thermo_optax.integrators import adaptive_langevin, langevin
 
-from ._groups import Laws, PerGroup, by_layer, of_group
+from ._groups import Laws, PerGroup, by_layer, check_groups, laws, of_group
 from ._labels import Labels
 
 
@@ -66,7 +66,8 @@ def adlala(
 
     Raises:
         ValueError: for a label without a group or a group without parameters (the message lists
-            the labels), for a number out of its range, or for an unknown option.
+            the labels), for a number of a group that does not have it or out of its range, or for
+            an unknown option.
         TypeError: for a missing key, or parameters that are not real floating-point arrays.
 
     Examples:
@@ -84,7 +85,18 @@ def adlala(
         of neural networks <https://arxiv.org/abs/1908.11843>`_, 2019, eq. (15); the constants are
         those of the authors' AdLaLa notebook.
     """
-    adaptive, plain = adaptive_groups or {"adaptive": 1e-4}, langevin_groups or {"langevin": 1e-4}
+    adaptive = laws(adaptive_groups, {"adaptive": 1e-4})
+    plain = laws(langevin_groups, {"langevin": 1e-4})
+    check_groups((*adaptive, *plain), step_size=step_size)
+    check_groups(plain, friction=friction)
+    check_groups(
+        adaptive,
+        noise_amplitude=noise_amplitude,
+        coupling=coupling,
+        initial_friction=initial_friction,
+        thermostat=thermostat,
+        thermostat_energy=thermostat_energy,
+    )
     transforms = {
         label: adaptive_langevin(
             of_group(step_size, label, "step_size"),

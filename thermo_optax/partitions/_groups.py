@@ -7,7 +7,7 @@ label to number.
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from thermo_optax._base import ScalarOrSchedule
@@ -32,16 +32,34 @@ def of_group(value: Any, label: str, name: str) -> Any:
     return value[label]
 
 
+def laws(groups: Laws | None, default: Laws) -> Laws:
+    """The groups of one law; an empty dict means none, and not the default."""
+    return default if groups is None else groups
+
+
+def check_groups(groups: Iterable[str], **values: Any) -> None:
+    """Raises for a value of a group that does not have such a hyperparameter: nobody would see."""
+    known = sorted(groups, key=str)
+    for name, value in values.items():
+        others = sorted(set(value) - set(known), key=str) if isinstance(value, Mapping) else []
+        if others:
+            raise ValueError(
+                f"`{name}` has values for {others}, but the groups that have one are {known}. "
+                "Correct the labels, or leave these out."
+            )
+
+
 def by_layer(transforms, first: Laws, others: Laws, param_labels: Labels | None):
     """The partition; without labels, the first layer gets the first law and the rest the other."""
-    both = sorted(set(first) & set(others))
+    both = sorted(set(first) & set(others), key=str)
     if both:
         raise ValueError(f"The groups {both} are given two laws: use each label once.")
     if param_labels is None:
         if len(first) != 1 or len(others) != 1:
             raise ValueError(
-                f"`param_labels` is required for the groups {sorted(transforms)}: only a partition "
-                "into two groups can tell by itself which layer is meant. See `label_layers`."
+                f"`param_labels` is required for the groups {sorted(transforms, key=str)}: only a "
+                "partition into two groups can tell by itself which layer is meant. See "
+                "`label_layers`."
             )
         (head,), (rest,) = first, others
         param_labels = functools.partial(label_layers, groups={head: "first"}, default=rest)

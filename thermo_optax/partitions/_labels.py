@@ -8,7 +8,7 @@ import optax
 
 from thermo_optax._base import Path, check_array, is_number, layer_name, layer_of, plain_paths
 
-from ._selectors import Selector, first_match, in_order, matches, warn_of_normalisation
+from ._selectors import Selector, first_match, in_order, matches, selectors, warn_of_normalisation
 
 Labels = Any | Callable[[Any], Any]
 
@@ -41,9 +41,10 @@ def label_layers(
         A tree like params whose leaves are labels, as `optax.partition` takes it.
 
     Raises:
-        ValueError: if a selector matches nothing, or a parameter is left without a label. The
-            message lists the layers that exist.
-        TypeError: for a leaf that is no array, such as a function of an Equinox model.
+        ValueError: if a selector, also one of a list, matches nothing, or a parameter is left
+            without a label. The message lists the layers that exist.
+        TypeError: for a leaf that is no array, such as a function of an Equinox model, and for what
+            is no selector.
 
     Warns:
         UserWarning: if "first", "last" or a depth selects a layer that only scales and shifts. The
@@ -92,10 +93,12 @@ def _check_all_used(
     if not labels:
         return  # nothing to label: an empty or masked tree, or the probe of `optax.tree.map_params`
     known = f"The layers, in order, are {[layer_name(layer) for layer in layers]}."
-    for label, selector in groups.items():
-        if not any(matches(selector, path, layers) for path in labels):
+    # An empty list matches nothing either.
+    each = [(label, one) for label in groups for one in selectors(groups[label]) or [groups[label]]]
+    for label, one in each:
+        if not any(matches(one, path, layers) for path in labels):
             raise ValueError(
-                f"`groups[{label!r}]`={selector!r} matches no parameter. Use 'first', 'last', a "
+                f"`groups[{label!r}]`={one!r} matches no parameter. Use 'first', 'last', a "
                 f"depth, or a pattern for a path such as {'/'.join(next(iter(labels)))!r}. {known}"
             )
     left = [path for path, label in labels.items() if label is None]

@@ -6,7 +6,7 @@ from thermo_optax._base import ScalarOrSchedule
 from thermo_optax._noise import KeyLike
 from thermo_optax.integrators import langevin
 
-from ._groups import Laws, PerGroup, by_layer, of_group
+from ._groups import Laws, PerGroup, by_layer, check_groups, laws, of_group
 from ._labels import Labels
 
 
@@ -48,7 +48,8 @@ def lala(
 
     Raises:
         ValueError: for a label without a group or a group without parameters (the message lists
-            the labels), for a number out of its range, or for an unknown option.
+            the labels), for a number of a group that does not have it or out of its range, or for
+            an unknown option.
         TypeError: for a missing key, or parameters that are not real floating-point arrays.
 
     Examples:
@@ -71,7 +72,11 @@ def lala(
         of neural networks <https://arxiv.org/abs/1908.11843>`_, 2019, section 3 (the multi-layer
         Langevin algorithm). The defaults were found on its 4-turn spiral.
     """
-    hidden, output = hidden_groups or {"hidden": 1e-3}, output_groups or {"output": 1e-7}
+    hidden = laws(hidden_groups, {"hidden": 1e-3})
+    output = laws(output_groups, {"output": 1e-7})
+    check_groups((*hidden, *output), step_size=step_size)
+    check_groups(hidden, hidden_friction=hidden_friction)
+    check_groups(output, output_friction=output_friction)
     frictions = ((hidden, hidden_friction, "hidden_friction"),)
     frictions += ((output, output_friction, "output_friction"),)
     transforms = {

@@ -2,11 +2,11 @@
 
 import optax
 
-from thermo_optax._base import ScalarOrSchedule
+from thermo_optax._base import ScalarOrSchedule, at
 from thermo_optax._noise import KeyLike
 from thermo_optax.integrators import langevin, leimkuhler_matthews
 
-from ._groups import Laws, PerGroup, by_layer, of_group
+from ._groups import Laws, PerGroup, by_layer, check_groups, laws, of_group
 from ._labels import Labels
 
 
@@ -52,7 +52,8 @@ def lol(
 
     Raises:
         ValueError: for a label without a group or a group without parameters (the message lists
-            the labels), for a number out of its range, or for an unknown option.
+            the labels), for a number of a group that does not have it or out of its range, or for
+            an unknown option.
         TypeError: for a missing key, or parameters that are not real floating-point arrays.
 
     Examples:
@@ -68,7 +69,11 @@ def lol(
         of neural networks <https://arxiv.org/abs/1908.11843>`_, 2019, section 3. The paper does not
         give its temperatures and friction; the defaults here were found on its 4-turn spiral.
     """
-    hot, cold = langevin_groups or {"langevin": 5e-4}, overdamped_groups or {"overdamped": 1e-7}
+    hot = laws(langevin_groups, {"langevin": 5e-4})
+    cold = laws(overdamped_groups, {"overdamped": 1e-7})
+    check_groups((*hot, *cold), step_size=step_size)
+    check_groups(hot, friction=friction)
+    check_groups(cold, learning_rate=learning_rate)
     transforms = {
         label: langevin(
             of_group(step_size, label, "step_size"),
@@ -91,5 +96,7 @@ def lol(
 
 def _half_square(step_size: ScalarOrSchedule) -> ScalarOrSchedule:
     if callable(step_size):
-        return lambda count: step_size(count) ** 2 / 2
-    return step_size**2 / 2
+        return lambda count: at(step_size, count) ** 2 / 2
+    # Arrays of half precision or of integers have no room for the square.
+    wide = step_size if isinstance(step_size, int | float) else at(step_size, 0)
+    return wide**2 / 2

@@ -38,17 +38,18 @@ def partition_layers(
 
 def _check_labels(labels: Any, transforms: Mapping[str, Any]) -> None:
     used = set(jax.tree.leaves(labels))
-    known = sorted(transforms)
-    unknown = sorted(used - set(transforms))
+    known = sorted(transforms, key=str)
+    unknown = sorted(used - set(transforms), key=str)
     if unknown:
         raise ValueError(
             f"`param_labels` has the labels {unknown}, for which there is no transformation. "
             f"The labels with one are {known}: correct the labels, or add the group."
         )
-    idle = sorted(set(transforms) - used)
+    idle = sorted(set(transforms) - used, key=str)
     # No label at all: the probe of `optax.tree.map_params`, or a tree masked from outside.
     if idle and used:
         raise ValueError(
-            f"The groups {idle} have no parameter: `param_labels` uses only {sorted(used)} of "
-            f"the labels {known}. Correct the labels, or leave out the group."
+            f"The groups {idle} have no parameter: `param_labels` uses only "
+            f"{sorted(used, key=str)} of the labels {known}. "
+            "Correct the labels, or leave out the group."
         )

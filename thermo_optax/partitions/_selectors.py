@@ -3,7 +3,8 @@
 import fnmatch
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 import jax.numpy as jnp
@@ -47,17 +48,33 @@ def in_order(layers: list[Path]) -> list[Path]:
     return sorted(order, key=key)
 
 
+def selectors(selector: Selector) -> list[str | int]:
+    """The selectors of a list, or the one that there is."""
+    if isinstance(selector, str):
+        return [selector]
+    if isinstance(selector, Integral) and not isinstance(selector, bool):
+        return [int(selector)]
+    if isinstance(selector, Iterable):
+        return [one for each in selector for one in selectors(each)]
+    raise TypeError(
+        'A selector of `groups` must be "first", "last", a depth such as 0 or -1, a pattern of '
+        f"names, or a list of these, got {selector!r}."
+    )
+
+
 def matches(selector: Selector, path: Path, layers: list[Path]) -> bool:
     """Whether a selector means the parameter at a path."""
+    return any(_matches(one, path, layers) for one in selectors(selector))
+
+
+def _matches(selector: str | int, path: Path, layers: list[Path]) -> bool:
     layer = layer_of(path)
     if isinstance(selector, int):
         return -len(layers) <= selector < len(layers) and layer == layers[selector]
-    if isinstance(selector, str):
-        if selector in ("first", "last"):
-            return layer == layers[0 if selector == "first" else -1]
-        names = ("/".join(path), layer_name(layer))
-        return any(fnmatch.fnmatchcase(name, selector) for name in names)
-    return any(matches(one, path, layers) for one in selector)
+    if selector in ("first", "last"):
+        return layer == layers[0 if selector == "first" else -1]
+    names = ("/".join(path), layer_name(layer))
+    return any(fnmatch.fnmatchcase(name, selector) for name in names)
 
 
 def first_match(
@@ -86,7 +103,7 @@ def warn_of_normalisation(
     if not with_weights:
         return
     for label, selector in groups.items():
-        for one in [selector] if isinstance(selector, (str, int)) else selector:
+        for one in selectors(selector):
             position = {"first": 0, "last": -1}.get(one) if isinstance(one, str) else one
             if position is None:
                 continue  # a layer that is named is meant

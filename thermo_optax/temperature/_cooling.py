@@ -13,6 +13,7 @@ import optax
 
 from thermo_optax._base import (
     ScalarOrSchedule,
+    as_computed,
     as_steps,
     at,
     check_finite,
@@ -72,7 +73,7 @@ def logarithmic_cooling(initial: ArrayLike, offset: ArrayLike = math.e) -> optax
     check_finite(initial=initial, offset=offset)
     check_positive(initial=initial, offset=offset)
     shift = known(offset)
-    if shift is not None and shift <= 1:
+    if shift is not None and as_computed(shift) <= 1:
         raise ValueError(
             f"`offset` must be above 1, got {offset}: the logarithm of it divides the first "
             "temperature. Pass the default, e, or the number of steps to stay hot for."
@@ -161,8 +162,8 @@ def cyclical_cooling(
         temperature: T >= 0, in units of the loss, of the sampling part; a number or a schedule.
         num_steps: K >= 1, the length of the run.
         num_cycles: M in 1 ... K.
-        exploration_fraction: beta in [0, 1), the part of each cycle without noise, in whole steps;
-            each cycle samples for one step at least.
+        exploration_fraction: beta in [0, 1), the part of each cycle without noise: beta P steps,
+            rounded; each cycle samples for one step at least.
 
     Returns:
         :class:`CyclicalCooling`: the two schedules, and ``sampling(count)``, which tells whether

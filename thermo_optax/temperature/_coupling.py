@@ -17,6 +17,7 @@ from jax.core import Tracer
 from thermo_optax._base import (
     check_real,
     compute_dtype,
+    first_value,
     initial_momenta,
     is_schedule,
     known,
@@ -125,7 +126,7 @@ def kinetic_energy(state: Any, mass: jax.typing.ArrayLike) -> jax.Array:
 
 def check_same_mass(state: Any, mass: Any) -> None:
     """Raises if a sampler in a state is known to have other masses than the one that was given."""
-    told = _first_value(mass)
+    told = known(first_value(mass))
     for _, sampler in samplers(state):
         own = jax.tree.leaves(getattr(sampler, "mass", ()))
         if told is None or any(isinstance(m, Tracer) for m in own):
@@ -211,7 +212,7 @@ def check_same_temperature(found: Sequence[jax.Array], temperature: Any) -> None
         found: what the samplers inside were built with, as `built_temperatures` gives it.
         temperature: a number or a schedule, whose first value counts.
     """
-    numbers, told = [known(number) for number in found], _first_value(temperature)
+    numbers, told = [known(number) for number in found], known(first_value(temperature))
     own = [number for number in numbers if number is not None and not is_schedule(number)]
     if told is None or not own or len(own) < len(numbers):
         return
@@ -224,11 +225,3 @@ def check_same_temperature(found: Sequence[jax.Array], temperature: Any) -> None
             f"{told:.6g} for a sampler at {listed}: energies count in units of it. Pass the same "
             "number or schedule to both; for a partition with several temperatures, one of them."
         )
-
-
-def _first_value(temperature: Any) -> float | None:
-    """A temperature at step 0 as a number; None for a traced one."""
-    if callable(temperature):
-        with jax.ensure_compile_time_eval():  # inside a jitted `init` a schedule would be traced
-            temperature = temperature(np.int32(0))
-    return known(temperature)

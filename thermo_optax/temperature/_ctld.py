@@ -15,6 +15,7 @@ from thermo_optax._base import (
     check_nonnegative,
     check_rate,
     check_steps,
+    first_value,
     heating,
     known,
     next_count,
@@ -184,13 +185,12 @@ def _as_sgd(
             f"learning_rate={learning_rate}, momentum={momentum}, step_size={step_size} and "
             f"friction={friction}. They are related by lr = h^2 and momentum = 1 - h * friction."
         )
-    if not (callable(step_size) or callable(friction)):
-        h, gamma = known(step_size), known(friction)
-        if h is not None and gamma is not None and h * gamma > 1:
-            raise ValueError(
-                f"`step_size` times `friction` must be at most 1, got {h * gamma:g}: momentum = "
-                f"1 - h * friction would be negative. Pass a friction of {1 / h:g} or less."
-            )
+    h, gamma = known(first_value(step_size)), known(first_value(friction))
+    if h is not None and gamma is not None and h * gamma > 1:
+        raise ValueError(
+            f"`step_size` times `friction` must be at most 1, got {h * gamma:g}: momentum = "
+            f"1 - h * friction would be negative. Pass a friction of {1 / h:g} or less."
+        )
     return (
         lambda count: jnp.square(at(step_size, count)),
         lambda count: 1 - at(step_size, count) * at(friction, count),

@@ -5,7 +5,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from thermo_optax._base import added, as_steps, check_nonnegative, check_positive, check_steps
+from thermo_optax._base import (
+    added,
+    as_steps,
+    check_nonnegative,
+    check_number,
+    check_positive,
+    check_steps,
+)
 
 from ._grid import Bias, bin_ends, check_bins, grid, locate, on_grid
 
@@ -80,6 +87,7 @@ def adaptive_biasing_force(
     """
     check_bins(num_bins)
     if memory is not None:
+        check_number(memory=memory)
         check_positive(memory=memory)
     if freeze_after is not None:
         check_nonnegative(freeze_after=freeze_after)

@@ -12,6 +12,7 @@ from thermo_optax._base import (
     at,
     check_integer,
     check_nonnegative,
+    check_number,
     check_positive,
     check_steps,
     known,
@@ -97,13 +98,14 @@ def metadynamics(
         <https://arxiv.org/abs/0803.3861>`_, 2008, eq. (3).
     """
     check_nonnegative(height=height)
+    check_number(width=width, bias_factor=bias_factor)
     check_positive(width=width)
     check_bins(num_bins)
     check_integer(1, "With 1 every step lays a hill.", stride=stride)
-    if bias_factor is not None and not bias_factor > 1:
+    if bias_factor is not None and not 1 < bias_factor < math.inf:
         raise ValueError(
-            f"`bias_factor` must be above 1, got {bias_factor}: it is the factor by which the bias "
-            "seems to heat alpha. Pass 10, or None for hills of full height."
+            f"`bias_factor` must be above 1, got {bias_factor}: it is the finite factor by "
+            "which the bias seems to heat alpha. Pass 10, or None for hills of full height."
         )
     if freeze_after is not None:
         check_nonnegative(freeze_after=freeze_after)

@@ -12,9 +12,10 @@ ArrayLike = jax.typing.ArrayLike
 
 
 def _floating(alpha: ArrayLike) -> jax.Array:
-    """An array in its own precision, and numbers in the default one."""
-    dtype = alpha.dtype if isinstance(alpha, jax.Array) else jnp.result_type(float)
-    return jnp.asarray(alpha, dtype)
+    """A JAX array of floats in its own precision, and all else in the default one."""
+    if isinstance(alpha, jax.Array) and jnp.issubdtype(alpha.dtype, jnp.floating):
+        return alpha
+    return jnp.asarray(alpha, jnp.result_type(float))
 
 
 def _ramp(alpha: ArrayLike, plateau: ArrayLike, edge: ArrayLike) -> jax.Array:

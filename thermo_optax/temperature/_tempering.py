@@ -24,11 +24,13 @@ from thermo_optax._base import (
     check_leaves,
     check_no_clock,
     check_nonnegative,
+    check_number,
     check_positive,
     check_rate,
     heating,
     like,
     next_count,
+    rate_at,
     tree_size,
 )
 from thermo_optax._noise import KeyLike, check_key, map_with_noise, next_key, stream_key
@@ -187,6 +189,7 @@ def continuous_tempering(
         Leimkuhler, `Extended Hamiltonian approach to continuous tempering
         <https://arxiv.org/abs/1502.06250>`_, 2015.
     """
+    check_number(plateau=plateau, edge=edge, depth=depth, alpha_mass=alpha_mass)
     check_rate(alpha_step=alpha_step)
     check_positive(edge=edge, wall=wall)
     check_nonnegative(temperature=temperature, plateau=plateau)
@@ -239,7 +242,7 @@ def continuous_tempering(
         """Steps 3 to 6 of Algorithm 1; a bath at temperature 0 leaves alpha where it is."""
         count, m = state.count, mass_of_alpha(tree)
         numbers = (alpha_step, alpha_friction, wall, edge)
-        h, gamma, steepness, end = (like(at(x, count), jnp.float32) for x in numbers)
+        h, gamma, steepness, end = (like(rate_at(x, count), jnp.float32) for x in numbers)
         noise = map_with_noise(lambda z, _: z, state.rng_key, (count,), state.alpha)
         here = Alpha(state.alpha, state.alpha_momentum)
         seen = warm & jnp.isfinite(told.energy)
