@@ -73,15 +73,18 @@ def loss(w, batch):
 # %% [markdown]
 # ## Four chains
 #
-# `warm_up` chooses step size and friction in the first steps. `collect_samples` leaves these steps out, and then keeps every
+# `warm_up` chooses step size and friction in the first steps. It is told how long an epoch is, because the errors of the batches
+# of an epoch cancel. `collect_samples` leaves these steps out, and then keeps every
 # 20th network. `init_chains` starts each chain from weights of its own. `run_chains` is the loop, in which each
 # chain has an order of the batches of its own. It reads the loss and the temperature as it goes.
 
 # %%
 sampler = partial(to.langevin, temperature=1 / N, key=0)
-tx = to.collect_samples(to.warm_up(sampler, WARM), (STEPS - WARM) // 20, thinning=20)
+order = to.batch_order(N, 280, key=1)
+tx = to.warm_up(sampler, WARM, steps_per_epoch=order.steps_per_epoch)
+tx = to.collect_samples(tx, (STEPS - WARM) // 20, thinning=20)
 start = partial(to.init_chains, tx, init, 4, key=2)
-run = partial(to.run_chains, tx, loss, batches=to.batch_order(N, 280, key=1))
+run = partial(to.run_chains, tx, loss, batches=order)
 chains, _ = run(start(), STEPS // 2)
 
 # %% [markdown]
