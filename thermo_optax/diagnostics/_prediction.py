@@ -213,8 +213,8 @@ def _predict(method, splitting, step, second, mass, curvatures, share):
 
         # The limit is some multiple of this.
         unit = jnp.sqrt(mass / curvature) if method == "langevin" else mass / curvature
-        law = law_of(map_at(step), curvature)
-        return [jnp.where(curvature > 0, x, jnp.nan) for x in (*law, limit_of(map_at, curvature, unit))]
+        columns = *law_of(map_at(step), curvature), limit_of(map_at, curvature, unit)
+        return [jnp.where(curvature > 0, x, jnp.nan) for x in columns]
 
     masses = jnp.broadcast_to(mass, curvatures.shape).ravel()
     columns = jax.vmap(of_one)(curvatures.ravel(), masses)

@@ -21,7 +21,7 @@ from thermo_optax._base import (
     states_of,
 )
 
-from ._rule import begun, check_kept, collection_rule, inner_step, keep
+from ._rule import begun, check_kept, collection_rule, inner_step, keep, may_enter
 from ._rungs import as_array, replica_choice
 
 
@@ -29,7 +29,7 @@ class LossCovariancesState(NamedTuple):
     """State of `loss_covariances`, for n examples and m observables, at least float32."""
 
     count: jax.Array  # int32[], steps taken: argument of the schedule
-    num_collected: jax.Array  # int32[], N, draws in the covariance
+    num_collected: jax.Array  # int32[], N, draws in the covariance: after 2^31 - 1 no more enter
     mean_losses: jax.Array  # float32[n]
     mean_observables: jax.Array  # float32[m]
     products: jax.Array  # float32[n, m]: sum of the products of deviations from the means
@@ -161,7 +161,7 @@ def loss_covariances(
             losses, seen = measured(new)
             check_kept("per_example_loss", len(losses), mean_losses, "losses")
             check_kept("observables", len(seen), mean_observables, "numbers")
-            due &= jnp.all(is_sound(losses)) & jnp.all(is_sound(seen))
+            due &= jnp.all(is_sound(losses)) & jnp.all(is_sound(seen)) & may_enter(number)
             number = jnp.where(due, next_count(number), number)
             share = 1 / jnp.maximum(number, 1).astype(products.dtype)
             # What is not due deviates by nothing, and so changes nothing.
