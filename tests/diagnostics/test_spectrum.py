@@ -139,6 +139,10 @@ def test_messages(monkeypatch):
         spectrum(loss, params, num_probes=1, key=0)
     with pytest.raises(ValueError, match="`num_probes`.*at least 2, got True"):
         trace(loss, params, num_probes=True, key=0)
+    found = spectrum(loss, params, num_probes=2, key=0)
+    for curve in (found.density, found.distribution):
+        with pytest.raises(ValueError, match="`width` must be finite and positive, got 0.0"):
+            curve(1.0, 0.0)
     with pytest.raises(TypeError, match="`key` is required"):
         trace(loss, params, key=None)
     for name in ("matfree", "matfree.decomp", "matfree.stochtrace"):

@@ -120,6 +120,8 @@ def test_messages():
         surface(well, x, directions=(x, {"x": x}))
     with pytest.raises(ValueError, match="`extent`.*got -2"):
         surface(well, x, directions=(x, x), extent=(1.0, -1.0))
+    pairs = [surface(well, x, directions=(x, x), extent=e, num_points=2) for e in ((0, 1), [0, 1])]
+    np.testing.assert_array_equal(*(pair.losses for pair in pairs))
     with pytest.raises(ValueError, match="`num_points`.*got 1"):
         surface(well, x, num_points=1, key=0)
     with pytest.raises(ValueError, match=r"`output_axis`.*got 2 .*\(3, 3\)"):

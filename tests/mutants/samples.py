@@ -19,6 +19,13 @@ DRAWS = ("samples/test_moments.py::test_draws_have_the_moments",)
 
 MUTANTS = [
     Mutant(
+        "arviz: a variable named like an axis, for which all are left out",
+        ARVIZ,
+        'for axis in {"chain", "draw"} & set(names) if has_chains is not None else ():',
+        "for axis in ():",
+        ("diagnostics/test_arviz.py::test_variables_named_like_the_axes_are_refused",),
+    ),
+    Mutant(
         "ensemble: the squares of complex deviations instead of their sizes'",
         ENSEMBLE,
         "jnp.square(jnp.abs(_wide(values) - center[None]))",
@@ -164,6 +171,13 @@ MUTANTS = [
         "moved = total + (increment + jnp.abs(offset) * (neighbour - near))",
         "moved = near + jnp.where(jnp.abs(offset) > 0.25, neighbour - near, 0)",
         (MANY,),
+    ),
+    Mutant(
+        "chains: the trace takes all steps to be equally long",
+        "replicas/_chains.py",
+        "like(done + 1, x.dtype) if weight is None else (time / weight).astype(x.dtype)",
+        "like(done + 1, x.dtype)",
+        ("replicas/test_chains.py::test_steps_of_different_lengths_count_by_their_lengths",),
     ),
     Mutant(
         "loss covariances: late products are rounded away",

@@ -5,8 +5,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.stats import norm
 
+from thermo_optax._base import check_positive
 from thermo_optax._noise import KeyLike
 
 from ._hessian import products
@@ -71,6 +73,8 @@ class HessianSpectrum(NamedTuple):
         return Estimate(*(size * part[power - 1] for part in self.moments(power)))
 
     def _mean(self, law, grid, width, each):
+        if not np.ndim(width):
+            check_positive(width=width)
         grid = jnp.asarray(grid, self.nodes.dtype)
 
         def of_probe(nodes, weights):

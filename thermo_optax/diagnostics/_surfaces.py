@@ -1,5 +1,6 @@
 """The landscape of the loss, along a line between two solutions and on a plane through some."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -175,7 +176,7 @@ def loss_surface(
     batches: Any = None,
     *,
     directions: tuple[Any, Any] | None = None,
-    extent: float | tuple[float, float] = 1.0,
+    extent: float | Sequence[float] = 1.0,
     num_points: int = 25,
     output_axis: int = -1,
     key: KeyLike | None = None,
@@ -230,7 +231,7 @@ def loss_surface(
         solutions.
     """
     check_count("num_points", num_points, 2, "Pass 25.")
-    low, high = extent if isinstance(extent, tuple) else (-extent, extent)
+    low, high = extent if isinstance(extent, Sequence) else (-extent, extent)
     check_finite(extent=low)
     check_positive(extent=high - low)
     if directions is None:
