@@ -175,8 +175,8 @@ MUTANTS = [
     Mutant(
         "chains: the trace takes all steps to be equally long",
         "replicas/_chains.py",
-        "like(done + 1, x.dtype) if weight is None else (time / weight).astype(x.dtype)",
-        "like(done + 1, x.dtype)",
+        "[done + 1 if weight is None else time / weight for time, weight in pairs]",
+        "[done + 1 for _ in pairs]",
         ("replicas/test_chains.py::test_steps_of_different_lengths_count_by_their_lengths",),
     ),
     Mutant(
@@ -196,8 +196,8 @@ MUTANTS = [
     Mutant(
         "chains: late losses of a chunk are rounded away",
         "replicas/_chains.py",
-        "added(mean, (x - mean) / like(done + 1, x.dtype), done)",
-        "mean + (x - mean) / like(done + 1, x.dtype)",
+        "added(mean, (x - mean) / like(part, x.dtype), done)",
+        "mean + (x - mean) / like(part, x.dtype)",
         ("replicas/test_chains.py::test_the_mean_of_a_long_chunk",),
     ),
     Mutant(

@@ -254,16 +254,15 @@ def _advanced(program: _Program, arrays: list[Any], chains: Chains, length: jax.
         # The losses are those of the parameters before the step.
         weights = _times(chains.state), _times(state)
         times = jax.tree.map(lambda time, weight: added(time, weight, done), times, weights)
+        pairs = zip(times, weights, strict=True)
+        parts = [done + 1 if weight is None else time / weight for time, weight in pairs]
 
-        def grown(mean, x, time, weight):
-            parts = like(done + 1, x.dtype) if weight is None else (time / weight).astype(x.dtype)
-            return added(mean, (x - mean) / parts, done)
+        def grown(part, mean, x):
+            return added(mean, (x - mean) / like(part, x.dtype), done)
 
         means = tuple(
-            jax.tree.map(functools.partial(grown, time=time, weight=weight), mean, new)
-            for mean, new, time, weight in zip(
-                means, _seen(values, state), times, weights, strict=True
-            )
+            jax.tree.map(functools.partial(grown, part), mean, x)
+            for part, mean, x in zip(parts, means, _seen(values, state), strict=True)
         )
         # In turn: with a count that stays, all later steps would have one batch.
         return Chains(next_in_turn(chains.count), params, state), means, times
