@@ -10,6 +10,13 @@ SURFACES = "diagnostics/_surfaces.py"
 
 MUTANTS = [
     Mutant(
+        "curvature: squares of very small or large Hessians are lost",
+        OBJECTIVE,
+        "jnp.clip(exponent, -100, 100)",
+        "0 * exponent",
+        ("diagnostics/test_spectrum.py::test_hessians_in_any_unit",),
+    ),
+    Mutant(
         "curvature: weights do not come back to their devices",
         OBJECTIVE,
         "return structure.unflatten(map(xla.laid_out, leaves, places))",

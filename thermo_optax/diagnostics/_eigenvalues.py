@@ -17,7 +17,7 @@ from thermo_optax._noise import KeyLike
 from thermo_optax._xla import inner_product
 
 from ._hessian import products
-from ._objective import Loss, check_count, compiled, objective, probe_key
+from ._objective import Loss, check_count, compiled, objective, probe_key, size_of
 
 Product = Callable[[jax.Array], jax.Array]
 
@@ -243,4 +243,6 @@ def _grow(product: Product, key: jax.Array, count: jax.Array):
 
 
 def _norm(vector: jax.Array) -> jax.Array:
-    return jnp.sqrt(inner_product(vector, vector))
+    size = size_of(vector)
+    vector = vector / size
+    return size * jnp.sqrt(inner_product(vector, vector))

@@ -167,6 +167,16 @@ def compiled(fn: Callable[..., Any], *args: Any) -> Any:
         return jax.jit(fn)(*args)
 
 
+def size_of(vector: jax.Array) -> jax.Array:
+    """A power of two about as large as the largest number of a vector; 1 if that is 0 or no number.
+
+    A second derivative may be 1e-20 or 1e20, in units as they are, and its square no float32.
+    Dividing by a power of two changes no digit.
+    """
+    exponent = jnp.frexp(jnp.max(jnp.abs(vector)))[1]
+    return jnp.ldexp(jnp.ones([], vector.dtype), jnp.clip(exponent, -100, 100))
+
+
 def probe_key(key: KeyLike, name: str, params: Any) -> jax.Array:
     """A typed key for `jax.random`, of its own for each diagnostic."""
     return jax.random.wrap_key_data(stream_key(key, name, params), impl="threefry2x32")

@@ -12,7 +12,7 @@ from thermo_optax._base import check_positive
 from thermo_optax._noise import KeyLike
 
 from ._hessian import products
-from ._objective import Loss, check_count, compiled, objective, probe_key
+from ._objective import Loss, check_count, compiled, objective, probe_key, size_of
 
 
 class Estimate(NamedTuple):
@@ -161,9 +161,12 @@ def hessian_spectrum(
 
     def quadratures(point, data, keys):
         product = products(loss, point, data)
+        size = size_of(product(signs(keys[0])[0]))
 
         def of_probe(key):
-            return _quadrature(lanczos(product, signs(key)[0]).J_small)
+            found = lanczos(lambda vector: product(vector) / size, signs(key)[0])
+            nodes, weights = _quadrature(found.J_small)
+            return size * nodes, weights
 
         return jax.lax.map(of_probe, keys)  # one after the other, for the memory's sake
 

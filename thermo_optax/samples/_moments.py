@@ -67,7 +67,9 @@ def running_moments(
     root of an estimate of the covariance, as in SWAG. Parameters that are not finite, or whose
     square is not, do not enter. Sums round up or down so that what is below their last digit counts
     in the long run: of a parameter at 1 with a deviation of 0.001, plain sums would lose all that
-    come after the first 20,000.
+    come after the first 20,000. What rounding leaves there is 0.5 % of the deviation in the mean,
+    as much as the chance of 40,000 independent samples: the root of 0.4 u s, of a last digit u of
+    the mean and a deviation s.
 
     Args:
         inner: any optax transformation: a sampler, a chain or a partition.
