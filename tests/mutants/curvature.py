@@ -68,7 +68,7 @@ MUTANTS = [
     Mutant(
         "curvature: a search that is never dead",
         EIGENVALUES,
-        "exhausted = coupling <= 10 * eps * _norm(image)",
+        "exhausted = coupling <= 10 * eps * norm_of(image)",
         "exhausted = coupling < 0",
         ("diagnostics/test_eigenvalues.py::test_of_bowls",),
     ),

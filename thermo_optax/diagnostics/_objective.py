@@ -13,6 +13,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from thermo_optax import _xla as xla
 from thermo_optax._base import check_leaves, check_not_empty, compute_dtype
 from thermo_optax._noise import KeyLike, stream_key
+from thermo_optax._xla import inner_product
 
 Loss = Callable[..., jax.Array]
 
@@ -167,14 +168,21 @@ def compiled(fn: Callable[..., Any], *args: Any) -> Any:
         return jax.jit(fn)(*args)
 
 
-def size_of(vector: jax.Array) -> jax.Array:
-    """A power of two about as large as the largest number of a vector; 1 if that is 0 or no number.
+def size_of(array: jax.Array) -> jax.Array:
+    """A power of two about as large as the largest number of an array; 1 if that is 0.
 
-    A second derivative may be 1e-20 or 1e20, in units as they are, and its square no float32.
-    Dividing by a power of two changes no digit.
+    A second derivative or a weight may be 1e-20 or 1e20, in units as they are, and its square no
+    float32. Dividing by a power of two changes no digit.
     """
-    exponent = jnp.frexp(jnp.max(jnp.abs(vector)))[1]
-    return jnp.ldexp(jnp.ones([], vector.dtype), jnp.clip(exponent, -100, 100))
+    exponent = jnp.frexp(jnp.max(jnp.abs(array), initial=0))[1]
+    return jnp.ldexp(jnp.ones([], array.dtype), jnp.clip(exponent, -100, 100))
+
+
+def norm_of(vector: jax.Array) -> jax.Array:
+    """The Euclidean norm of a vector, in any unit."""
+    size = size_of(vector)
+    vector = vector / size
+    return size * jnp.sqrt(inner_product(vector, vector))
 
 
 def probe_key(key: KeyLike, name: str, params: Any) -> jax.Array:
