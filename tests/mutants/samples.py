@@ -280,8 +280,8 @@ MUTANTS = [
     Mutant(
         "ensemble: nothing is left of the weights beside a large one",
         ENSEMBLE,
-        "jnp.sum(shares * _others(shares))",
-        "jnp.sum(shares * (1 - shares))",
+        "jnp.sum(parts * _others(parts)) / total**2",
+        "1 - jnp.sum(shares**2)",
         ("samples/test_ensemble.py::test_weights_of_any_size",),
     ),
     Mutant(

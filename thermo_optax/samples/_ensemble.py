@@ -83,9 +83,10 @@ def ensemble_predict(
     # words, because of a mask XLA takes 0 / 0 for 0. By the largest first: sums may overflow.
     largest = jnp.max(shares, initial=0)
     sound = jnp.all(shares >= 0) & (largest > 0) & jnp.isfinite(largest)
-    shares = jnp.ldexp(shares, -jnp.frexp(jnp.where(sound, largest, 1))[1])
-    shares = jnp.where(sound, shares / jnp.sum(shares), jnp.nan)
-    freedom = jnp.sum(shares * _others(shares))
+    parts = jnp.ldexp(shares, -jnp.frexp(jnp.where(sound, largest, 1))[1])
+    total = jnp.sum(parts)
+    shares = jnp.where(sound, parts / total, jnp.nan)
+    freedom = jnp.sum(parts * _others(parts)) / total**2
     predictions = jax.lax.map(lambda x: apply_fn(x, inputs), samples, batch_size=batch_size)
 
     def mean(values):
@@ -99,11 +100,11 @@ def ensemble_predict(
     return EnsemblePrediction(means, jax.tree.map(spread, predictions, means), predictions)
 
 
-def _others(shares: jax.Array) -> jax.Array:
-    """1 - w of each of some shares, added up of the others: of a w near 1 no digit is lost."""
-    none = jnp.zeros(1, shares.dtype)
-    before = jnp.concatenate([none, jnp.cumsum(shares[:-1])])
-    after = jnp.concatenate([none, jnp.cumsum(shares[:0:-1])])[::-1]
+def _others(parts: jax.Array) -> jax.Array:
+    """The sum of the others for each of some numbers: beside a large one no digit is lost."""
+    none = jnp.zeros(1, parts.dtype)
+    before = jnp.concatenate([none, jnp.cumsum(parts[:-1])])
+    after = jnp.concatenate([none, jnp.cumsum(parts[:0:-1])])[::-1]
     return before + after
 
 
