@@ -70,20 +70,21 @@ def posterior_temperature(num_examples: ArrayLike, cold: ArrayLike = 1.0) -> jax
 
 
 def sgd_from_langevin(
-    step_size: ArrayLike, friction: ArrayLike, mass: ArrayLike | Tree = 1.0
-) -> tuple[Tree, jax.Array]:
+    step_size: ArrayLike | Tree, friction: ArrayLike | Tree, mass: ArrayLike | Tree = 1.0
+) -> tuple[Tree, Tree]:
     r"""The learning rate and momentum of SGD that `langevin` ("BAOAB") is at temperature 0.
 
     .. math::
         \mu = e^{-\gamma h}, \qquad \text{lr} = \frac{h^2}{m} \frac{1 + \mu}{2}
 
     Args:
-        step_size: h, in units of time.
-        friction: gamma, in units of 1 / time.
+        step_size: h, in units of time; a number, or a tree such as `langevin_from_sgd` returns.
+        friction: gamma, in units of 1 / time; a number or a tree.
         mass: m, a number or a tree of masses.
 
     Returns:
-        The pair (learning_rate, momentum); for a tree of masses one of learning rates.
+        The pair (learning_rate, momentum): of trees a tree of learning rates, and one of momenta
+        unless step size and friction are numbers.
 
     Examples:
         >>> import thermo_optax as to
@@ -97,13 +98,15 @@ def sgd_from_langevin(
     References:
         Derived from the update of `langevin` with zero noise.
     """
-    step_size = _float(step_size)
-    momentum = jnp.exp(-_float(friction) * step_size)
 
-    def learning_rate(mass):
-        return jnp.square(step_size) / mass * (1 + momentum) / 2
+    def momentum(step_size, friction):
+        return jnp.exp(-friction * step_size)
 
-    return _mapped(learning_rate, mass=mass), momentum
+    def learning_rate(step_size, friction, mass):
+        return jnp.square(step_size) / mass * (1 + momentum(step_size, friction)) / 2
+
+    both = {"step_size": step_size, "friction": friction}
+    return _mapped(learning_rate, **both, mass=mass), _mapped(momentum, **both)
 
 
 def langevin_from_sgd(

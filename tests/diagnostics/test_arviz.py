@@ -113,6 +113,30 @@ def test_chains_that_are_not_said_to_be_chains(name):
     read(chains[0])  # of 500 draws: nothing to warn of
 
 
+@pytest.mark.parametrize("name", ["chain", "draw"])
+def test_variables_named_like_the_axes_are_refused(name):
+    """ArviZ leaves out the whole group without a word."""
+    draws = RNG.normal(size=(4, 50))
+    said = to.diagnostics
+    for act in (
+        lambda: said.to_arviz({name: draws, "w": draws}, has_chains=True),
+        lambda: said.rhat({name: draws}),
+        lambda: said.to_arviz(draws, has_chains=True, sample_stats={name: draws}),
+    ):
+        with pytest.raises(ValueError, match=f"variable of the name '{name}'.*Rename it"):
+            act()
+    data = said.to_arviz(draws, has_chains=True, observed_data={name: np.zeros(3)})
+    assert data.observed_data[name].shape == (3,)
+
+
+def test_draws_that_are_all_equal():
+    """What ArviZ says of a parameter that never moves."""
+    still = np.ones((4, 50))
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(to.diagnostics.rhat(still))
+    assert to.diagnostics.effective_sample_size(still, has_chains=True) == 200
+
+
 def test_few_samples_of_a_network_are_no_chains():
     """Arrays whose second axes differ cannot be chains of draws."""
     network = {"kernel": jnp.ones((5, 30, 20)), "bias": jnp.ones((5, 20))}

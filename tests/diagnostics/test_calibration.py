@@ -110,6 +110,31 @@ def test_what_is_no_predictive_is_refused(probabilities, labels, error, message)
             metric(probabilities, labels)
 
 
+@pytest.mark.parametrize("mistake", ["logits", "negative", "too many", "too few"])
+def test_what_is_no_predictive_is_not_a_number_under_jit(mistake):
+    """A metric of logits, or of labels that count from 1, looks like any other."""
+    probabilities, labels = jnp.asarray(PROBABILITIES), jnp.asarray(LABELS)
+    if mistake == "logits":
+        probabilities = jnp.log(probabilities).at[0].set(2.0)
+    elif mistake == "negative":
+        probabilities = probabilities.at[0].set(jnp.array([1.5, -0.5]))
+    else:
+        labels = labels.at[0].set(2 if mistake == "too many" else -1)
+
+    @jax.jit
+    def every(p, y):
+        of_labels = (
+            said.calibration_error(p, y),
+            said.brier_score(p, y),
+            said.calibrated_log_likelihood(p, y).log_likelihood,
+        )
+        return jnp.stack(of_labels), jnp.stack([said.agreement(p, p), said.total_variation(p, p)])
+
+    of_labels, of_two = every(probabilities, labels)
+    assert np.all(np.isnan(of_labels))
+    assert np.all(np.isnan(of_two) == (mistake in ("logits", "negative")))
+
+
 def test_other_mistakes_are_named():
     with pytest.raises(ValueError, match="`reference` must have the shape"):
         said.agreement(PROBABILITIES, PROBABILITIES[:2])

@@ -86,6 +86,36 @@ def test_closed_forms_of_the_symmetric_words(h):
     np.testing.assert_allclose(biased.variance_error, 1 / (1 - h**2 * K / 4) - 1, atol=1e-6)
 
 
+FLAT = {
+    "sgld": ({"learning_rate": 0.1}, 0.1 / 2),
+    "sghmc": ({"learning_rate": 0.01, "momentum": 0.9}, 0.01 / (2 * 1.9)),
+}
+
+
+@pytest.mark.parametrize("method", FLAT)
+def test_nearly_flat_directions(method):
+    """Of 1 - h k little or nothing is left in rounding: the law is there all the same."""
+    settings, slope = FLAT[method]
+    curvatures = np.array([1e-10, 1e-13, 1e-18])
+    found = predicted_bias(method, curvatures, **settings)
+    np.testing.assert_allclose(found.variance_error, slope * curvatures, rtol=1e-2, atol=1e-15)
+    rate = settings["learning_rate"] / (1 - settings.get("momentum", 0))
+    np.testing.assert_allclose(found.autocorrelation_time, 2 / (rate * curvatures), rtol=1e-5)
+    squared = found.squared_autocorrelation_time
+    np.testing.assert_allclose(squared, 1 / (rate * curvatures), rtol=1e-5)
+
+
+def test_nearly_flat_directions_in_single_precision():
+    @jax.jit
+    def traced(curvatures):
+        return predicted_bias("sgld", curvatures, learning_rate=1e-5)
+
+    curvatures = jnp.array([1.0, 1e-2, 1e-4])
+    found = traced(curvatures)
+    np.testing.assert_allclose(found.variance_error, 5e-6 * curvatures, atol=3e-7)
+    np.testing.assert_allclose(found.autocorrelation_time, 2e5 / curvatures, rtol=1e-4)
+
+
 CHAINS, STEPS, CURVATURE = 1_500, 4_000, 0.8
 MEASURED = {
     "sgld": ({"learning_rate": 0.8}, to.sgld),

@@ -110,6 +110,22 @@ def test_more_steps_than_weights():
     assert found.trace == (3.0, 0.0)
 
 
+@pytest.mark.parametrize("unit", [1e-25, 1e20])
+def test_hessians_in_any_unit(unit):
+    """Their squares are no float32: Lanczos's method would end after its first vector."""
+
+    def loss(x):
+        return unit * jnp.sum(jnp.arange(1.0, 31) * x**2) / 2
+
+    x = jnp.ones(30)
+    found = to.diagnostics.hessian_spectrum(loss, x, num_lanczos=30, num_probes=2, key=0)
+    np.testing.assert_allclose(np.asarray(found.nodes[:, -1]) / unit, 30, rtol=1e-4)
+    np.testing.assert_allclose(np.asarray(found.trace.value) / unit, 465, rtol=1e-4)
+    found = to.diagnostics.hessian_eigenvalues(loss, x, k=2)
+    np.testing.assert_allclose(np.asarray(found.top) / unit, [30, 29], rtol=1e-4)
+    assert np.all(np.asarray(found.top_residuals) / unit < 1e-2)
+
+
 def test_a_hessian_that_is_not_finite_is_not_called_flat():
     def loss(x):
         return jnp.sum(jnp.sqrt(x))
@@ -139,6 +155,10 @@ def test_messages(monkeypatch):
         spectrum(loss, params, num_probes=1, key=0)
     with pytest.raises(ValueError, match="`num_probes`.*at least 2, got True"):
         trace(loss, params, num_probes=True, key=0)
+    found = spectrum(loss, params, num_probes=2, key=0)
+    for curve in (found.density, found.distribution):
+        with pytest.raises(ValueError, match="`width` must be finite and positive, got 0.0"):
+            curve(1.0, 0.0)
     with pytest.raises(TypeError, match="`key` is required"):
         trace(loss, params, key=None)
     for name in ("matfree", "matfree.decomp", "matfree.stochtrace"):

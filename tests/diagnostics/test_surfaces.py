@@ -27,6 +27,27 @@ def test_line_through_a_double_well():
     np.testing.assert_allclose(line.barrier, np.max((expected - 1.25**2 * t)[between]), rtol=1e-4)
 
 
+@pytest.mark.parametrize("unit", [1e-25, 1e25])
+def test_weights_in_any_unit(unit):
+    """Squares that are no float32 would leave no direction, no distance and no noise."""
+    filters = jnp.array([[3.0, 0.0], [4.0, 1.0]])
+    w = unit * filters
+    direction = to.diagnostics.random_direction(w, key=0)
+    norms = jnp.linalg.norm(direction / unit, axis=0)
+    np.testing.assert_allclose(norms, [5, 1], rtol=1e-5)
+    line = to.diagnostics.loss_line(lambda x: jnp.sum(x), w, 2 * w, num_points=2)
+    np.testing.assert_allclose(line.distance / unit, np.linalg.norm(filters), rtol=1e-5)
+
+    def steepness(x):
+        return jnp.sum((x / unit) ** 2)
+
+    found = to.diagnostics.loss_under_noise(
+        steepness, w, scales=[1e-1], num_draws=64, relative=True, key=0
+    )
+    expected = 0.01 * np.sum(np.square(filters))  # the mean square of four, four times
+    assert abs(found.rise.value[0] - expected) < 5 * found.rise.error[0]
+
+
 def test_losses_of_half_precision_are_averaged_in_full():
     """In bfloat16 a sum of 1000 small numbers stops to grow halfway."""
 
@@ -120,6 +141,8 @@ def test_messages():
         surface(well, x, directions=(x, {"x": x}))
     with pytest.raises(ValueError, match="`extent`.*got -2"):
         surface(well, x, directions=(x, x), extent=(1.0, -1.0))
+    pairs = [surface(well, x, directions=(x, x), extent=e, num_points=2) for e in ((0, 1), [0, 1])]
+    np.testing.assert_array_equal(*(pair.losses for pair in pairs))
     with pytest.raises(ValueError, match="`num_points`.*got 1"):
         surface(well, x, num_points=1, key=0)
     with pytest.raises(ValueError, match=r"`output_axis`.*got 2 .*\(3, 3\)"):

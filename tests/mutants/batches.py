@@ -72,6 +72,13 @@ MUTANTS = [
         (f"{TESTS}::test_pairs_of_places_are_uniform",),
     ),
     Mutant(
+        "batches: a large step of NumPy's wraps around",
+        BATCHES,
+        "counted = known(number)",
+        "counted = number if isinstance(number, int) else None",
+        (f"{TESTS}::test_a_step_beyond_int32",),
+    ),
+    Mutant(
         "batches: the last words are not drawn again",
         SHUFFLING,
         "np.uint32(2**32 // num * num % 2**32)",

@@ -10,6 +10,13 @@ SURFACES = "diagnostics/_surfaces.py"
 
 MUTANTS = [
     Mutant(
+        "curvature: squares of very small or large Hessians are lost",
+        OBJECTIVE,
+        "jnp.clip(exponent, -100, 100)",
+        "0 * exponent",
+        ("diagnostics/test_spectrum.py::test_hessians_in_any_unit",),
+    ),
+    Mutant(
         "curvature: weights do not come back to their devices",
         OBJECTIVE,
         "return structure.unflatten(map(xla.laid_out, leaves, places))",
@@ -61,7 +68,7 @@ MUTANTS = [
     Mutant(
         "curvature: a search that is never dead",
         EIGENVALUES,
-        "exhausted = coupling <= 10 * eps * _norm(image)",
+        "exhausted = coupling <= 10 * eps * norm_of(image)",
         "exhausted = coupling < 0",
         ("diagnostics/test_eigenvalues.py::test_of_bowls",),
     ),

@@ -53,16 +53,23 @@ MUTANTS = [
     Mutant(
         "prediction: the present counted twice",
         HARMONIC,
-        "later = matrix @ jnp.linalg.solve(one - matrix, of_x)",
-        "later = jnp.linalg.solve(one - matrix, of_x)",
+        "2 * sum_of_x / (k * x) - 1",
+        "2 * sum_of_x / (k * x) + 1",
         (f"{TESTS}::test_overdamped",),
     ),
     Mutant(
         "prediction: a frictionless chain has a law",
         HARMONIC,
-        " & (1 - det > 8 * jnp.finfo(det.dtype).eps)",
-        " & (det < 2)",
+        " & (stays > 8 * jnp.finfo(det.dtype).eps)",
+        "",
         (f"{TESTS}::test_what_has_no_law",),
+    ),
+    Mutant(
+        "prediction: a nearly flat direction is unstable",
+        HARMONIC,
+        "(pulled > 0)",
+        "(1 - trace + det > 0)",
+        (f"{TESTS}::test_nearly_flat_directions",),
     ),
     Mutant(
         "prediction: a spectrum counts each probe as the whole",

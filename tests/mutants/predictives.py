@@ -42,6 +42,20 @@ MUTANTS = [
         (f"{TESTS}::test_calibrated_log_likelihood_undoes_a_wrong_temperature",),
     ),
     Mutant(
+        "predictives: logits under jit have a metric",
+        CALIBRATION,
+        "return _where_meant(jnp.all(array >= 0, axis=-1) & (jnp.abs(sums - 1) < _OFF), array)",
+        "return array",
+        (f"{TESTS}::test_what_is_no_predictive_is_not_a_number_under_jit",),
+    ),
+    Mutant(
+        "predictives: a label of no class under jit is the last one",
+        CALIBRATION,
+        "return _where_meant((classes >= 0) & (classes < array.shape[1]), array), classes",
+        "return array, classes",
+        (f"{TESTS}::test_what_is_no_predictive_is_not_a_number_under_jit",),
+    ),
+    Mutant(
         "predictives: twice the total variation",
         CALIBRATION,
         "jnp.sum(jnp.abs(first - second), axis=-1)) / 2",

@@ -329,8 +329,8 @@ MUTANTS = [
     Mutant(
         "chains: a run that goes on takes the first batches again",
         CHAINS,
-        "def step(done, carry):\n        chains, means = carry\n",
-        "def step(done, carry):\n        chains, means = carry\n"
+        "def step(done, carry):\n        chains, means, times = carry\n",
+        "def step(done, carry):\n        chains, means, times = carry\n"
         "        chains = chains._replace(count=jnp.asarray(done, jnp.int32))\n",
         ("replicas/test_chains.py::test_a_run_in_parts_has_the_bits_of_one",),
     ),

@@ -19,6 +19,13 @@ DRAWS = ("samples/test_moments.py::test_draws_have_the_moments",)
 
 MUTANTS = [
     Mutant(
+        "arviz: a variable named like an axis, for which all are left out",
+        ARVIZ,
+        'for axis in {"chain", "draw"} & set(names) if has_chains is not None else ():',
+        "for axis in ():",
+        ("diagnostics/test_arviz.py::test_variables_named_like_the_axes_are_refused",),
+    ),
+    Mutant(
         "ensemble: the squares of complex deviations instead of their sizes'",
         ENSEMBLE,
         "jnp.square(jnp.abs(_wide(values) - center[None]))",
@@ -103,6 +110,34 @@ MUTANTS = [
         STEPS,
     ),
     Mutant(
+        "samples: after the last number one row is written again and again",
+        RULE,
+        "return jnp.where(number == last, jnp.asarray(again, number.dtype), next_count(number))",
+        "return next_count(number)",
+        ("samples/test_collect.py::test_the_newest_are_read_after_the_last_number",),
+    ),
+    Mutant(
+        "samples: other replicas than the state keeps are broadcast",
+        RULE,
+        "if shapes != expected:",
+        "if False:",
+        ("samples/test_rungs.py::test_resumed_with_more_or_fewer_replicas",),
+    ),
+    Mutant(
+        "samples: full rows of groups taken for rows of the same steps",
+        READINGS,
+        "if any(count != counts[0] for count in counts):",
+        "if False:",
+        (f"{PARTS}::test_groups_that_do_not_fit",),
+    ),
+    Mutant(
+        "moments: sums grow after the last number",
+        RULE,
+        "return number < jnp.iinfo(number.dtype).max",
+        "return number >= 0",
+        ("samples/test_moments.py::test_after_the_last_number_none_enter",),
+    ),
+    Mutant(
         "moments: the deviation from the new mean twice",
         MOMENTS,
         "jnp.square(deviation(leaf, mean)) * ((n - 1) / n)",
@@ -138,6 +173,13 @@ MUTANTS = [
         (MANY,),
     ),
     Mutant(
+        "chains: the trace takes all steps to be equally long",
+        "replicas/_chains.py",
+        "[done + 1 if weight is None else time / weight for time, weight in pairs]",
+        "[done + 1 for _ in pairs]",
+        ("replicas/test_chains.py::test_steps_of_different_lengths_count_by_their_lengths",),
+    ),
+    Mutant(
         "loss covariances: late products are rounded away",
         "samples/_covariances.py",
         "products = added(products, both, number)",
@@ -154,8 +196,8 @@ MUTANTS = [
     Mutant(
         "chains: late losses of a chunk are rounded away",
         "replicas/_chains.py",
-        "added(mean, (x - mean) / like(done + 1, x.dtype), done)",
-        "mean + (x - mean) / like(done + 1, x.dtype)",
+        "added(mean, (x - mean) / like(part, x.dtype), done)",
+        "mean + (x - mean) / like(part, x.dtype)",
         ("replicas/test_chains.py::test_the_mean_of_a_long_chunk",),
     ),
     Mutant(
@@ -231,9 +273,23 @@ MUTANTS = [
     Mutant(
         "ensemble: the spread without the loss of a degree of freedom",
         ENSEMBLE,
-        "/ (1 - jnp.sum(shares**2)).astype(squares.dtype)",
+        "/ freedom.astype(squares.dtype)",
         "",
         ("samples/test_ensemble.py::test_mean_and_spread",),
+    ),
+    Mutant(
+        "ensemble: nothing is left of the weights beside a large one",
+        ENSEMBLE,
+        "jnp.sum(parts * _others(parts)) / total**2",
+        "1 - jnp.sum(shares**2)",
+        ("samples/test_ensemble.py::test_weights_of_any_size",),
+    ),
+    Mutant(
+        "ensemble: large weights have no sum",
+        ENSEMBLE,
+        "jnp.ldexp(shares, -jnp.frexp(jnp.where(sound, largest, 1))[1])",
+        "jnp.where(sound, shares, 1)",
+        ("samples/test_ensemble.py::test_weights_of_any_size",),
     ),
     Mutant(
         "ensemble: what has no weight still counts if it is not a number",

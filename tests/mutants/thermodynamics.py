@@ -20,6 +20,13 @@ CALLS = "thermodynamics/test_calls.py"
 
 MUTANTS = [
     Mutant(
+        "coefficient: chains that stand still at different places agree",
+        STATISTICS,
+        "return 1.0 if between == 0 else math.inf",
+        "return 1.0",
+        ("thermodynamics/test_statistics.py::test_chains_that_stand_still",),
+    ),
+    Mutant(
         "coefficient: the error takes what all chains have in common for noise of each",
         REPORT,
         'shared = settings["paired_batches"]',

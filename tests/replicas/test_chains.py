@@ -164,6 +164,29 @@ def test_the_mean_of_a_long_chunk():
     np.testing.assert_allclose(trace.loss[0], [1.0], atol=2e-6)
 
 
+def test_steps_of_different_lengths_count_by_their_lengths():
+    """The losses are those of the parameters before a step, and so are their times."""
+
+    def make(step_size):
+        return to.langevin(step_size, TEMPERATURE, friction=1.0, key=0)
+
+    tx = to.adaptive_step(make, 0.2, typical_square=1.0)
+    begin = to.init_chains(tx, start, SIZE, key=1)
+    times = [jax.vmap(to.time_weight)(begin.state)]
+
+    def note(chains, _):
+        times.append(jax.vmap(to.time_weight)(chains.state))
+
+    _, single = to.run_chains(tx, loss, begin, 12, chunk=1, on_chunk=note)
+    _, trace = to.run_chains(tx, loss, begin, 12, chunk=12)
+    before, after = np.stack(times[:-1], axis=1), np.stack(times[1:], axis=1)
+    assert np.max(after) > 1.5 * np.min(after)
+    mean = np.average(single.loss, axis=1, weights=before)
+    np.testing.assert_allclose(trace.loss[:, 0], mean, rtol=1e-5)
+    mean = np.average(single.temperature, axis=1, weights=after)
+    np.testing.assert_allclose(trace.temperature[:, 0], mean, rtol=1e-5)
+
+
 def test_data_may_be_arguments(chains):
     """In a `Partial` they are traced: other data of this shape need no other program."""
     traced = []

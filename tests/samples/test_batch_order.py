@@ -308,3 +308,8 @@ def test_a_step_beyond_int32():
     made = to.batch_order(10, 2, key=0)
     with pytest.raises(ValueError, match=r"`step` must be at most 2\^31 - 1, got 8589934592"):
         made(2**33)
+    # A count from a checkpoint may be an integer of NumPy's or JAX's.
+    for step in (np.int64(2**31 + 5), np.uint32(2**31 + 5), jnp.uint32(2**31 + 5)):
+        with pytest.raises(ValueError, match=r"`step` must be at most 2\^31 - 1, got 2147483653"):
+            made(step)
+    np.testing.assert_array_equal(made(np.int64(2**31 - 1)).indices, made(2**31 - 1).indices)

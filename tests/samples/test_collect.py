@@ -54,6 +54,21 @@ def test_number_counts_what_was_overwritten():
     assert state.num_collected == 4
 
 
+def test_the_newest_are_read_after_the_last_number():
+    """A number that stays at 2^31 - 1 would leave all rows but one as they were."""
+    tx = to.collect_samples(counting(), 3)
+    x = jnp.float32(0)
+    state = tx.init(x)._replace(num_collected=jnp.int32(2**31 - 3))
+    for steps in range(1, 8):
+        _, state = tx.update(x, state, x)
+        x += 1
+        newest = np.arange(max(steps - 2, 1), steps + 1)
+        np.testing.assert_array_equal(to.collected_samples(state)[-len(newest) :], newest)
+        samples, mask = to.samples_and_mask(state)
+        np.testing.assert_array_equal(samples[-len(newest) :], newest)
+        assert np.all(mask)
+
+
 def test_cycles():
     """The samples are those of updates with noise: the cold part of each cycle explores without."""
     cycles = to.cyclical_cooling(0.5, 1.0, num_steps=20, num_cycles=2, exploration_fraction=0.7)

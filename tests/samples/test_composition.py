@@ -192,6 +192,15 @@ def test_groups_that_do_not_fit():
     params, state, _ = walk(tx, TREE, 4)
     with pytest.raises(ValueError, match=r"holds \[3, 4\] samples"):
         to.collected_samples(state, params)
+    often = {"a": to.collect_samples(counting(), 2), "b": to.collect_samples(counting(), 2)}
+    seldom = often | {"b": to.collect_samples(counting(), 2, thinning=3)}
+    labels = {"hidden": "a", "output": "b"}
+    params, state, _ = walk(optax.partition(seldom, labels), TREE, 4)  # steps 3 and 4; 1 and 4
+    with pytest.raises(ValueError, match=r"have collected \[4, 2\] samples"):
+        to.collected_samples(state, params)
+    params, state, visited = walk(optax.partition(often, labels), TREE, 4)
+    samples = to.collected_samples(state, params)
+    jax.tree.map(np.testing.assert_array_equal, samples, jax.tree.map(lambda x: x[2:], visited))
     params, state, _ = walk(tx, TREE, 2)
     with pytest.raises(ValueError, match="`params` is required to read 2 `collect_samples`"):
         to.collected_samples(state)

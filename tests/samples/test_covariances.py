@@ -143,6 +143,10 @@ def test_bad_input():
         to.loss_covariances(optax.sgd(0.1), losses, rung="all")  # pyright: ignore
     with pytest.raises(TypeError, match="`per_example_loss` must be the loss, a real number"):
         to.loss_covariances(optax.sgd(0.1), jnp.isfinite).init(jnp.zeros(2))
+    with pytest.raises(TypeError, match="`observables` must return real numbers, got complex64"):
+        to.loss_covariances(optax.sgd(0.1), losses, lambda x: jax.lax.complex(x, x)).init(
+            jnp.zeros(DEGREES)
+        )
     x = jnp.zeros(2)
     of_two = to.loss_covariances(optax.sgd(0.1), lambda x: x, lambda x: x).init(x)
     for fns in ((lambda x: x[:1], lambda x: x), (lambda x: x, lambda x: x[:1])):
@@ -152,6 +156,8 @@ def test_bad_input():
     assert np.all(np.isnan(to.bayesian_influence(state, temperature=1.0).covariance))
     with pytest.raises(ValueError, match="temperature"):
         to.bayesian_influence(state, temperature=0.0)
+    with pytest.raises(TypeError, match="`temperature` must be a number.*schedule"):
+        to.bayesian_influence(state, temperature=lambda count: 1.0)  # pyright: ignore
     with pytest.raises(ValueError, match="loss_covariances"):
         to.bayesian_influence(optax.sgd(0.1).init(jnp.zeros(2)), temperature=1.0)
     two = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), state)

@@ -75,6 +75,20 @@ def test_weights_without_meaning(case):
     assert np.all(np.isnan(found.mean)) and np.all(np.isnan(found.standard_deviation))
 
 
+@pytest.mark.parametrize("weights", [[1.0, 1e-9], [3e38, 3e38], [2e-38, 2e-38], [0.0, 1.0]])
+def test_weights_of_any_size(weights):
+    """One that is nearly all leaves 1 - sum of squares no digit, and large ones have no sum."""
+    shares = np.array(weights) / np.sum(weights)
+    values = np.array([1.0, 3.0])
+    mean = np.sum(shares * values)
+    away = np.sum(shares * (values - mean) ** 2)
+    freedom = 2 * shares[0] * shares[1]
+    found = to.ensemble_predict(lambda x, _: x, jnp.asarray(values), None, weights=weights)
+    np.testing.assert_allclose(found.mean, mean, rtol=1e-6)
+    spread = np.sqrt(away / freedom) if freedom else np.nan
+    np.testing.assert_allclose(found.standard_deviation, spread, rtol=1e-5)
+
+
 def test_inside_jit_with_a_mask():
     @jax.jit
     def run(x):

@@ -134,6 +134,33 @@ def test_what_is_below_the_last_digit_counts():
         np.testing.assert_allclose(float(total) - number, 2 * half, rtol=1e-2)
 
 
+def test_after_the_last_number_none_enter():
+    """Sums that grow while the number of samples stays would have a variance without bound."""
+    x = jnp.zeros(1)
+    last = 2**31 - 1
+
+    def filled(state):
+        totals = {
+            name: jnp.full_like(getattr(state, name), float(last))
+            for name in ("squares", "products")
+            if name in state._fields
+        }
+        return state._replace(num_collected=jnp.int32(last - 1), **totals)
+
+    for tx in (
+        to.running_moments(optax.sgd(1.0), rank=2),
+        to.loss_covariances(optax.sgd(1.0), lambda x: x),
+    ):
+        state = filled(tx.init(x))
+        states = []
+        for _ in range(3):
+            _, state = tx.update(jnp.full(1, 1e4), state, x)
+            states.append(state._replace(count=jnp.int32(0), inner_state=None))
+        assert states[0].num_collected == last
+        for later in states[1:]:
+            jax.tree.map(np.testing.assert_array_equal, later, states[0])
+
+
 def test_too_few_samples_are_not_a_number():
     x = jnp.zeros(2)
     tx = to.running_moments(optax.sgd(1.0), rank=2)

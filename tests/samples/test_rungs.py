@@ -22,6 +22,21 @@ def exchange(key=1, inner=None, **options):
     return to.replica_exchange(inner, ladder, swap_period=4, key=key, **options)
 
 
+@by_replica
+@pytest.mark.parametrize(
+    "collect", [lambda *a, **o: to.collect_samples(*a, 5, **o), to.running_moments]
+)
+@pytest.mark.parametrize("then", [None, "all"])
+def test_resumed_with_more_or_fewer_replicas(collect, then):
+    """The three numbers would be broadcast, or written over three samples of one."""
+    x, losses = jnp.ones(3), jnp.zeros(3)
+    state = collect(exchange(), rung=0).init(x)
+    with pytest.raises(ValueError, match=r"keeps parameters of shapes \[\(\)\].*`rung`"):
+        collect(exchange(), rung=then).update(x, state, x, value=losses)
+    _, state = collect(exchange(), rung=1).update(x, state, x, value=losses)
+    assert state.num_collected == 1
+
+
 @pytest.fixture(scope="module")
 def runs():
     """Chains of two coordinates per replica in the well x^2 / 2, collected in four ways at once."""

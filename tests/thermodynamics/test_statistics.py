@@ -34,3 +34,11 @@ def test_chains_that_disagree():
     assert found.rhat > 1.5
     assert found.standard_error > 0.5
     assert mean_of(np.ones((2, 100))).standard_error == 0
+
+
+def test_chains_that_stand_still():
+    """At one place they agree, and at two they do not, though nothing varies within a chain."""
+    assert mean_of(np.ones((2, 100))).rhat == 1
+    apart = mean_of(np.ones((4, 100)) * np.arange(4)[:, None])
+    assert apart.rhat == np.inf
+    assert apart.standard_error > 0.5

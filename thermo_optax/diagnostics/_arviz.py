@@ -42,7 +42,7 @@ def to_arviz(
 
     Raises:
         ValueError: for arrays without these axes, or of different numbers of chains or draws; for
-            two variables of one name.
+            two variables of one name, or one named "chain" or "draw", as the axes are.
         ModuleNotFoundError: without ArviZ.
 
     Examples:
@@ -87,11 +87,13 @@ def effective_sample_size(
             `arviz.ess`.
 
     Returns:
-        A tree like samples, without the axes of chains and draws.
+        A tree like samples, without the axes of chains and draws. NaN where a draw is; of draws
+        that are all equal, such as those of a parameter that never moves, ArviZ gives C N.
 
     Raises:
         ValueError: for arrays without the axes of chains and draws, or of different numbers of
-            them; for two variables of one name; for fewer than 4 draws.
+            them; for two variables of one name, or one named "chain" or "draw"; for fewer than 4
+            draws.
         ModuleNotFoundError: without ArviZ.
 
     Examples:
@@ -129,12 +131,13 @@ def rhat(samples: Any, *, has_chains: bool | None = None, method: str = "rank") 
             `arviz.rhat`.
 
     Returns:
-        A tree like samples, without the axes of chains and draws.
+        A tree like samples, without the axes of chains and draws. NaN where a draw is, or where all
+        are equal.
 
     Raises:
         ValueError: for arrays without the axes of chains and draws, or of different numbers of
-            them; for two variables of one name; for fewer than 2 chains or 4 draws; for
-            ``has_chains=False``.
+            them; for two variables of one name, or one named "chain" or "draw"; for fewer than 2
+            chains or 4 draws; for ``has_chains=False``.
         ModuleNotFoundError: without ArviZ.
 
     Examples:
@@ -211,6 +214,11 @@ def _variables(group: str, tree: Any, has_chains: bool | None) -> dict[str, np.n
     if not arrays:
         raise ValueError(f"`{group}` has no arrays in it ({tree!r}).")
     names = unique_names(list(arrays), separator=".")
+    for axis in {"chain", "draw"} & set(names) if has_chains is not None else ():
+        raise ValueError(
+            f"`{group}` has a variable of the name {axis!r}, which is that of an axis: ArviZ would "
+            f"leave out all of them. Rename it, as in `{{'{axis}_': samples[{axis!r}]}}`."
+        )
     found = {
         name: _array(f"`{group}`", name, array, has_chains)
         for name, array in zip(names, arrays.values(), strict=True)

@@ -10,6 +10,7 @@ from jax.core import Tracer
 from thermo_optax._base import check_integer, compute_dtype
 
 _STEEPEST = 10.0  # of |log inverse temperature|: beyond 20,000 all is a hard choice
+_OFF = 1e-2  # of the sum of probabilities, by rounding
 _HALVINGS = 40  # of the interval in which the temperature is sought
 
 
@@ -41,11 +42,12 @@ def calibration_error(
         num_bins: B >= 1.
 
     Returns:
-        float[], from 0 to 1; runs inside `jit`.
+        float[], from 0 to 1; runs inside `jit`, where numbers that are no distributions, or labels
+        outside of the classes, make it NaN.
 
     Raises:
-        ValueError: for shapes that do not fit, numbers that are no distributions, labels outside of
-            the classes, or fewer than one bin; the numbers are looked at where they are known.
+        ValueError: for shapes that do not fit or fewer than one bin; for numbers that are no
+            distributions and labels outside of the classes, where they are known.
         TypeError: for labels that are not integers.
 
     Examples:
@@ -83,11 +85,12 @@ def brier_score(probabilities: jax.typing.ArrayLike, labels: jax.typing.ArrayLik
         labels: int[examples], the true classes, counted from 0.
 
     Returns:
-        float[], from 0 to 2; runs inside `jit`.
+        float[], from 0 to 2; runs inside `jit`, where numbers that are no distributions, or labels
+        outside of the classes, make it NaN.
 
     Raises:
-        ValueError: for shapes that do not fit, numbers that are no distributions, or labels outside
-            of the classes; the numbers are looked at where they are known.
+        ValueError: for shapes that do not fit; for numbers that are no distributions and labels
+            outside of the classes, where they are known.
         TypeError: for labels that are not integers.
 
     Examples:
@@ -116,7 +119,8 @@ def agreement(probabilities: jax.typing.ArrayLike, reference: jax.typing.ArrayLi
         reference: float[examples, classes], q, such as the predictive of a long chain.
 
     Returns:
-        float[], from 0 to 1; runs inside `jit`.
+        float[], from 0 to 1; runs inside `jit`, where numbers that are no distributions make it
+        NaN.
 
     Raises:
         ValueError: for shapes that differ, or numbers that are no distributions, where they are
@@ -135,7 +139,8 @@ def agreement(probabilities: jax.typing.ArrayLike, reference: jax.typing.ArrayLi
     """
     first, second = _alike(probabilities, reference)
     same = jnp.argmax(first, axis=-1) == jnp.argmax(second, axis=-1)
-    return jnp.mean(same.astype(first.dtype))
+    meant = ~jnp.isnan(first[:, 0] + second[:, 0])
+    return jnp.mean(jnp.where(meant, same.astype(first.dtype), jnp.nan))
 
 
 def total_variation(
@@ -152,7 +157,7 @@ def total_variation(
 
     Returns:
         float[], from 0 for the same to 1 for predictives without a class in common; runs inside
-        `jit`.
+        `jit`, where numbers that are no distributions make it NaN.
 
     Raises:
         ValueError: for shapes that differ, or numbers that are no distributions, where they are
@@ -193,12 +198,14 @@ def calibrated_log_likelihood(
         labels: int[examples], the true classes, counted from 0.
 
     Returns:
-        A :class:`CalibratedLogLikelihood`; runs inside `jit`. Temperatures are from e^-10 to e^10:
-        the least one where every example of a half is right.
+        A :class:`CalibratedLogLikelihood`; runs inside `jit`, where numbers that are no
+        distributions, or labels outside of the classes, make the likelihood NaN. Temperatures are
+        from e^-10 to e^10: the least one where every example of a half is right. A probability of
+        0, whose likelihood would be -inf, counts as the least normal number of its dtype (1e-38).
 
     Raises:
-        ValueError: for shapes that do not fit, numbers that are no distributions, labels outside of
-            the classes, or a single example; the numbers are looked at where they are known.
+        ValueError: for shapes that do not fit or a single example; for numbers that are no
+            distributions and labels outside of the classes, where they are known.
         TypeError: for labels that are not integers.
 
     Examples:
@@ -264,15 +271,22 @@ def _distributions(name: str, probabilities: jax.typing.ArrayLike) -> jax.Array:
             f"`{name}` must be an array [examples, classes], got one of shape {array.shape}. "
             "Reshape it, and average over samples first."
         )
-    if not isinstance(array, Tracer):
-        values = np.asarray(array, float)
-        sums = np.sum(values, axis=-1)
-        if np.any(values < 0) or not np.all(np.abs(sums - 1) < 1e-2):
-            raise ValueError(
-                f"`{name}` must hold a distribution in each row, got rows with sums from "
-                f"{np.min(sums):.4g} to {np.max(sums):.4g}. Pass `jax.nn.softmax(logits)`."
-            )
+    if isinstance(array, Tracer):
+        sums = jnp.sum(array, axis=-1)
+        return _where_meant(jnp.all(array >= 0, axis=-1) & (jnp.abs(sums - 1) < _OFF), array)
+    values = np.asarray(array, float)
+    sums = np.sum(values, axis=-1)
+    if np.any(values < 0) or not np.all(np.abs(sums - 1) < _OFF):
+        raise ValueError(
+            f"`{name}` must hold a distribution in each row, got rows with sums from "
+            f"{np.min(sums):.4g} to {np.max(sums):.4g}. Pass `jax.nn.softmax(logits)`."
+        )
     return array
+
+
+def _where_meant(meaningful: jax.Array, rows: jax.Array) -> jax.Array:
+    """Not a number in rows without a meaning: under jit nothing can be raised."""
+    return jnp.where(meaningful[:, None], rows, jnp.nan)
 
 
 def _checked(
@@ -290,7 +304,8 @@ def _checked(
             f"shape {classes.shape}."
         )
     if isinstance(classes, Tracer):
-        return array, classes.astype(jnp.int32)
+        classes = classes.astype(jnp.int32)
+        return _where_meant((classes >= 0) & (classes < array.shape[1]), array), classes
     values = np.asarray(classes)
     if not np.all((values >= 0) & (values < array.shape[1])):
         raise ValueError(

@@ -17,7 +17,7 @@ from thermo_optax._noise import KeyLike
 from thermo_optax._xla import inner_product
 
 from ._hessian import products
-from ._objective import Loss, check_count, compiled, objective, probe_key
+from ._objective import Loss, check_count, compiled, norm_of, objective, probe_key
 
 Product = Callable[[jax.Array], jax.Array]
 
@@ -110,10 +110,10 @@ def hessian_eigenvalues(
         vectors, count = _restarted(product, plan, point, key, tolerance)
 
         def settle(vector):
-            vector /= _norm(vector)  # which rounding has changed
+            vector /= norm_of(vector)  # which rounding has changed
             image = product(vector)
             value = inner_product(vector, image)
-            return value, _norm(image - value * vector), vector
+            return value, norm_of(image - value * vector), vector
 
         values, residuals, vectors = jax.lax.map(settle, vectors)
         trees = jax.vmap(unflatten)(vectors)
@@ -199,7 +199,7 @@ def _restarted(
     basis = jnp.zeros((len(kept) + 1, point.size), point.dtype)
     blank = jnp.zeros(len(kept), point.dtype)
     search = _Search(
-        basis.at[0].set(first / _norm(first)), blank, blank, jnp.int32(0), jnp.int32(0)
+        basis.at[0].set(first / norm_of(first)), blank, blank, jnp.int32(0), jnp.int32(0)
     )
     search = jax.lax.while_loop(unsettled, sweep, search)
     return search.basis[:wanted], search.count
@@ -221,26 +221,22 @@ def _grow(product: Product, key: jax.Array, count: jax.Array):
         missed = basis @ rest  # by rounding
         rest -= missed @ basis
         inside += missed
-        coupling = _norm(rest)
+        coupling = norm_of(rest)
         # All that the vectors so far can reach is found: go on from anywhere else.
         eps = jnp.finfo(basis.dtype).eps
-        exhausted = coupling <= 10 * eps * _norm(image)
+        exhausted = coupling <= 10 * eps * norm_of(image)
 
         def anew():
             fresh = jax.random.normal(jax.random.fold_in(key, count + j), rest.shape, rest.dtype)
             return fresh - (basis @ fresh) @ basis
 
         following = jax.lax.cond(exhausted, anew, lambda: rest)
-        following /= jnp.maximum(_norm(following), tiny)
+        following /= jnp.maximum(norm_of(following), tiny)
         following -= (basis @ following) @ basis
-        following /= jnp.maximum(_norm(following), tiny)
+        following /= jnp.maximum(norm_of(following), tiny)
         inside = inside[:-1]
         projected = projected.at[j].set(inside).at[:, j].set(inside)
         basis = basis.at[j + 1].set(following)
         return basis, projected, jnp.where(exhausted, 0, coupling)
 
     return step
-
-
-def _norm(vector: jax.Array) -> jax.Array:
-    return jnp.sqrt(inner_product(vector, vector))

@@ -11,7 +11,7 @@ from jax.core import Tracer
 from thermo_optax._noise import KeyLike, map_with_noise, stream_key
 
 from ._eigenvalues import hessian_eigenvalues
-from ._objective import Loss, check_count, compiled, mean_loss, objective, raveled
+from ._objective import Loss, check_count, compiled, mean_loss, objective, raveled, size_of
 from ._spectrum import Estimate, estimate, hessian_trace
 
 
@@ -160,7 +160,10 @@ def loss_under_noise(
     words = stream_key(key, "loss_under_noise", params)
 
     def noisy(noise, leaf):
-        unit = jnp.sqrt(jnp.mean(jnp.square(leaf))) if relative else jnp.ones([], leaf.dtype)
+        unit = jnp.ones([], leaf.dtype)
+        if relative:
+            size = size_of(leaf)
+            unit = size * jnp.sqrt(jnp.mean(jnp.square(leaf / size)))
         return unit * noise.astype(leaf.dtype)
 
     def measure(point, data, scales, words):

@@ -52,49 +52,67 @@ METHODS = {
 }
 
 
-def map_of(affine: AffineStep, k) -> tuple[jax.Array, jax.Array]:
-    """(M, Q) of a step in a well of curvature k: (x, p) -> M (x, p) + noise of covariance Q."""
+class _Map(NamedTuple):
+    """(x, p) -> M (x, p) + noise of covariance Q, in a well of curvature k."""
+
+    shrink: jax.Array  # M_xx = 1 - k shrink
+    reach: jax.Array  # M_xp
+    kick: jax.Array  # M_px = -k kick
+    retain: jax.Array  # M_pp
+    noise: jax.Array  # Q
+
+
+def map_of(affine: AffineStep) -> _Map:
+    """A step as a map, in which the curvature is not yet."""
     a, none = affine, jnp.zeros_like(affine.retain)
     from_old = none if a.from_old is None else a.from_old
     own = none if a.own_noise is None else a.own_noise
-    of_x = jnp.stack([1 - k * (a.from_gradient + a.from_new * a.kick), -a.kick * k])
-    of_p = jnp.stack([a.from_new * a.retain + from_old, a.retain])
     shared, alone = jnp.stack([a.from_new * a.noise, a.noise]), jnp.stack([own, none])
     noise = jnp.outer(shared, shared) + jnp.outer(alone, alone)
-    return jnp.stack([of_x, of_p], axis=1), noise
+    shrink, reach = a.from_gradient + a.from_new * a.kick, a.from_new * a.retain + from_old
+    return _Map(shrink, reach, a.kick, a.retain, noise)
 
 
-def law_of(matrix, noise, k):
-    """The error of the variance, and the autocorrelation times of x and x^2."""
-    trace, det = _invariants(matrix)
+def law_of(step: _Map, k):
+    """The error of the variance, and the autocorrelation times of x and x^2.
+
+    M and 1 differ by k times something, and of a direction that is nearly flat no digit of that
+    would be left: so 1 is never subtracted, and X = k <x^2> is what is solved for.
+    """
+    trace, det = _invariants(step, k)
+    s, b, f, d, noise = step
+    lost = 1 - d
+    stays = lost + k * (s * d - b * f)  # 1 - det
     # Both eigenvalues are inside of the unit circle; on it, the start is never forgotten.
-    stable = (jnp.abs(trace) < 1 + det) & (1 - det > 8 * jnp.finfo(det.dtype).eps)
-    matrix = jnp.where(stable, matrix, 0)
-    one, double = jnp.eye(2, dtype=det.dtype), jnp.kron(matrix, matrix)
-    lag = jnp.eye(4, dtype=det.dtype) - double
-    covariance = jnp.linalg.solve(lag, noise.ravel()).reshape(2, 2)
-    variance, of_x = covariance[0, 0], covariance[:, 0]
-    later = matrix @ jnp.linalg.solve(one - matrix, of_x)
-    later_squares = double @ jnp.linalg.solve(lag, jnp.kron(of_x, of_x))
-    found = (
-        k * variance - 1,
-        1 + 2 * later[0] / variance,
-        1 + 2 * later_squares[0] / variance**2,
-    )
-    return [jnp.where(stable, x, jnp.inf) for x in found]
+    pulled = s * lost + b * f  # 1 - trace + det, over k
+    stable = (pulled > 0) & (1 + trace + det > 0) & (stays > 8 * jnp.finfo(det.dtype).eps)
+
+    a = 1 - k * s
+    rows = [
+        [s * (1 + a), -2 * a * b, -(b**2)],
+        [a * f, lost + k * (s * d + b * f), -b * d],
+        [-k * f**2, 2 * k * f * d, lost * (1 + d)],
+    ]
+    lyapunov = jnp.where(stable, jnp.array(rows), jnp.eye(3, dtype=det.dtype))
+    x, y, _ = jnp.linalg.solve(lyapunov, jnp.stack([noise[0, 0], noise[0, 1], noise[1, 1]]))
+    # The sums over all lags from 0 on, times k and k^3.
+    sum_of_x = (lost * x + b * k * y) / pulled
+    sum_of_squares = jnp.linalg.solve(lyapunov, jnp.stack([x**2, k * x * y, (k * y) ** 2]))[0]
+    found = x - 1, 2 * sum_of_x / (k * x) - 1, 2 * sum_of_squares / (k * x**2) - 1
+    return [jnp.where(stable, number, jnp.inf) for number in found]
 
 
-def _invariants(matrix):
-    """Trace and determinant."""
-    (a, b), (c, d) = matrix
-    return a + d, a * d - b * c
+def _invariants(step: _Map, k):
+    """Trace and determinant of M."""
+    a = 1 - k * step.shrink
+    return a + step.retain, a * step.retain + k * step.reach * step.kick
 
 
-def limit_of(map_at, unit):
+def limit_of(map_at, k, unit):
     """The smallest step, in any number of units, at which (x, p) changes sign without shrinking."""
 
     def grows(step):
-        trace, det = _invariants(map_at(step)[0])
+        trace, det = _invariants(map_at(step), k)
         return 1 + trace + det <= 0
 
     steps = unit * jnp.exp2(jnp.arange(-8, _OCTAVES, 0.25, dtype=jnp.result_type(unit)))

@@ -13,6 +13,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from thermo_optax import _xla as xla
 from thermo_optax._base import check_leaves, check_not_empty, compute_dtype
 from thermo_optax._noise import KeyLike, stream_key
+from thermo_optax._xla import inner_product
 
 Loss = Callable[..., jax.Array]
 
@@ -165,6 +166,23 @@ def compiled(fn: Callable[..., Any], *args: Any) -> Any:
     """
     with jax.default_matmul_precision("highest"):
         return jax.jit(fn)(*args)
+
+
+def size_of(array: jax.Array) -> jax.Array:
+    """A power of two about as large as the largest number of an array; 1 if that is 0.
+
+    A second derivative or a weight may be 1e-20 or 1e20, in units as they are, and its square no
+    float32. Dividing by a power of two changes no digit.
+    """
+    exponent = jnp.frexp(jnp.max(jnp.abs(array), initial=0))[1]
+    return jnp.ldexp(jnp.ones([], array.dtype), jnp.clip(exponent, -100, 100))
+
+
+def norm_of(vector: jax.Array) -> jax.Array:
+    """The Euclidean norm of a vector, in any unit."""
+    size = size_of(vector)
+    vector = vector / size
+    return size * jnp.sqrt(inner_product(vector, vector))
 
 
 def probe_key(key: KeyLike, name: str, params: Any) -> jax.Array:

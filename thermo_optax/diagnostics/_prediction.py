@@ -209,12 +209,12 @@ def _predict(method, splitting, step, second, mass, curvatures, share):
 
     def of_one(curvature, mass):
         def map_at(step):
-            return map_of(METHODS[method].step(step, second, mass, legs), curvature)
+            return map_of(METHODS[method].step(step, second, mass, legs))
 
         # The limit is some multiple of this.
         unit = jnp.sqrt(mass / curvature) if method == "langevin" else mass / curvature
-        law = law_of(*map_at(step), curvature)
-        return [jnp.where(curvature > 0, x, jnp.nan) for x in (*law, limit_of(map_at, unit))]
+        columns = *law_of(map_at(step), curvature), limit_of(map_at, curvature, unit)
+        return [jnp.where(curvature > 0, x, jnp.nan) for x in columns]
 
     masses = jnp.broadcast_to(mass, curvatures.shape).ravel()
     columns = jax.vmap(of_one)(curvatures.ravel(), masses)

@@ -5,12 +5,14 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.stats import norm
 
+from thermo_optax._base import check_positive
 from thermo_optax._noise import KeyLike
 
 from ._hessian import products
-from ._objective import Loss, check_count, compiled, objective, probe_key
+from ._objective import Loss, check_count, compiled, objective, probe_key, size_of
 
 
 class Estimate(NamedTuple):
@@ -71,6 +73,8 @@ class HessianSpectrum(NamedTuple):
         return Estimate(*(size * part[power - 1] for part in self.moments(power)))
 
     def _mean(self, law, grid, width, each):
+        if not np.ndim(width):
+            check_positive(width=width)
         grid = jnp.asarray(grid, self.nodes.dtype)
 
         def of_probe(nodes, weights):
@@ -157,9 +161,12 @@ def hessian_spectrum(
 
     def quadratures(point, data, keys):
         product = products(loss, point, data)
+        size = size_of(product(signs(keys[0])[0]))
 
         def of_probe(key):
-            return _quadrature(lanczos(product, signs(key)[0]).J_small)
+            found = lanczos(lambda vector: product(vector) / size, signs(key)[0])
+            nodes, weights = _quadrature(found.J_small)
+            return size * nodes, weights
 
         return jax.lax.map(of_probe, keys)  # one after the other, for the memory's sake
 

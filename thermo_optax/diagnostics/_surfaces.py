@@ -1,5 +1,6 @@
 """The landscape of the loss, along a line between two solutions and on a plane through some."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -9,9 +10,18 @@ from jax.core import Tracer
 
 from thermo_optax._base import check_finite, check_positive, like
 from thermo_optax._noise import KeyLike, map_with_noise, stream_key
-from thermo_optax._xla import inner_product
 
-from ._objective import Loss, check_count, compiled, flatten_like, mean_loss, objective, probe_key
+from ._objective import (
+    Loss,
+    check_count,
+    compiled,
+    flatten_like,
+    mean_loss,
+    norm_of,
+    objective,
+    probe_key,
+    size_of,
+)
 
 
 class LossLine(NamedTuple):
@@ -106,7 +116,7 @@ def loss_line(
 
         ends = jnp.array([0, 1], origin.dtype)
         losses = jax.lax.map(at, jnp.concatenate([positions, ends]))
-        distance = jnp.sqrt(inner_product(end - origin, end - origin))
+        distance = norm_of(end - origin)
         return LossLine(positions, losses[:-2], losses[-2:], distance)
 
     return compiled(measure, origin, end, data, *reach)
@@ -162,7 +172,8 @@ def random_direction(params: Any, *, output_axis: int = -1, key: KeyLike) -> Any
 
         def norms(array):
             rest = tuple(a for a in range(array.ndim) if a != output_axis % array.ndim)
-            return jnp.sqrt(jnp.sum(jnp.square(array), axis=rest, keepdims=True))
+            size = size_of(array)
+            return size * jnp.sqrt(jnp.sum(jnp.square(array / size), axis=rest, keepdims=True))
 
         return noise / norms(noise) * norms(weights)
 
@@ -175,7 +186,7 @@ def loss_surface(
     batches: Any = None,
     *,
     directions: tuple[Any, Any] | None = None,
-    extent: float | tuple[float, float] = 1.0,
+    extent: float | Sequence[float] = 1.0,
     num_points: int = 25,
     output_axis: int = -1,
     key: KeyLike | None = None,
@@ -230,7 +241,7 @@ def loss_surface(
         solutions.
     """
     check_count("num_points", num_points, 2, "Pass 25.")
-    low, high = extent if isinstance(extent, tuple) else (-extent, extent)
+    low, high = extent if isinstance(extent, Sequence) else (-extent, extent)
     check_finite(extent=low)
     check_positive(extent=high - low)
     if directions is None:

@@ -16,10 +16,12 @@ from thermo_optax._base import (
     check_leaves,
     check_not_empty,
     compute_dtype,
+    has_clock,
     is_function,
     like,
     next_in_turn,
     rows_at,
+    weight_of,
 )
 from thermo_optax._noise import KeyLike
 from thermo_optax.diagnostics import Temperature, kinetic_temperature
@@ -45,7 +47,10 @@ class Chains(NamedTuple):
 
 
 class ChainTrace(NamedTuple):
-    """What `run_chains` measured: means over the steps of each chunk, in NumPy arrays."""
+    """What `run_chains` measured: means over the steps of each chunk, in NumPy arrays.
+
+    With `adaptive_step` they are means over the time, in which steps count by their lengths.
+    """
 
     count: np.ndarray  # int32[chunks], steps taken at the end of each chunk
     loss: np.ndarray  # float[chains, chunks], of the batches if there are any
@@ -242,22 +247,34 @@ def _advanced(program: _Program, arrays: list[Any], chains: Chains, length: jax.
     tx = replicate(program.tx, _number_of(chains))
 
     def step(done, carry):
-        chains, means = carry
+        chains, means, times = carry
         values, grads = _slopes(program, arrays, chains)
         updates, state = tx.update(grads, chains.state, chains.params, value=values)
         params = optax.apply_updates(chains.params, updates)
-        grown = lambda mean, x: added(mean, (x - mean) / like(done + 1, x.dtype), done)  # noqa: E731
-        means = jax.tree.map(grown, means, _seen(values, state))
+        # The losses are those of the parameters before the step.
+        weights = _times(chains.state), _times(state)
+        times = jax.tree.map(lambda time, weight: added(time, weight, done), times, weights)
+        pairs = zip(times, weights, strict=True)
+        parts = [done + 1 if weight is None else time / weight for time, weight in pairs]
+
+        def grown(part, mean, x):
+            return added(mean, (x - mean) / like(part, x.dtype), done)
+
+        means = tuple(
+            jax.tree.map(functools.partial(grown, part), mean, x)
+            for part, mean, x in zip(parts, means, _seen(values, state), strict=True)
+        )
         # In turn: with a count that stays, all later steps would have one batch.
-        return Chains(next_in_turn(chains.count), params, state), means
+        return Chains(next_in_turn(chains.count), params, state), means, times
 
     def first(chains):
-        return _seen(_slopes(program, arrays, chains)[0], chains.state)
+        seen = _seen(_slopes(program, arrays, chains)[0], chains.state)
+        return seen, (_times(chains.state),) * 2
 
     nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(first, chains))
     nothing = split_like(chains.params, nothing)
     chains = chains._replace(state=split_like(chains.params, chains.state))
-    return jax.lax.fori_loop(0, length, step, (chains, nothing))
+    return jax.lax.fori_loop(0, length, step, (chains, *nothing))[:2]
 
 
 def _slopes(program: _Program, arrays: list[Any], chains: Chains) -> tuple[jax.Array, Any]:
@@ -289,6 +306,11 @@ def _seen(values: jax.Array, state: Any) -> tuple[jax.Array, Any]:
         return value, heats
 
     return jax.vmap(one)(values, split_like(values, state))
+
+
+def _times(state: Any) -> jax.Array | None:
+    """The time that the parameters of each chain stand for; None if all steps are equally long."""
+    return jax.vmap(weight_of)(state) if has_clock(state) else None
 
 
 def _number_of(chains: Chains) -> int:

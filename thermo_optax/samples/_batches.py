@@ -178,7 +178,9 @@ def batch_order(
 def _counted(name: str, number: jax.typing.ArrayLike) -> jax.Array:
     """The number of a step or of a chain, as an array."""
     check_integer(0, f"Pass the number of the {name}, counted from 0.", **{name: number})
-    if isinstance(number, int) and number > jnp.iinfo(jnp.result_type(int)).max:
+    # NumPy's and JAX's integers, too: as an int32 they would wrap around without a word.
+    counted = known(number)
+    if counted is not None and counted > jnp.iinfo(jnp.result_type(int)).max:
         raise ValueError(
             f"`{name}` must be at most 2^31 - 1, got {number}: it is an int32. `jax.enable_x64` "
             "makes it an int64; or go on from 0 with another key."

@@ -12,18 +12,19 @@ from thermo_optax._base import (
     check_choice,
     check_leaves,
     heating,
-    next_count,
     next_in_turn,
 )
 
 from ._rule import (
     begun,
+    check_fits,
     check_kept,
     check_rows,
     collection_rule,
     empty_rows,
     inner_step,
     keep,
+    next_of_ring,
     write_row,
 )
 from ._rungs import replica_choice
@@ -35,7 +36,9 @@ class CollectedSamplesState(NamedTuple):
     """State of `collect_samples`."""
 
     count: jax.Array  # int32[], steps taken: argument of the schedule
-    num_collected: jax.Array  # int32[], samples stored so far, those overwritten since included
+    # int32[], samples stored so far, those overwritten since included; after 2^31 - 1 it goes on
+    # from a small number, at which the rows are in the same order
+    num_collected: jax.Array
     samples: Any  # like params, leaves [num_samples, ...]: sample i is in row i % num_samples
     inner_state: Any  # of the sampler
 
@@ -153,13 +156,14 @@ def collect_samples(
         step = inner_step(inner, rule, choose, updates, state, params, **extra_args)
         moved, inner_state, new, due = step
         check_kept("num_samples", num_samples, state.samples)
+        check_fits(new, state.samples, axes=1)
         if when_full == "stop":
             due &= state.num_collected < num_samples
 
         def store(due, kept):
             number, samples = kept
             samples = write_row(samples, new, number % num_samples, due)
-            return jnp.where(due, next_count(number), number), samples
+            return jnp.where(due, next_of_ring(number, num_samples), number), samples
 
         number, samples = keep(due, new, store, (state.num_collected, state.samples))
         return moved, CollectedSamplesState(next_in_turn(state.count), number, samples, inner_state)

@@ -10,6 +10,7 @@ import optax
 from thermo_optax._base import (
     ScalarOrSchedule,
     added,
+    check_finite,
     check_one,
     check_positive,
     check_real,
@@ -21,7 +22,7 @@ from thermo_optax._base import (
     states_of,
 )
 
-from ._rule import begun, check_kept, collection_rule, inner_step, keep
+from ._rule import begun, check_kept, collection_rule, inner_step, keep, may_enter
 from ._rungs import as_array, replica_choice
 
 
@@ -29,7 +30,7 @@ class LossCovariancesState(NamedTuple):
     """State of `loss_covariances`, for n examples and m observables, at least float32."""
 
     count: jax.Array  # int32[], steps taken: argument of the schedule
-    num_collected: jax.Array  # int32[], N, draws in the covariance
+    num_collected: jax.Array  # int32[], N, draws in the covariance: after 2^31 - 1 no more enter
     mean_losses: jax.Array  # float32[n]
     mean_observables: jax.Array  # float32[m]
     products: jax.Array  # float32[n, m]: sum of the products of deviations from the means
@@ -93,7 +94,7 @@ def loss_covariances(
     Raises:
         ValueError: for numbers out of range, missing `params`, losses that are not float[n], or a
             `rung` without a `replica_exchange` inside.
-        TypeError: for functions that are none.
+        TypeError: for functions that are none, or observables that are complex.
 
     Examples:
         >>> import jax, jax.numpy as jnp, optax
@@ -142,7 +143,13 @@ def loss_covariances(
             )
         if observables is None:
             return losses, losses
-        return losses, _wide(observables(params)).ravel()
+        seen = jnp.asarray(observables(params))
+        if jnp.iscomplexobj(seen):
+            raise TypeError(
+                f"`observables` must return real numbers, got {seen.dtype}. Of complex ones return "
+                "the real and the imaginary parts, one after the other."
+            )
+        return losses, _wide(seen).ravel()
 
     def init(params):
         inner_state, kept = begun(inner, choose, params)
@@ -161,7 +168,7 @@ def loss_covariances(
             losses, seen = measured(new)
             check_kept("per_example_loss", len(losses), mean_losses, "losses")
             check_kept("observables", len(seen), mean_observables, "numbers")
-            due &= jnp.all(is_sound(losses)) & jnp.all(is_sound(seen))
+            due &= jnp.all(is_sound(losses)) & jnp.all(is_sound(seen)) & may_enter(number)
             number = jnp.where(due, next_count(number), number)
             share = 1 / jnp.maximum(number, 1).astype(products.dtype)
             # What is not due deviates by nothing, and so changes nothing.
@@ -207,6 +214,7 @@ def bayesian_influence(state: Any, *, temperature: jax.typing.ArrayLike) -> Baye
     Raises:
         ValueError: if there is no `loss_covariances` in the state, or several; for the state of
             several chains outside of `jax.vmap`; for T <= 0.
+        TypeError: for a temperature that is a schedule.
 
     Examples:
         >>> import jax.numpy as jnp, optax
@@ -226,6 +234,7 @@ def bayesian_influence(state: Any, *, temperature: jax.typing.ArrayLike) -> Baye
         <https://arxiv.org/abs/1709.02536>`_, 2018; Kreer et al., `Bayesian Influence Functions
         <https://arxiv.org/abs/2509.26544>`_, 2025.
     """
+    check_finite(temperature=temperature)  # no schedule
     check_positive(temperature=temperature)
     states = states_of(state, LossCovariancesState, "loss_covariances")
     check_one(states)

@@ -80,10 +80,13 @@ def ensemble_predict(
         )
     _check_weights(shares)
     # NaN where the weights mean nothing, which inside of jit is not known before. Said in so many
-    # words, because of a mask XLA takes 0 / 0 for 0.
-    total = jnp.sum(shares)
-    sound = jnp.all(shares >= 0) & (total > 0) & jnp.isfinite(total)
-    shares = jnp.where(sound, shares / total, jnp.nan)
+    # words, because of a mask XLA takes 0 / 0 for 0. By the largest first: sums may overflow.
+    largest = jnp.max(shares, initial=0)
+    sound = jnp.all(shares >= 0) & (largest > 0) & jnp.isfinite(largest)
+    parts = jnp.ldexp(shares, -jnp.frexp(jnp.where(sound, largest, 1))[1])
+    total = jnp.sum(parts)
+    shares = jnp.where(sound, parts / total, jnp.nan)
+    freedom = jnp.sum(parts * _others(parts)) / total**2
     predictions = jax.lax.map(lambda x: apply_fn(x, inputs), samples, batch_size=batch_size)
 
     def mean(values):
@@ -91,10 +94,18 @@ def ensemble_predict(
 
     def spread(values, center):
         squares = jnp.square(jnp.abs(_wide(values) - center[None]))
-        return jnp.sqrt(_weighted(shares, squares) / (1 - jnp.sum(shares**2)).astype(squares.dtype))
+        return jnp.sqrt(_weighted(shares, squares) / freedom.astype(squares.dtype))
 
     means = jax.tree.map(mean, predictions)
     return EnsemblePrediction(means, jax.tree.map(spread, predictions, means), predictions)
+
+
+def _others(parts: jax.Array) -> jax.Array:
+    """The sum of the others for each of some numbers: beside a large one no digit is lost."""
+    none = jnp.zeros(1, parts.dtype)
+    before = jnp.concatenate([none, jnp.cumsum(parts[:-1])])
+    after = jnp.concatenate([none, jnp.cumsum(parts[:0:-1])])[::-1]
+    return before + after
 
 
 def _number_of(samples: Any) -> int:

@@ -20,12 +20,14 @@ from thermo_optax._base import (
 
 from ._rule import (
     begun,
+    check_fits,
     check_kept,
     check_rows,
     collection_rule,
     empty_rows,
     inner_step,
     keep,
+    may_enter,
     write_row,
 )
 from ._rungs import replica_choice
@@ -35,7 +37,7 @@ class RunningMomentsState(NamedTuple):
     """State of `running_moments`."""
 
     count: jax.Array  # int32[], steps taken: argument of the schedule
-    num_collected: jax.Array  # int32[], n, samples in the moments
+    num_collected: jax.Array  # int32[], n, samples in the moments: after 2^31 - 1 no more enter
     mean: Any  # like params (at least float32)
     squares: Any  # like params (at least float32): sum of squared deviations from the mean
     recent: Any  # like params, leaves [rank, ...]: the newest samples, i in row i % rank; or None
@@ -65,7 +67,9 @@ def running_moments(
     root of an estimate of the covariance, as in SWAG. Parameters that are not finite, or whose
     square is not, do not enter. Sums round up or down so that what is below their last digit counts
     in the long run: of a parameter at 1 with a deviation of 0.001, plain sums would lose all that
-    come after the first 20,000.
+    come after the first 20,000. What rounding leaves there is 0.5 % of the deviation in the mean,
+    as much as the chance of 40,000 independent samples: the root of 0.4 u s, of a last digit u of
+    the mean and a deviation s.
 
     Args:
         inner: any optax transformation: a sampler, a chain or a partition.
@@ -133,9 +137,11 @@ def running_moments(
                 "rank it began with. Pass that, or call `init` again."
             )
         check_kept("rank", rank, state.recent)
+        check_fits(new, state.mean)
 
         def store(due, kept):
             number, mean, squares, recent = kept
+            due &= may_enter(number)
             if rank:
                 recent = write_row(recent, new, number % rank, due)
             number = jnp.where(due, next_count(number), number)

@@ -32,8 +32,8 @@ def collected_samples(state: Any, params: optax.Params | None = None) -> Any:
 
     Raises:
         ValueError: if there is no `collect_samples` in the state, more than one and no `params`,
-            groups with different numbers of samples, no sample at all, or `params` of another tree.
-            Of one within another the outer one is read.
+            groups that have collected different numbers of samples, at different steps that is, no
+            sample at all, or `params` of another tree. Of one within another the outer one is read.
         TypeError: for a traced state.
 
     Examples:
@@ -64,6 +64,14 @@ def collected_samples(state: Any, params: optax.Params | None = None) -> Any:
             "number in each group. Run past `burn_in`, with the same settings in each group."
         )
     (number,) = numbers
+    # Rows that are full are as many, whatever the steps at which they were written.
+    counts = [np.asarray(each.num_collected).tolist() for each in states]
+    if any(count != counts[0] for count in counts):
+        raise ValueError(
+            f"the groups of `state` have collected {counts} samples, those overwritten since "
+            "included, so that theirs are of different steps and no samples together. Collect with "
+            "the same settings in each group, or put one `collect_samples` around the partition."
+        )
 
     trees = [_newest(each, number) for each in states]
     axes = np.shape(states[0].num_collected)

@@ -19,6 +19,7 @@ from thermo_optax._base import (
     check_leaves,
     check_structure,
     is_sound,
+    next_count,
     ticks_of,
 )
 from thermo_optax._noise import on_all_shards
@@ -94,6 +95,34 @@ def check_kept(name: str, length: int, rows: Any, what: str = "samples") -> None
                 f"`{name}` is {length}, but the state keeps {leaf.shape[0]} {what}: a run goes on "
                 f"with the number it began with. Pass `{name}={leaf.shape[0]}`, or `init` anew."
             )
+
+
+def check_fits(new: Any, kept: Any, axes: int = 0) -> None:
+    """What a step brings must have the shapes of what is kept, behind its axes of samples.
+
+    With another `rung` than the state was made for it may have an axis more or less, and would be
+    broadcast, or written over several rows.
+    """
+    shapes = [leaf.shape for leaf in jax.tree.leaves(new)]
+    expected = [leaf.shape[axes:] for leaf in jax.tree.leaves(kept)]
+    if shapes != expected:
+        raise ValueError(
+            f"the state keeps parameters of shapes {expected[:5]}, but what is collected now has "
+            f"{shapes[:5]}: pass the `rung` with which the run began (another number, if that was "
+            'one; None and "all" keep more than one replica), or call `init` anew.'
+        )
+
+
+def may_enter(number: jax.Array) -> jax.Array:
+    """Whether one more sample has a number: with one that stays, sums would lose their scale."""
+    return number < jnp.iinfo(number.dtype).max
+
+
+def next_of_ring(number: jax.Array, length: int) -> jax.Array:
+    """The number of samples after one more; a late one goes on at the row whose turn it is."""
+    last = jnp.iinfo(number.dtype).max
+    again = length + (last % length + 1) % length
+    return jnp.where(number == last, jnp.asarray(again, number.dtype), next_count(number))
 
 
 def empty_rows(tree: Any, length: int) -> Any:

@@ -59,4 +59,6 @@ def _rhat(series: np.ndarray) -> float:
     halves = np.concatenate([series[:, :half], series[:, -half:]])
     within = float(np.var(halves, axis=1, ddof=1).mean())
     between = float(np.var(halves.mean(axis=1), ddof=1))
-    return math.sqrt((half - 1) / half + between / within) if within > 0 else 1.0
+    if not within > 0:  # chains that stand still agree where all stand at one place
+        return 1.0 if between == 0 else math.inf
+    return math.sqrt((half - 1) / half + between / within)
