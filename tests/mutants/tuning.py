@@ -178,8 +178,8 @@ MUTANTS = [
     Mutant(
         "warm-up: the step is not tried",
         RULES,
-        "settings = Settings(step_size, jnp.clip(",
-        "settings = Settings(findings.wanted, jnp.clip(",
+        "    return Settings(h, friction), found",
+        "    return Settings(findings.wanted, friction), found",
         (f"{MEASURED}::test_one_stiff_mode_among_hundreds",),
     ),
     Mutant(
@@ -311,10 +311,8 @@ MUTANTS = [
     Mutant(
         "warm-up: settings of other names are chosen too",
         TUNER,
-        """if "friction" not in names:
-        now, final =""",
-        """if False:
-        now, final =""",
+        """fixed = None if "friction" in names""",
+        """fixed = None if True""",
         (f"{WARM_UPS}::test_only_the_learnt_settings_are_passed_on",),
     ),
 ]

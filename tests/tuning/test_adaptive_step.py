@@ -415,8 +415,13 @@ def test_no_weight_without_a_clock():
 
 
 def test_squares_below_float32_do_no_harm():
-    x, tx = jnp.zeros(3), to.adaptive_step(make_langevin(), 0.1, typical_square=1e-45)
-    _, state = tx.update(x, tx.init(x), x)
+    @quick_jit
+    def begun(typical_square):  # traced, so that nobody can refuse it
+        x = jnp.zeros(3)
+        tx = to.adaptive_step(make_langevin(), 0.1, typical_square=typical_square)
+        return tx.update(x, tx.init(x), x)[1]
+
+    state = begun(jnp.float32(1e-45))
     assert state.zeta == 0 and jnp.isclose(state.factor, 4)
 
 

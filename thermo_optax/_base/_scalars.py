@@ -31,7 +31,7 @@ def first_value(value: ScalarOrSchedule) -> jax.typing.ArrayLike:
     if not callable(value):
         return value
     with jax.ensure_compile_time_eval():
-        return value(jnp.zeros([], jnp.int32))
+        return value(np.int32(0))
 
 
 def like(scalar: jax.typing.ArrayLike, dtype: Any) -> jax.Array:
