@@ -149,8 +149,9 @@ def warm_up(
         `mass` leaves the masses out).
 
     Raises:
-        ValueError: for fewer than 40 steps, no step in an epoch, unknown or unusable names in `learn`, a sampler without
-            momenta for each of the parameters, or samplers of several temperatures.
+        ValueError: for fewer than 40 steps, no step in an epoch, unknown or unusable names in
+            `learn`, a sampler without momenta for each of the parameters, or samplers of several
+            temperatures.
         TypeError: if `make_sampler` is no function, a step size is not a number, or the number of
             steps is traced.
 
