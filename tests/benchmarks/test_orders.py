@@ -23,19 +23,22 @@ def deviations(target, order, step, friction):
 
 
 @pytest.mark.slow
-def test_without_replacement_the_error_is_less_than_half():
+@pytest.mark.parametrize(
+    ("name", "longest", "friction"), [("logistic", 1.3, 0.3), ("network", 0.012, 2.0)]
+)
+def test_without_replacement_the_error_is_less_than_half(name, longest, friction):
     """The same noise and starts as with full batches, so that chance is in none of the errors.
 
     With replacement the error falls like the step; forward and back it falls like its square.
     """
-    target, errors = named("logistic"), {}
-    for step in (1.3, 0.65):
-        exact = deviations(target, "full", step, 0.3)
+    target, errors, steps = named(name), {}, (longest, longest / 2)
+    for step in steps:
+        exact = deviations(target, "full", step, friction)
         for order in ("replacement", "reshuffled", "symmetric"):
-            error = deviations(target, order, step, 0.3) - exact
+            error = deviations(target, order, step, friction) - exact
             errors[order, step] = np.sqrt(np.mean(error**2))
-    for step in (1.3, 0.65):
+    for step in steps:
         for order in ("reshuffled", "symmetric"):
             assert errors[order, step] < errors["replacement", step] / 2
-    falls = {order: errors[order, 1.3] / errors[order, 0.65] for order, _ in errors}
+    falls = {order: errors[order, longest] / errors[order, longest / 2] for order, _ in errors}
     assert falls["replacement"] < 3 < falls["symmetric"]
