@@ -105,8 +105,8 @@ print(to.warm_up_report(jax.tree.map(lambda leaf: leaf[0], chains.state)))
 # ## Can the chains be trusted?
 #
 # Two numbers, side by side. The *thermometer* compares the temperature of the momenta with the one that was set. It shows a
-# step that is too large, and the heat of noisy gradients. Some per cent are no harm: `warm_up` lets noise heat by 5 %, and the
-# momenta swing with the batches of an epoch, which the weights hardly do. $\hat R$ compares the chains with each other. It shows chains that
+# step that is too large, and the heat of noisy gradients. `warm_up` lets noise heat by about 5 %.
+# $\hat R$ compares the chains with each other. It shows chains that
 # have not explored. Judge functions, not weights, because hidden units may change places. Here these are the probabilities of
 # the right classes of 100 digits, with an axis of chains and one of samples in front.
 

@@ -31,8 +31,8 @@ MUTANTS = [
     Mutant(
         "warm-up: an epoch is ten times shorter",
         RULES,
-        "steps_per_epoch * (steps_per_epoch + 1) / 12",
-        "steps_per_epoch * (steps_per_epoch + 1) / 1200",
+        "steps * (steps + 1) / 12",
+        "steps * (steps + 1) / 1200",
         (f"{EPOCHS}::test_law_and_speed",),
     ),
     Mutant(

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from thermo_optax._base import like
+
 from . import _gauges as gauges_of
 from ._gauges import Gauges
 from ._stages import Stages
@@ -52,7 +54,7 @@ class Findings(NamedTuple):
     span: jax.Array  # half of the window in which that was looked for, in units of 1 / slowest
     unevenness: jax.Array  # how much stiffer the chain is at times; 1 in a harmonic well
     noise: jax.Array  # heat of the noise of gradients, times friction, in units of the bath's
-    cancels: jax.Array  # 1 / h^2 of a step at which it cancels within an epoch; 0 if it does not
+    cancels: jax.Array  # 1 / h^2 of the step below which it cancels in an epoch; 0 for never
     wanted: jax.Array  # the step, before it was tried
     temperature: jax.Array  # of the bath
 
@@ -219,9 +221,9 @@ def wanted(
     # Noise heats by h s^2 / (2 gamma). More friction takes that away; above 1 / h a smaller step.
     cancels = jnp.zeros([], jnp.float32)
     if steps_per_epoch is not None:
-        at_most = gauges_of.turn_at_most(gauges, steps_per_epoch, degrees, number)
-        epoch = steps_per_epoch * (steps_per_epoch + 1) / 12
-        cancels = at_most / jnp.square(step_size) * epoch
+        steps = like(steps_per_epoch, jnp.float32)
+        at_most = gauges_of.turn_at_most(gauges, steps, degrees, number)
+        cancels = at_most / jnp.square(step_size) * steps * (steps + 1) / 12
     final = jnp.minimum(final, longest_in_noise(heating, cancels, damping=1.0))
     final = jnp.where(gauges.force > 0, final, step_size)  # without a gradient nothing is known
     error = jnp.sqrt(2 / jnp.float32(degrees * number * _DAMPING[1]))
@@ -243,7 +245,9 @@ def wanted(
 def longest_in_noise(
     noise: jax.Array, cancels: jax.Array, *, damping: float, friction: Any = 0.0
 ) -> jax.Array:
-    """The step that noise heats by `_NOISE` at this friction, or at this friction times step.
+    """The step at which noise heats by `_NOISE`.
+
+    The friction is the given one, and at least `damping` / h.
 
     Batches that are drawn anew give a mode the heat h s^2 / (2 gamma). Those of an epoch of B
     steps, whose errors add up to 0, give a mode of frequency w at most the share
@@ -261,8 +265,8 @@ def chosen(
     """The settings for good. `slow` is the squared frequency of the slowest motion.
 
     The friction suits it, and takes away the heat of noisy gradients. Where noise cancels within an
-    epoch a shorter step does that, because friction slows the chain. Nor can friction do it where
-    it is `fixed`, which is None else.
+    epoch a shorter step does that, because friction slows the chain. `fixed` is a friction that was
+    given, or None: under a given one the step is shortened, too.
     """
     # A frequency whose period is not shorter than the window looks too high: it is pulled down.
     half = (plan.end - plan.windows[-1]) / 2 * jnp.minimum(step_size, _TURN / findings.fastest)

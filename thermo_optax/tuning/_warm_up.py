@@ -193,7 +193,6 @@ def warm_up(
     check_nonnegative(friction=friction)
     if steps_per_epoch is not None:
         check_integer(1, "Pass that of a `batch_order`.", steps_per_epoch=steps_per_epoch)
-        steps_per_epoch = jnp.asarray(steps_per_epoch, jnp.float32)
     names = _names(make_sampler, learn)
     plan = stages(num_steps)
     friction, passed = _fixed_friction(make_sampler, names, friction)
