@@ -81,7 +81,7 @@ def loss(w, batch):
 # %%
 sampler = partial(to.langevin, temperature=1 / N, key=0)
 order = to.batch_order(N, 280, key=1)
-tx = to.warm_up(sampler, WARM, steps_per_epoch=order.steps_per_epoch)
+tx = to.warm_up(sampler, WARM, batch_order=order)
 tx = to.collect_samples(tx, (STEPS - WARM) // 20, thinning=20)
 start = partial(to.init_chains, tx, init, 4, key=2)
 run = partial(to.run_chains, tx, loss, batches=order)

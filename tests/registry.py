@@ -170,7 +170,8 @@ def _warming(first_step, temperature, *, slowly=False, key):
     make = functools.partial(to.langevin, temperature=temperature, key=key)
     if slowly:
         return to.warm_up(make, 12_000, learn=("step_size", "friction"), step_size=first_step)
-    return to.warm_up(make, 40, learn=("step_size", "friction", "mass"), step_size=first_step)
+    learn = ("step_size", "friction", "mass")
+    return to.warm_up(make, 40, learn=learn, step_size=first_step, batch_order=7)
 
 
 def _pacing(step_size, temperature, *, friction, typical_square, key):

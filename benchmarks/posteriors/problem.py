@@ -26,7 +26,7 @@ class Problem(NamedTuple):
     gradient: Callable[[jax.Array, jax.Array], jax.Array]
     temperature: float
     size: int
-    steps_per_epoch: int | None = None  # of batches whose errors add up to 0 in each epoch
+    order: to.BatchOrder | None = None  # of the minibatches
 
 
 class Kernel(NamedTuple):
@@ -59,8 +59,7 @@ def problems_of(target: Target, batches: str) -> Callable[[jax.Array], Problem]:
         examples, batch_loss = target.data
         order = to.batch_order(examples, -(-examples // SHARE), order=batches, key=key)
         problem = of_loss(target, lambda x, count: batch_loss(x, *order(count)))
-        epoch = None if batches == "replacement" else order.steps_per_epoch
-        return problem._replace(steps_per_epoch=epoch)
+        return problem._replace(order=order)
 
     return of_chain
 

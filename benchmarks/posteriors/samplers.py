@@ -102,7 +102,7 @@ def warmed_up(steps: int, learn: tuple[str, ...] | None = None) -> Method:
     def make(problem, setting, key):
         del setting  # it chooses its own
         sampler = functools.partial(to.langevin, temperature=problem.temperature, key=key)
-        return to.warm_up(sampler, steps, learn=learn, steps_per_epoch=problem.steps_per_epoch)
+        return to.warm_up(sampler, steps, learn=learn, batch_order=problem.order)
 
     return _alone(make, searched="nothing", warm_up=steps)
 

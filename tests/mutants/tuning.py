@@ -29,6 +29,13 @@ MUTANTS = [
         (f"{EPOCHS}::test_law_and_speed",),
     ),
     Mutant(
+        "warm-up: batches that are drawn anew count as reshuffled",
+        "samples/_batches.py",
+        'return None if self.order == "replacement" else self.steps_per_epoch',
+        "return self.steps_per_epoch",
+        (f"{EPOCHS}::test_the_order_says_whether_errors_cancel",),
+    ),
+    Mutant(
         "warm-up: an epoch is ten times shorter",
         RULES,
         "steps * (steps + 1) / 12",

@@ -33,9 +33,9 @@ def chains(order, told):
         noise -= jnp.mean(noise, 0, keepdims=True)
         noise *= jnp.sqrt(STRENGTH * CURVATURES)[None] / jnp.std(noise, 0, keepdims=True)
         batches = to.batch_order(BATCHES, 1, order=order, key=key)
-        steps_per_epoch = batches.steps_per_epoch if told else None
+        named = batches if told else None
         sampler = functools.partial(to.langevin, temperature=1.0, key=key)
-        tx = to.running_moments(to.warm_up(sampler, WARM, steps_per_epoch=steps_per_epoch))
+        tx = to.running_moments(to.warm_up(sampler, WARM, batch_order=named))
 
         def step(carry, count):
             x, state = carry
@@ -61,6 +61,33 @@ def test_law_and_speed(order):
     assert -4 * error < each.mean() - 1 < 0.05 + 4 * error and error < 0.05
     assert np.all(state.settings.friction * state.settings.step_size < 0.02)
     assert slowest.mean() < chains("reshuffled", False)[1].mean() / 3
+
+
+@pytest.mark.parametrize("order", ["reshuffled", "symmetric", "replacement"])
+def test_the_order_says_whether_errors_cancel(order):
+    """One that draws every batch anew counts as none, and a number as an epoch of another loader."""
+    given = to.batch_order(BATCHES, 1, order=order, key=0)
+    same = {"reshuffled": BATCHES, "symmetric": BATCHES, "replacement": None}[order]
+
+    @quick_jit
+    def settled(noise):
+        runs = []
+        for batch_order in (given, same):
+            make = functools.partial(to.langevin, temperature=1.0, key=0)
+            tx = to.warm_up(make, 40, batch_order=batch_order)
+
+            def step(carry, g, tx=tx):
+                x, state = carry
+                updates, state = tx.update(CURVATURES * x + g, state, x)
+                return (optax.apply_updates(x, updates), state), None
+
+            x = jnp.ones(SIZE)
+            runs.append(jax.lax.scan(step, (x, tx.init(x)), noise)[0][1])
+        return runs
+
+    one, other = settled(jax.random.normal(jax.random.key(1), (50, SIZE)))
+    assert (one.findings.cancels > 0) == (order != "replacement")
+    jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
 def test_stiffness_behind_the_noise_of_an_epoch():

@@ -337,8 +337,8 @@ def test_the_report_warns_of_a_funnel():
         ({"step_size": 0.0}, ValueError, "`step_size` must be finite and positive"),
         ({"step_size": None}, TypeError, "`step_size` must be a number"),
         ({"friction": -1.0}, ValueError, "`friction` must be"),
-        ({"steps_per_epoch": 0}, ValueError, "`steps_per_epoch` must be an integer of at least 1"),
-        ({"steps_per_epoch": 2.5}, ValueError, "`steps_per_epoch` must be an integer"),
+        ({"batch_order": 0}, ValueError, "`batch_order` must be an integer of at least 1"),
+        ({"batch_order": "reshuffled"}, ValueError, "Pass what `batch_order` returns"),
         ({"learn": ("step_size", "temperature")}, ValueError, "`learn` must name some of"),
         ({"learn": "mass"}, ValueError, "`learn` must have 'step_size'"),
         (

@@ -45,6 +45,11 @@ class BatchOrder:
         """Steps in which every example is seen once; with replacement, once on average."""
         return -(-self.num_examples // self.batch_size)
 
+    @property
+    def cancels_after(self) -> int | None:
+        """Steps in which the errors of the batches add up to 0; None with replacement."""
+        return None if self.order == "replacement" else self.steps_per_epoch
+
     def __call__(
         self, step: jax.typing.ArrayLike, chain: jax.typing.ArrayLike | None = None
     ) -> BatchIndices:

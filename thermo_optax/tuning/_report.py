@@ -120,8 +120,8 @@ def warm_up_report(state: Any) -> WarmUpReport:
         if findings.noise > _NOISE / 2 and float(found.settings.friction) * step_size > 0.9:
             warnings.append(
                 "the noise of the batches hides the motion, so that it alone sets the step: the "
-                "chain is slow. Of batches without replacement pass `steps_per_epoch`; or take "
-                "larger batches."
+                "chain is slow. Pass the `batch_order`, one without replacement; or take larger "
+                "batches."
             )
         if found.gauges.faults > 0:
             warnings.append(f"{int(found.gauges.faults)} gradients were not finite.")

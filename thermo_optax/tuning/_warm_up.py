@@ -60,7 +60,7 @@ def warm_up(
     learn: Sequence[str] | None = None,
     step_size: jax.typing.ArrayLike = 0.1,
     friction: jax.typing.ArrayLike = 1.0,
-    steps_per_epoch: jax.typing.ArrayLike | None = None,
+    batch_order: Any = None,
 ) -> optax.GradientTransformationExtraArgs:
     r"""A sampler that chooses its step size, masses and friction in its first steps.
 
@@ -106,8 +106,7 @@ def warm_up(
     `running_moments` around this transformation leave them out. `warm_up_report` tells what was
     chosen, why, and what did not work.
 
-    Of mini-batches take those of a `batch_order` without replacement, and pass its
-    `steps_per_epoch`. The errors of such batches add up to zero in each epoch of B steps, so that
+    Of mini-batches take those of a `batch_order` without replacement, and pass it. The errors of such batches add up to zero in each epoch of B steps, so that
     they give a mode of frequency :math:`\omega` at most the share
     :math:`(h \omega)^2 B (B + 1) / 12` of the heat of batches that are drawn anew. Then the step
     becomes the one at which this heat is 5 % at the friction of the slowest motion. Without it the
@@ -138,10 +137,10 @@ def warm_up(
             own needs it here as well, because the measurements count with it (that of a
             ``functools.partial`` is found). The heat of a far start leaves through the friction, so
             a fixed one needs a start near the posterior. Noise makes the step shorter under it.
-        steps_per_epoch: B >= 1, the steps in which every example is seen once, where batches are
-            reshuffled in each epoch or symmetric: that of the `batch_order`. None, the default, for
-            full batches, and for those that are drawn anew ("replacement"): with a number these
-            would make the chain far too hot.
+        batch_order: the :class:`BatchOrder` of the mini-batches, whatever its order; or, of another
+            loader that reshuffles its data in each epoch, B >= 1, the number of steps in an epoch.
+            None, the default, for full batches, and of another loader that draws anew: with a
+            number such a chain would become far too hot.
 
     Returns:
         A transformation with state :class:`WarmUpState`. It needs ``params`` in ``update``. Besides
@@ -191,8 +190,7 @@ def warm_up(
     check_integer(_FEWEST, "Masses and step need some gradients each.", num_steps=num_steps)
     check_positive(step_size=step_size)
     check_nonnegative(friction=friction)
-    if steps_per_epoch is not None:
-        check_integer(1, "Pass that of a `batch_order`.", steps_per_epoch=steps_per_epoch)
+    steps_per_epoch = _steps_per_epoch(batch_order)
     names = _names(make_sampler, learn)
     plan = stages(num_steps)
     friction, passed = _fixed_friction(make_sampler, names, friction)
@@ -278,6 +276,15 @@ def warm_up(
         )
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _steps_per_epoch(batch_order):
+    """Steps in which the errors of batches add up to 0; None if they do not, or there are none."""
+    if batch_order is None or hasattr(batch_order, "cancels_after"):
+        return getattr(batch_order, "cancels_after", None)
+    remedy = "Pass what `batch_order` returns, or the number of steps in an epoch."
+    check_integer(1, remedy, batch_order=batch_order)
+    return batch_order
 
 
 def _as_array(param):
