@@ -182,6 +182,7 @@ def test_local_entropy_is_evaluated_at_the_outer_point():
     assert np.all(np.any(next(kernels) != next(kernels), axis=(1, 2)))
 
 
+@pytest.mark.slow
 def test_networks_in_turn_train_as_they_do_at_once():
     in_turn = tiny_problem(TINY_PLAIN)
     (one,) = trained(in_turn, "sgd", 3)

@@ -197,6 +197,7 @@ def test_dropout_belongs_to_the_rung():
     assert len(set(distances[-1])) == 4
 
 
+@pytest.mark.slow
 def test_dropout_is_constant_on_a_ladder_of_learning_rates(accepting):
     key, fork = accepting.fork(0)
     rates = accepting._rates(accepting._transformation(2, key).init(fork))

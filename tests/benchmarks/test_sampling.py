@@ -116,6 +116,7 @@ def exact_trace(bias=0.0, chains=64, steps=2_000, dimension=10):
     return crossing.Trace(alphas, squares)
 
 
+@pytest.mark.slow
 def test_the_reading_of_a_law_finds_an_exact_one_exact_and_another_one_not():
     size = crossing.Size(10, 64, 2_000)
     right = crossing.measure(size, exact_trace(), 1.0)

@@ -66,6 +66,7 @@ def line():
     )
 
 
+@pytest.mark.slow
 def test_a_model_of_text_sees_only_the_past():
     novel = charlm.problem(NOVEL, "novel", units=4, layers=2, batch_size=3, length=7)
     (stage,) = novel.stages
@@ -95,6 +96,7 @@ def test_pieces_of_text_are_evenly_spaced_and_whole():
     np.testing.assert_array_equal(np.diff(np.concatenate(pieces), axis=1), 1)
 
 
+@pytest.mark.slow
 def test_a_layer_of_the_stack_restores_the_clean_code_of_those_below():
     stack = TINY_STACK(PIXELS, PIXELS)
     keys = jax.random.split(jax.random.key(0), len(stack.stages))

@@ -65,7 +65,7 @@ def test_law_and_speed(order):
 
 @pytest.mark.parametrize("order", ["reshuffled", "symmetric", "replacement"])
 def test_the_order_says_whether_errors_cancel(order):
-    """One that draws every batch anew counts as none, and a number as an epoch of another loader."""
+    """One that draws every batch anew counts as none; a number is an epoch of another loader."""
     given = to.batch_order(BATCHES, 1, order=order, key=0)
     same = {"reshuffled": BATCHES, "symmetric": BATCHES, "replacement": None}[order]
 

@@ -106,12 +106,13 @@ def warm_up(
     `running_moments` around this transformation leave them out. `warm_up_report` tells what was
     chosen, why, and what did not work.
 
-    Of mini-batches take those of a `batch_order` without replacement, and pass it. The errors of such batches add up to zero in each epoch of B steps, so that
-    they give a mode of frequency :math:`\omega` at most the share
-    :math:`(h \omega)^2 B (B + 1) / 12` of the heat of batches that are drawn anew. Then the step
-    becomes the one at which this heat is 5 % at the friction of the slowest motion. Without it the
-    friction grows until independent batches would heat by 5 %, and such a chain is slow. With two
-    or three parameters 400 steps are too few to measure noise: take 2,000.
+    Of mini-batches take those of a `batch_order` without replacement, and pass it. The errors of
+    such batches add up to zero in each epoch of B steps, so that they give a mode of frequency
+    :math:`\omega` at most the share :math:`(h \omega)^2 B (B + 1) / 12` of the heat of batches that
+    are drawn anew. Then the step becomes the one at which this heat is 5 % at the friction of the
+    slowest motion. Without it the friction grows until independent batches would heat by 5 %, and
+    such a chain is slow. With two or three parameters 400 steps are too few to measure noise: take
+    2,000.
 
     The warm-up measures the gradients that it is given, and all of the parameters. So what adds to
     the gradient (`tether`, weight decay) belongs in front of it, `entropy_mcmc` around it, and
