@@ -147,9 +147,30 @@ MUTANTS = [
     Mutant(
         "entropy: a scope that grows linearly",
         SCOPING,
-        "at(initial, 0) * (1 + at(growth, 0)) ** steps",
-        "at(initial, 0) * (1 + at(growth, 0) * steps)",
+        "grown = (1 + at(growth, 0)) ** steps",
+        "grown = 1 + at(growth, 0) * steps",
         CODE,
+    ),
+    Mutant(
+        "entropy: a scope of 0 ends as no number",
+        SCOPING,
+        "jnp.minimum(grown, most)",
+        "grown",
+        ("geometry/test_scoping.py::test_a_scope_of_none_stays_none",),
+    ),
+    Mutant(
+        "entropy: a schedule of the scope stops at its first value",
+        SCOPING,
+        "if callable(scope) or callable(scope_growth):",
+        "if False:",
+        ("geometry/test_scoping.py::test_a_schedule_would_stop_at_its_first_value",),
+    ),
+    Mutant(
+        "entropy: scoping takes the first value of a schedule",
+        SCOPING,
+        "check_number(initial=initial, growth=growth)",
+        "check_number()",
+        ("geometry/test_scoping.py::test_no_number_is_a_schedule",),
     ),
     Mutant(
         "entropy: springs pull to the sum of the replicas",

@@ -70,7 +70,7 @@ def constant(count):
 
 
 NO_SCHEDULES = {
-    **{name: {name: constant} for name in ("plateau", "edge", "depth", "alpha_mass")},
+    **{name: {name: constant} for name in ("plateau", "edge", "depth", "alpha_mass", "mass")},
     "width": lambda: to.metadynamics(width=constant),  # pyright: ignore[reportArgumentType]
     "bias_factor": lambda: to.metadynamics(bias_factor=constant),  # pyright: ignore
     "freeze_after": lambda: to.metadynamics(freeze_after=constant),  # pyright: ignore

@@ -6,7 +6,14 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from thermo_optax._base import ScalarOrSchedule, at, check_fraction, check_nonnegative, check_rate
+from thermo_optax._base import (
+    ScalarOrSchedule,
+    at,
+    check_fraction,
+    check_nonnegative,
+    check_number,
+    check_rate,
+)
 from thermo_optax._noise import KeyLike
 from thermo_optax.integrators import sgld
 
@@ -31,6 +38,7 @@ def scoping(initial: jax.typing.ArrayLike, growth: jax.typing.ArrayLike) -> opta
 
     Raises:
         ValueError: for a negative number.
+        TypeError: for a schedule.
 
     Examples:
         >>> import thermo_optax as to
@@ -42,11 +50,14 @@ def scoping(initial: jax.typing.ArrayLike, growth: jax.typing.ArrayLike) -> opta
         Chaudhari et al., `Entropy-SGD: Biasing Gradient Descent Into Wide Valleys
         <https://arxiv.org/abs/1611.01838>`_, 2017, section 4.3.
     """
+    check_number(initial=initial, growth=growth)
     check_nonnegative(initial=initial, growth=growth)
 
     def schedule(count):
         steps = jnp.asarray(count, jnp.result_type(float))
-        return at(initial, 0) * (1 + at(growth, 0)) ** steps
+        grown = (1 + at(growth, 0)) ** steps
+        most = float(jnp.finfo(grown.dtype).max)  # an infinite one times a scope of 0 is no number
+        return at(initial, 0) * jnp.minimum(grown, most)
 
     return schedule
 
@@ -101,7 +112,7 @@ def entropy_sgd(
 
     Raises:
         ValueError: for a number out of its range.
-        TypeError: for a missing key.
+        TypeError: for a missing key, or a schedule where a number belongs.
 
     Examples:
         >>> import jax.numpy as jnp, optax
@@ -177,7 +188,7 @@ def entropy_adam(
 
     Raises:
         ValueError: for a number out of its range.
-        TypeError: for a missing key.
+        TypeError: for a missing key, or a schedule where a number belongs.
 
     Examples:
         >>> import jax.numpy as jnp, optax
@@ -196,6 +207,7 @@ def entropy_adam(
         <https://arxiv.org/abs/1611.01838>`_, 2017, section 5.3.
     """
     check_rate(learning_rate=learning_rate, inner_learning_rate=inner_learning_rate)
+    check_number(b1=b1, b2=b2)
     check_fraction(b1=b1, b2=b2)
     outer = optax.adam(cast(Any, learning_rate), b1, b2)
     inner = sgld(inner_learning_rate, temperature, generator=generator, key=key)
@@ -208,7 +220,13 @@ def entropy_adam(
 
 
 def _entropic(inner, outer, num_inner_steps, scope, scope_growth, momentum, **options):
+    check_number(momentum=momentum)
     check_fraction(momentum=momentum)
+    if callable(scope) or callable(scope_growth):
+        raise TypeError(
+            "`scope` and `scope_growth` must be numbers, since the scope grows by itself: pass a "
+            "schedule of the scope to `local_entropy`, around `sgld`."
+        )
     return local_entropy(
         inner,
         outer,

@@ -12,6 +12,7 @@ from thermo_optax._base import (
     check_array,
     check_fraction,
     check_nonnegative,
+    check_number,
     check_rate,
     check_structure,
     compute_dtype,
@@ -124,6 +125,7 @@ def parle(
 
     Raises:
         ValueError: for a number out of its range, or parameters without a first axis.
+        TypeError: for a schedule of the momentum.
 
     Examples:
         >>> import jax, jax.numpy as jnp, optax
@@ -146,6 +148,7 @@ def parle(
         <https://arxiv.org/abs/1707.00424>`_, 2017; the defaults are those of the authors' code.
     """
     check_rate(learning_rate=learning_rate, inner_learning_rate=inner_learning_rate)
+    check_number(momentum=momentum)
     check_fraction(momentum=momentum)
     scope = _growing(0.01, 1.0) if scope is None else scope
     springs = elastic_coupling(_growing(1.0, 10.0) if coupling is None else coupling)

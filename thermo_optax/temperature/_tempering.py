@@ -164,7 +164,8 @@ def continuous_tempering(
             a bias that the grid cannot resolve, an unknown mode or order, or a `value` that is not
             a single number; in ``init``, for an `inner` without a sampler, at another temperature
             or of another mass; in ``update``, for a state with other biases.
-        TypeError: for a missing key, or a `value` that is missing, complex or boolean.
+        TypeError: for a missing key, a schedule where a number belongs, or a `value` that is
+            missing, complex or boolean.
 
     Examples:
         >>> import jax, jax.numpy as jnp, optax
@@ -189,7 +190,7 @@ def continuous_tempering(
         Leimkuhler, `Extended Hamiltonian approach to continuous tempering
         <https://arxiv.org/abs/1502.06250>`_, 2015.
     """
-    check_number(plateau=plateau, edge=edge, depth=depth, alpha_mass=alpha_mass)
+    check_number(plateau=plateau, edge=edge, depth=depth, alpha_mass=alpha_mass, mass=mass)
     check_rate(alpha_step=alpha_step)
     check_positive(edge=edge, wall=wall)
     check_nonnegative(temperature=temperature, plateau=plateau)
