@@ -8,6 +8,13 @@ TESTS = "validation/test_cold_samples.py"
 
 MUTANTS = [
     Mutant(
+        "validate: half a step of burn-in, so that nothing is drawn afresh",
+        "validation/_validate.py",
+        'check_steps(0, "Pass 0 for none.", burn_in=burn_in)',
+        "check_nonnegative(burn_in=burn_in)",
+        ("validation/test_validate.py::test_bad_arguments",),
+    ),
+    Mutant(
         "validate: hot ends count",
         KINDS,
         "jnp.asarray(alphas or [0.0])) < PLATEAU",

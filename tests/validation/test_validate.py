@@ -251,8 +251,11 @@ def test_report():
     [
         (dict(temperature=0.0), "`temperature` must be finite and positive"),
         (dict(curvature=-1.0), "`curvature` must be finite and positive"),
-        (dict(num_steps=0), "`num_steps` must be finite and positive"),
-        (dict(num_chains=10), "`num_chains` must be at least 100"),
+        (dict(num_steps=0), "`num_steps` must be a whole number of steps of at least 1"),
+        (dict(num_steps=20.5), "`num_steps` must be a whole number of steps of at least 1"),
+        (dict(burn_in=0.5), "`burn_in` must be a whole number of steps of at least 0"),
+        (dict(num_chains=10), "`num_chains` must be an integer of at least 100"),
+        (dict(num_chains=200.0), "`num_chains` must be an integer of at least 100"),
         (dict(tolerance=-0.1), "`tolerance` must be finite and not negative"),
         (dict(params={}), "`params` has no arrays"),
         (dict(params={"w": jnp.zeros((300,))}), "`params` must have 1 to 256 coordinates"),
@@ -262,6 +265,19 @@ def test_report():
 def test_bad_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         to.validate(SAMPLERS["sgld"], **options)
+
+
+@pytest.mark.parametrize("name", ["temperature", "curvature", "gradient_noise", "num_steps"])
+def test_no_number_is_a_schedule(name):
+    with pytest.raises(TypeError, match=f"`{name}` must be a number: .* not by a schedule"):
+        to.validate(SAMPLERS["sgld"], **{name: lambda count: 1.0})
+
+
+def test_what_is_no_function():
+    with pytest.raises(TypeError, match="`make_transformation` must be a function of a key"):
+        to.validate(to.sgld(0.1, 1.0, key=0))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match="`collect_if` must be a function of a state, got True"):
+        to.validate(SAMPLERS["sgld"], collect_if=True)  # pyright: ignore[reportArgumentType]
 
 
 def test_what_is_no_transformation():
