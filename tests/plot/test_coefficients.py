@@ -13,7 +13,7 @@ pytest.importorskip("matplotlib")
 
 def made(value, heat=1.0, chains=4):
     """A result whose loss wanders around a value, at the temperature 0.1."""
-    random = np.random.default_rng(int(abs(value)))
+    random = np.random.default_rng(int(min(abs(value), 1e3)))
     rises = 0.1 * (value + random.normal(size=(chains, 1_000)))
     settings = {"num_weights": 100, "temperature": 0.1, "paired_batches": True}
     settings |= {"gradient_norm": 0.0, "curvature": 1.0, "loss": 3.0, "precision": 1.0}
@@ -53,6 +53,25 @@ def test_coefficients_mark_what_is_no_minimum():
     draw(to.plot.coefficients(found))
     with pytest.raises(ValueError, match=r"`steps` must be one number for each of 3"):
         to.plot.coefficients(found, steps=[1, 2])
+
+
+def test_coefficients_of_chains_that_left_are_said_to_have_left():
+    """They may be minima."""
+    found = to.LearningCoefficients((made(-300.0), made(5.0), made(np.inf)))
+    ax = to.plot.coefficients(found)
+    marks = {line.get_label(): list(line.get_xdata()) for line in ax.get_lines()}
+    assert marks["not a minimum"] == [0] and marks["all chains left"] == [2]
+    draw(ax)
+
+
+def test_a_plateau_of_one_step_shows():
+    rows = ((made(5.0), made(5.01)), (made(8.0), made(12.0)))
+    found = to.LearningCoefficientSweep(np.array([0.5, 1.0]), np.array([1, 10]), rows, True)
+    assert found.plateau is not None and found.plateau.steps == (0.5, 0.5)
+    ax = to.plot.calibration(found)
+    (band,) = (area for area in ax.collections if area.get_label() == "plateau")
+    assert band.get_linewidth()[0] > 0  # its area is 0
+    draw(ax)
 
 
 def test_calibration_shows_lines_hot_points_and_the_plateau():

@@ -111,6 +111,17 @@ def test_flat_surface_and_single_eigenvalue_can_be_drawn():
     draw(to.plot.spectrum(jnp.zeros(4)))
 
 
+@pytest.mark.parametrize("log", [True, False])
+def test_small_losses_have_all_colours(log):
+    axis = jnp.linspace(1, 9, 5)
+    surface = to.diagnostics.LossSurface(axis, axis, 1e-20 * (axis[:, None] + axis[None]))
+    ax = to.plot.loss_surface(surface, log=log)
+    filled, lines = ax.collections
+    np.testing.assert_allclose(filled.get_clim(), (2e-20, 18e-20), rtol=1e-6)
+    assert sum(len(path.vertices) > 0 for path in lines.get_paths()) > 5
+    draw(ax)
+
+
 def test_messages():
     axis = jnp.linspace(-1, 1, 3)
     surface = to.diagnostics.LossSurface(axis, axis, jnp.zeros((3, 3)))

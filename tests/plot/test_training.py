@@ -72,6 +72,12 @@ def test_level_sets_show_the_plane_and_the_points():
     draw(ax)
     with pytest.raises(ValueError, match=r"`inputs` must be \[examples, 2\]"):
         to.plot.level_sets(predict, np.ones((3, 3)), np.ones(3))
+    for wrong, found in (
+        (lambda points: 4 * points[:, 0], "also [-0-9]"),  # logits
+        (lambda points: jnp.full((len(points), 2), 0.5), r"the shape \(400, 2\)"),
+    ):
+        with pytest.raises(ValueError, match=f"`predict` must return the probab.*got {found}"):
+            to.plot.level_sets(wrong, inputs, inputs[:, 0] > 0, resolution=20)
     for labels in (np.sign(inputs[:, 0]), inputs[:, :1] > 0):
         with pytest.raises(ValueError, match="`labels` must be 0 or 1 for each of 40"):
             to.plot.level_sets(predict, inputs, labels)
@@ -90,6 +96,8 @@ def test_weights_of_each_layer_integrate_to_1():
         to.plot.weight_histogram({})
     with pytest.raises(ValueError, match="not finite in 'output'"):
         to.plot.weight_histogram({"output": np.array([1.0, np.nan])})
+    with pytest.raises(ValueError, match="`limit` must be finite and positive, got -1"):
+        to.plot.weight_histogram(params, limit=-1.0)
     many = {f"layer {n}": np.ones(n) for n in range(12)}  # one of them without weights
     ax = to.plot.weight_histogram(many)
     looks = {(stairs.get_edgecolor(), stairs.get_linestyle()) for stairs in ax.patches}

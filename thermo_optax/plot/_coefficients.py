@@ -74,8 +74,8 @@ def loss_trace(found: Any, *, ax: "Axes | None" = None) -> "Axes":
 def coefficients(found: Any, *, steps: ArrayLike | None = None, ax: "Axes | None" = None) -> "Axes":
     """Draws the learning coefficient along a training, with the loss beside it.
 
-    Bars are two standard errors. Checkpoints that are no minimum have no coefficient: a cross at
-    the bottom marks them.
+    Bars are two standard errors. Checkpoints that are no minimum, or whose chains all left, have no
+    coefficient: a mark at the bottom says which.
 
     Args:
         found: :class:`~thermo_optax.LearningCoefficients`.
@@ -115,17 +115,20 @@ def coefficients(found: Any, *, steps: ArrayLike | None = None, ax: "Axes | None
     ax.errorbar(
         times, values, 2 * errors, color=canvas.BLUE, marker="o", markersize=4, capsize=2, zorder=3
     )
-    none = np.isnan(values)
-    if none.any():
-        ax.plot(
-            times[none],
-            np.full(none.sum(), 0.03),
-            "x",
-            color=canvas.VERMILION,
-            transform=ax.get_xaxis_transform(),
-            label="not a minimum",
-        )
-        ax.legend(frameon=False)
+    downhill = np.array([not one.is_minimum for one in found])
+    reasons = {"not a minimum": downhill, "all chains left": np.isnan(values) & ~downhill}
+    for (label, places), marker in zip(reasons.items(), "x+", strict=True):
+        if places.any():
+            ax.plot(
+                times[places],
+                np.full(places.sum(), 0.03),
+                marker,
+                color=canvas.VERMILION,
+                transform=ax.get_xaxis_transform(),
+                label=label,
+                linestyle="none",
+            )
+            ax.legend(frameon=False)
     ax.set_xlabel("checkpoint" if steps is None else "step of training")
     ax.set_ylabel("learning coefficient", color=canvas.BLUE)
     beside = ax.twinx()
@@ -192,8 +195,15 @@ def calibration(found: Any, *, exact: float | None = None, ax: "Axes | None" = N
     plateau = found.plateau
     if plateau is not None:
         low, high = plateau.value - plateau.spread, plateau.value + plateau.spread
+        one_step = plateau.steps[0] == plateau.steps[1]  # an area without an edge would not show
         ax.fill_between(
-            plateau.steps, low, high, color=canvas.GREY, alpha=0.4, linewidth=0, label="plateau"
+            plateau.steps,
+            low,
+            high,
+            color=canvas.GREY,
+            alpha=0.4,
+            linewidth=8 if one_step else 0,
+            label="plateau",
         )
     if exact is not None:
         ax.axhline(exact, color="black", linestyle=":", linewidth=1, label="exact")

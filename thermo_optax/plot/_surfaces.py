@@ -116,7 +116,7 @@ def loss_surface(
         )
     # A map of one colour still needs two levels.
     low = finite.min()
-    high = max(finite.max(), low + 1e-6 * abs(low) + 1e-12)
+    high = max(finite.max(), low + 1e-6 * abs(low)) or 1e-12
     levels = (np.geomspace if log else np.linspace)(low, high, num_levels)
     ax = canvas.axes(ax, 5.4, 4.4)
     figure = ax.figure

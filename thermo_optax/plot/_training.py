@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from thermo_optax._base import check_positive
+
 from . import _canvas as canvas
 from ._colours import colours_of
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 _COLORS = (canvas.BLUE, canvas.VERMILION, canvas.GREEN, canvas.SKY, canvas.YELLOW, canvas.GREY)
 _STYLES = ("-", "--", ":", "-.")
+_ROUNDING = 1e-3  # of probabilities, which may be in half precision
 ArrayLike = jax.typing.ArrayLike
 
 
@@ -110,7 +113,8 @@ def level_sets(
 
     Raises:
         ModuleNotFoundError: without matplotlib.
-        ValueError: if inputs are not [examples, 2], or labels are not 0 or 1, one for each.
+        ValueError: if inputs are not [examples, 2], labels are not 0 or 1, one for each, or
+            `predict` returns something else than a probability for each point.
 
     Examples:
         >>> import jax, jax.numpy as jnp
@@ -138,7 +142,16 @@ def level_sets(
     sides = [np.linspace(*ends, resolution) for ends in zip(low - away, high + away, strict=True)]
     plane = np.stack(np.meshgrid(*sides), axis=-1)
     points = jnp.asarray(plane.reshape(-1, 2), jnp.float32)
-    chance = np.asarray(predict(points), float).reshape(plane.shape[:2])
+    chance = np.asarray(predict(points), float)
+    outside = chance[(chance < -_ROUNDING) | (chance > 1 + _ROUNDING)]
+    if chance.size != len(points) or outside.size:
+        found = f"also {outside[0]:.3g}" if outside.size else f"the shape {chance.shape}"
+        raise ValueError(
+            f"`predict` must return the probability of class 1 at each of {len(points)} points, "
+            f"got {found}. Of logits take `jax.nn.sigmoid`, and of the probabilities of two "
+            "classes `[:, 1]`."
+        )
+    chance = chance.reshape(plane.shape[:2])
     picture = ax.contourf(*sides, chance, np.linspace(0, 1, 11), cmap="cividis")
     ax.contour(*sides, chance, [0.5], colors="white", linewidths=1)
     ax.figure.colorbar(picture, ax=ax, label="probability of class 1")
@@ -168,7 +181,8 @@ def weight_histogram(
 
     Raises:
         ModuleNotFoundError: without matplotlib.
-        ValueError: for a tree without arrays, or weights that are not finite.
+        ValueError: for a tree without arrays, weights that are not finite, or a limit that is not
+            positive.
 
     Examples:
         >>> import jax
@@ -195,6 +209,8 @@ def weight_histogram(
                 f"`params` has weights that are not finite in {name!r}, of which there is no "
                 "histogram. Go back to parameters saved before."
             )
+    if limit is not None:
+        check_positive(limit=limit)
     widest = max(np.max(np.abs(values), initial=0) for values in weights.values())
     end = float(widest) or 1.0 if limit is None else limit
     edges = np.linspace(-end, end, bins + 1)
