@@ -18,7 +18,68 @@ BAD_CHAIN = (f"{TESTS}::test_one_bad_chain_does_not_poison_the_others",)
 
 CALLS = "thermodynamics/test_calls.py"
 
+UNITS = "thermodynamics/test_any_unit.py"
+SHARDING = "thermodynamics/test_sharding.py"
+EXPLICIT = (f"{SHARDING}::test_weights_that_are_split_over_explicit_axes",)
+REFUSED = (f"{SHARDING}::test_explicit_axes_that_cannot_be",)
+
 MUTANTS = [
+    Mutant(
+        "coefficient: squares of very small or large curvatures are lost",
+        CURVATURE,
+        "return size * optax.tree.norm(jax.tree.map(lambda x: x / size, wide))",
+        "return optax.tree.norm(wide)",
+        (f"{UNITS}::test_norms_and_the_largest_curvature",),
+    ),
+    Mutant(
+        "coefficient: a gradient without a square is taken for noise",
+        CHAINS,
+        "jnp.where(jnp.isfinite(square), share, 1)",
+        "share",
+        (f"{UNITS}::test_a_gradient_of_batches_is_not_taken_for_noise",),
+    ),
+    Mutant(
+        "coefficient: names and selectors free all weights",
+        "thermodynamics/_parts.py",
+        'if np.asarray(value).dtype.kind not in "bui":',
+        "if False:",
+        (f"{CALLS}::test_what_is_true_by_accident_frees_nothing",),
+    ),
+    Mutant(
+        "coefficient: no weights are measured",
+        "thermodynamics/_parts.py",
+        "if not any(x.size for x in moving):",
+        "if False:",
+        (f"{CALLS}::test_weights_that_are_none",),
+    ),
+    Mutant(
+        "coefficient: the direction of the gauge does not lie as the weights do",
+        CURVATURE,
+        "laid_out(jax.random.normal(k, x.shape, x.dtype), explicit_sharding(x))",
+        "jax.random.normal(k, x.shape, x.dtype)",
+        EXPLICIT,
+    ),
+    Mutant(
+        "coefficient: a dot product over explicit axes",
+        CURVATURE,
+        "if any(explicit_sharding(x) is not None for x in jax.tree.leaves(one)):",
+        "if False:",
+        EXPLICIT,
+    ),
+    Mutant(
+        "coefficient: chains take turns on explicit axes",
+        TASK,
+        "if lanes and split:",
+        "if False:",
+        REFUSED,
+    ),
+    Mutant(
+        "rows of an explicit axis need a mesh around them",
+        "_base/_trees.py",
+        "    split = jax.sharding.NamedSharding(sharding.mesh, split)",
+        "    split = split",
+        REFUSED,
+    ),
     Mutant(
         "coefficient: chains that stand still at different places agree",
         STATISTICS,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import thermo_optax as to
+from thermo_optax.thermodynamics._parts import split
 from thermo_optax.thermodynamics._report import summary
 
 measure = functools.partial(
@@ -51,6 +52,37 @@ def test_objects_without_a_hash_and_numbers_that_are_arrays():
 def test_no_number_is_a_schedule(name):
     with pytest.raises(TypeError, match=f"`{name}` must be a number: .* not by a schedule"):
         measure(quadratic, jnp.zeros(3), **{name: lambda count: 0.1})
+
+
+@pytest.mark.parametrize("free", ["first", lambda path, array: False, {"first": "no", "last": 1}])
+def test_what_is_true_by_accident_frees_nothing(free):
+    """A name or a selector of layers."""
+    params = {"first": jnp.zeros(3), "last": jnp.zeros(2)}
+    with pytest.raises(ValueError, match="`free` must be a tree of bools like `params`"):
+        measure(lambda w: quadratic(w["first"]), params, free=free)
+
+
+def test_flags_may_be_arrays():
+    params = {"first": jnp.zeros(3), "last": jnp.zeros(2)}
+    free = {"first": np.True_, "last": jnp.array(False)}
+    moving, frozen, _ = split(params, free)
+    assert [x.shape for x in (*moving, *frozen)] == [(3,), (2,)]
+
+
+def test_weights_that_are_none():
+    params = {"first": jnp.zeros((0, 3)), "last": jnp.zeros(2)}
+    for given, free in ((params, {"first": True, "last": False}), (params["first"], None)):
+        with pytest.raises(ValueError, match=r"`params` must have a free weight.*\(0, 3\)"):
+            measure(quadratic, given, free=free)
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [("loss", 1.0), ("batches", [1, 2]), ("sampler", to.sgld(0.1, 1.0, key=0))],
+)
+def test_what_is_no_function(name, given):
+    with pytest.raises(TypeError, match=f"`{name}` must be a function, got .* Write `lambda"):
+        measure(**{"loss": quadratic, "params": jnp.zeros(3)} | {name: given})
 
 
 def test_chains_that_draw_the_same_are_told():

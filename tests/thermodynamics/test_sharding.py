@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 import thermo_optax as to
 from thermo_optax.thermodynamics import _task
@@ -93,6 +94,33 @@ def test_chains_in_turn_over_devices(eight_devices, places, monkeypatch):
     assert places == [(4,), (2,), (1,)]
     same(two, one)
     same(four, one)
+
+
+def on_explicit_axes(devices, spec):
+    mesh = jax.make_mesh((2,), ("x",), axis_types=(AxisType.Explicit,), devices=devices[:2])
+    return jax.device_put(jnp.zeros((2, 6)), NamedSharding(mesh, spec))
+
+
+@pytest.mark.slow
+def test_weights_that_are_split_over_explicit_axes(eight_devices):
+    def loss(w, batch):
+        return jnp.sum(jnp.square(w - 0.1 * batch)) / 2
+
+    settings = SETTINGS | {"batches": lambda step: jnp.float32(step % 2), "num_center_batches": 2}
+    params = on_explicit_axes(eight_devices, PartitionSpec("x"))
+    found = to.learning_coefficient(loss, params, **settings)
+    whole = jax.device_put(jnp.zeros((2, 6)), eight_devices[3])
+    one = to.learning_coefficient(loss, whole, **settings)
+    same(found, one)
+
+
+def test_explicit_axes_that_cannot_be(eight_devices, monkeypatch):
+    params = on_explicit_axes(eight_devices, PartitionSpec("x"))
+    with pytest.raises(ValueError, match="`params`.*'x'.*checkpoints .* Auto axes only. Make that"):
+        to.learning_coefficients(jnp.sum, params, **SETTINGS)
+    monkeypatch.setattr(_task, "LARGE", 1)
+    with pytest.raises(ValueError, match="`params`.*'x'.*take turns.* Auto axes only. Make that"):
+        to.learning_coefficient(jnp.sum, params, **SETTINGS)
 
 
 @pytest.mark.parametrize(

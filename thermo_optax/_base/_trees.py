@@ -158,6 +158,7 @@ def rows_at(array: Any, place: jax.Array) -> jax.Array:
         return array[place]
     one = not jnp.ndim(place)
     split = jax.sharding.PartitionSpec(None if one else spec[0], *spec[1:])
+    split = jax.sharding.NamedSharding(sharding.mesh, split)  # there may be no mesh around
     rows = jnp.asarray(array).at[jnp.atleast_1d(place)].get(out_sharding=split)
     return rows[0] if one else rows
 

@@ -10,7 +10,7 @@ import optax
 from thermo_optax._base import heating, like, weight_of
 from thermo_optax.geometry import tether
 
-from ._curvature import Gauge, first_gauge, in_precision_of_losses
+from ._curvature import Gauge, first_gauge, in_precision_of_losses, inner
 
 TURN = 0.8  # h sqrt(k) at the largest curvature; a sampler is stable below 2
 LOOK = 8  # steps from one look at the curvature to the next, after the burn-in
@@ -120,7 +120,7 @@ class Around(NamedTuple):
         base, noise = at_center
         if noise is None:
             return value - base, gradient
-        slope = optax.tree.vdot(*map(in_precision_of_losses, (noise, self._away(params))))
+        slope = inner(*map(in_precision_of_losses, (noise, self._away(params))))
         return value - base - slope, jax.tree.map(jnp.subtract, gradient, noise)
 
     def is_due(self, count: jax.Array) -> jax.Array:

@@ -35,14 +35,16 @@ def center_of(plan: Plan, params: Any, frozen: Any) -> Center:
     def add(sums, step):
         return jax.tree.map(jnp.add, sums, on_batch(step)), None
 
-    shapes = jax.eval_shape(on_batch, jax.ShapeDtypeStruct((), jnp.int32))
-    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    value, _, square = jax.eval_shape(on_batch, jax.ShapeDtypeStruct((), jnp.int32))
+    none = [jnp.zeros([], number.dtype) for number in (value, square)]
+    zeros = none[0], jax.tree.map(jnp.zeros_like, params), none[1]
     sums, _ = jax.lax.scan(add, zeros, jnp.arange(number, dtype=jnp.int32))
     value, gradient, square = jax.tree.map(lambda x: x / number, sums)
     if number > 1:
         own = jnp.square(norm(gradient))
         noise = (square - own) / (number - 1)
         share = jnp.where(own > SIGNIFICANT * noise, 1 - noise / own, 0)
+        share = jnp.where(jnp.isfinite(square), share, 1)  # a gradient of 1e20 has no square
         gradient = jax.tree.map(lambda g: like(share, g.dtype) * g, gradient)
     return Center(params, value, gradient, norm(gradient))
 

@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from thermo_optax._base import at, like
+from thermo_optax._base import at, like, size_of
+from thermo_optax._xla import explicit_sharding, laid_out
 
 Loss = Callable[[Any], jax.Array]
 
@@ -29,7 +30,10 @@ def first_gauge(loss: Loss, params: Any, temperature: jax.Array, key: jax.Array)
     """The gauge at the centre, where the curvature is at least that to the thermal distance."""
     leaves, structure = jax.tree.flatten(params)
     keys = jax.random.split(key, len(leaves))
-    normal = [jax.random.normal(k, x.shape, x.dtype) for k, x in zip(keys, leaves, strict=True)]
+    normal = [
+        laid_out(jax.random.normal(k, x.shape, x.dtype), explicit_sharding(x))
+        for k, x in zip(keys, leaves, strict=True)
+    ]
     direction = _unit(structure.unflatten(normal), norm(normal))
     secant = _thermal_curvature(loss, params, direction, temperature)
     start = Gauge(direction, secant)
@@ -47,8 +51,18 @@ def looked(gradient: Callable[[Any], Any], params: Any, gauge: Gauge) -> Gauge:
 
 
 def norm(tree: Any) -> jax.Array:
-    """float[], in the precision of losses, which may be more than that of the arrays."""
-    return optax.tree.norm(in_precision_of_losses(tree))
+    """float[], in any unit, in the precision of losses, which may be more than the arrays'."""
+    wide = in_precision_of_losses(tree)
+    size = size_of(jnp.stack([jnp.max(jnp.abs(x), initial=0) for x in jax.tree.leaves(wide)]))
+    return size * optax.tree.norm(jax.tree.map(lambda x: x / size, wide))
+
+
+def inner(one: Any, other: Any) -> jax.Array:
+    """float[], the inner product of two trees."""
+    if any(explicit_sharding(x) is not None for x in jax.tree.leaves(one)):
+        # A dot product over axes that are split must be told where its result lies; a sum need not.
+        return jnp.asarray(optax.tree.sum(jax.tree.map(jnp.multiply, one, other)))
+    return jnp.asarray(optax.tree.vdot(one, other))
 
 
 def in_precision_of_losses(tree: Any) -> Any:

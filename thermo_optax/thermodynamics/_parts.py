@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from thermo_optax._base import at, compute_dtype
 
@@ -72,6 +73,13 @@ class Joined:
         return hash(self.facts)
 
 
+def _flag(value: Any) -> bool:
+    """Whether an array may move; a name or a selector would be true, whatever it means."""
+    if np.asarray(value).dtype.kind not in "bui":
+        raise ValueError(f"{value!r} is neither True nor False.")
+    return bool(value)
+
+
 def rows_of(params: Any) -> int:
     """The number of checkpoints, which all arrays have as their first axis."""
     sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(params)}
@@ -91,7 +99,7 @@ def split(params: Any, free: Any) -> tuple[list[Any], list[Any], _Together]:
     leaves = [jnp.asarray(leaf, compute_dtype(leaf.dtype)) for leaf in leaves]
     free = True if free is None else free
     try:
-        flags = tuple(bool(flag) for flag in jax.tree.leaves(jax.tree.broadcast(free, params)))
+        flags = tuple(map(_flag, jax.tree.leaves(jax.tree.broadcast(free, params))))
     except ValueError as error:
         raise ValueError(
             f"`free` must be a tree of bools like `params` or a prefix of it, got {free!r}: "
@@ -101,4 +109,9 @@ def split(params: Any, free: Any) -> tuple[list[Any], list[Any], _Together]:
         raise ValueError("`free` must leave some array of `params` free, got False for all.")
     pairs = list(zip(leaves, flags, strict=True))
     moving, frozen = ([x for x, flag in pairs if flag is kind] for kind in (True, False))
+    if not any(x.size for x in moving):
+        raise ValueError(
+            "`params` must have a free weight, got arrays without elements, of the shapes "
+            f"{[x.shape for x in moving]}."
+        )
     return moving, frozen, _Together(structure, flags)

@@ -19,13 +19,16 @@ from thermo_optax._base import (
     check_nonnegative,
     check_not_empty,
     check_positive,
+    rows_at,
     tree_size,
 )
 from thermo_optax._noise import KeyLike, stream_key
+from thermo_optax._xla import explicit_sharding
 from thermo_optax.integrators import langevin, leimkuhler_matthews
 
 from ._around import TURN, Center, Numbers, Plan, Rows, Traces
 from ._chains import AXIS, center_of, run_chains
+from ._functions import check_functions, checked_loss
 from ._parts import Joined, hashable, rows_of, split
 
 DAMPING = 0.05  # friction times step of the default sampler: inertia crosses flat valleys
@@ -72,6 +75,7 @@ def task_of(
     check_integer(100, "The error needs a trace.", num_steps=num_steps)
     check_integer(1, "The curvature is measured there.", num_burn_in=num_burn_in)
     check_integer(1, "Pass the batches of an epoch.", num_center_batches=num_center_batches)
+    check_functions(loss=loss, batches=batches, sampler=sampler)
     # An array among the settings of a program would have no hash.
     num_chains, num_steps, num_burn_in = map(int, (num_chains, num_steps, num_burn_in))
     num_center_batches = int(num_center_batches)
@@ -100,9 +104,9 @@ def task_of(
         num_burn_in=num_burn_in,
         num_center_batches=num_center_batches,
     )
-    one = jax.eval_shape(lambda tree: [x[0] for x in tree] if stacked else tree, moving)
-    still = jax.eval_shape(lambda tree: [x[0] for x in tree] if stacked else tree, frozen)
-    rounding = _checked_loss(joined, batches, one, still)
+    first = (lambda x: rows_at(x, jnp.int32(0))) if stacked else (lambda x: x)
+    one, still = (jax.eval_shape(lambda tree: [*map(first, tree)], x) for x in (moving, frozen))
+    rounding = checked_loss(joined, batches, one, still)
     words = stream_key(key, "learning_coefficient", ())
     key = jax.random.wrap_key_data(words, impl="threefry2x32")
     keys = jax.random.split(key, num_rows * num_chains).reshape(num_rows, num_chains)
@@ -140,6 +144,8 @@ def measured(task: Task, rows: Rows, numbers: Numbers, looks: bool) -> tuple[Cen
     """The centre and the traces of all chains, spread over the devices that there are."""
     mesh = _mesh(task)
     plan = task.plan._replace(lanes=lanes_of(task, mesh))
+    if mesh is None:
+        _check_axes((*task.moving, *task.frozen), plan.lanes, rows)
     put = functools.partial(_put, mesh)
     by_row = PartitionSpec(ROWS)
     of_center = by_row if rows == "centers" else PartitionSpec()
@@ -204,6 +210,22 @@ def lanes_of(task: Task, mesh: Mesh | None) -> int:
     return 1 if mesh is None else mesh.shape[AXIS]
 
 
+def _check_axes(arrays: Sequence[jax.Array], lanes: int, rows: Rows) -> None:
+    """Raises for explicit axes where the program does not say how its own axes lie on them."""
+    split = [place for place in map(explicit_sharding, arrays) if place is not None]
+    if lanes and split:
+        said = f"chains of {LARGE:,} weights and more take turns, which works on Auto axes only"
+    elif rows == "centers" and any(place.spec[0] is not None for place in split):
+        said = "checkpoints may be split over Auto axes only"
+    else:
+        return
+    raise ValueError(
+        f"`params` lie on the explicit axes {split[0].mesh.axis_names} of a mesh, but {said}. Make "
+        "that mesh with `axis_types=(jax.sharding.AxisType.Auto,) * len(axis_names)`, and put "
+        "`params` there by `jax.device_put`."
+    )
+
+
 def _divisor(number: int, most: int) -> int:
     return max(d for d in range(1, max(most, 1) + 1) if number % d == 0)
 
@@ -218,29 +240,3 @@ def _inertial(step_size, temperature, key):
 
 def _overdamped(step_size, temperature, key):
     return leimkuhler_matthews(jnp.square(step_size) / 2, temperature, key=key)
-
-
-def _checked_loss(
-    joined: Joined,
-    batches: Callable[[jax.Array], Any] | None,
-    moving: list[Any],
-    frozen: list[Any],
-) -> float:
-    """The relative rounding of what the user's loss returns; raises unless that is a number."""
-    loss, together, _ = joined.facts
-
-    def first(moving, frozen):
-        if batches is None:
-            return loss(together(moving, frozen))
-        return loss(together(moving, frozen), batches(jnp.zeros([], jnp.int32)))
-
-    value = jax.eval_shape(first, moving, frozen)
-    if not isinstance(value, jax.ShapeDtypeStruct) or value.shape != ():
-        shown = value.shape if isinstance(value, jax.ShapeDtypeStruct) else type(value).__name__
-        raise ValueError(
-            f"`loss` must return a single number, got {shown}: average over the examples, and "
-            "leave out what else it returns."
-        )
-    if not jnp.issubdtype(value.dtype, jnp.floating):
-        raise TypeError(f"`loss` must return a real floating-point number, got {value.dtype}.")
-    return float(jnp.finfo(value.dtype).eps)
