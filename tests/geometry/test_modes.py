@@ -18,6 +18,19 @@ def test_functions_that_would_not_be_called(name):
             tx.update(point, tx.init(point), point, **{name: lambda x, i: x})
 
 
+@pytest.mark.parametrize("make", [to.local_entropy, to.entropy_mcmc])
+def test_parameters_that_would_be_broadcast(make):
+    """The mean over replicas, for instance, instead of the replicas."""
+    inner = optax.sgd(0.1)
+    tx = make(inner, optax.sgd(1.0)) if make is to.local_entropy else make(inner, scope=1.0)
+    x = {"w": jnp.ones((3, 2))}
+    for wrong in ({"w": x["w"][:1]}, {"w": x["w"][0]}):
+        with pytest.raises(ValueError, match=r"`updates\['w'\]` has shape \(3, 2\), but `params`"):
+            tx.update(x, tx.init(x), wrong)
+    with pytest.raises(ValueError, match=r"`updates` must have the tree structure of `params`"):
+        tx.update(x, tx.init(x), {"v": x["w"]})
+
+
 def test_a_state_goes_on_with_the_settings_of_another():
     """A shorter loop ends with the next step; an opaque update ends the loop that it finds."""
     x, start = jnp.ones(3), jnp.full(3, 2.0)

@@ -152,6 +152,13 @@ MUTANTS = [
         CODE,
     ),
     Mutant(
+        "local entropy: parameters of another shape are broadcast",
+        LOOP,
+        '        check_structure(updates, params, "`params`")\n',
+        "",
+        ("geometry/test_modes.py::test_parameters_that_would_be_broadcast",),
+    ),
+    Mutant(
         "entropy: a scope of 0 ends as no number",
         SCOPING,
         "jnp.minimum(grown, most)",

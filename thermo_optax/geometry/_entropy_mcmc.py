@@ -99,6 +99,7 @@ def entropy_mcmc(
             )
         check_leaves("updates", updates)
         check_structure(updates, state.guide, "the parameters given to `init`")
+        check_structure(updates, params, "`params`")
         gamma = at(scope, state.count)
 
         def pull(param, guide):

@@ -217,6 +217,7 @@ def local_entropy(
         check_params(params)
         check_leaves("updates", updates)
         check_structure(updates, state.outer_params, "the parameters given to `init`")
+        check_structure(updates, params, "`params`")
         if not opaque:
             check_no_functions(grad_fn=grad_fn, value_fn=value_fn)
             return step(updates, state, params, **extra_args)

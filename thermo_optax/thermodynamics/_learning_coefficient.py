@@ -63,7 +63,8 @@ def learning_coefficient(
             trace, which returns a batch of equal size each time; None: the loss is that of all
             data. All chains have the same batch in a step, which the error takes into account.
         sampler: ``sampler(step_size, temperature, key)``, which builds the sampler of a chain, with
-            this key. The means of an `adaptive_step` are weighted by time.
+            this key. It moves the free arrays as a list, in the order of `jax.tree.leaves`, so
+            names of layers are unknown to it. The means of an `adaptive_step` are weighted by time.
         free: a tree of bools like params or a prefix of them; arrays at False rest at w*. None
             frees all.
         temperature: T > 0, in units of the loss; None is ln(n) / n.

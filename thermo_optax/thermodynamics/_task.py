@@ -145,7 +145,7 @@ def measured(task: Task, rows: Rows, numbers: Numbers, looks: bool) -> tuple[Cen
     mesh = _mesh(task)
     plan = task.plan._replace(lanes=lanes_of(task, mesh))
     if mesh is None:
-        _check_axes((*task.moving, *task.frozen), plan.lanes, rows)
+        _check_axes(task, plan.lanes, rows)
     put = functools.partial(_put, mesh)
     by_row = PartitionSpec(ROWS)
     of_center = by_row if rows == "centers" else PartitionSpec()
@@ -210,11 +210,12 @@ def lanes_of(task: Task, mesh: Mesh | None) -> int:
     return 1 if mesh is None else mesh.shape[AXIS]
 
 
-def _check_axes(arrays: Sequence[jax.Array], lanes: int, rows: Rows) -> None:
+def _check_axes(task: Task, lanes: int, rows: Rows) -> None:
     """Raises for explicit axes where the program does not say how its own axes lie on them."""
-    split = [place for place in map(explicit_sharding, arrays) if place is not None]
+    split = [explicit_sharding(x) for x in (*task.moving, *task.frozen)]
+    split = [place for place in split if place is not None]
     if lanes and split:
-        said = f"chains of {LARGE:,} weights and more take turns, which works on Auto axes only"
+        said = f"chains of {task.num_weights:,} weights take turns, which works on Auto axes only"
     elif rows == "centers" and any(place.spec[0] is not None for place in split):
         said = "checkpoints may be split over Auto axes only"
     else:
