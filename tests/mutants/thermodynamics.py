@@ -20,8 +20,6 @@ CALLS = "thermodynamics/test_calls.py"
 
 UNITS = "thermodynamics/test_any_unit.py"
 SHARDING = "thermodynamics/test_sharding.py"
-EXPLICIT = (f"{SHARDING}::test_weights_that_are_split_over_explicit_axes",)
-REFUSED = (f"{SHARDING}::test_explicit_axes_that_cannot_be",)
 
 MUTANTS = [
     Mutant(
@@ -53,32 +51,11 @@ MUTANTS = [
         (f"{CALLS}::test_weights_that_are_none",),
     ),
     Mutant(
-        "coefficient: the direction of the gauge does not lie as the weights do",
-        CURVATURE,
-        "laid_out(jax.random.normal(k, x.shape, x.dtype), explicit_sharding(x))",
-        "jax.random.normal(k, x.shape, x.dtype)",
-        EXPLICIT,
-    ),
-    Mutant(
-        "coefficient: a dot product over explicit axes",
-        CURVATURE,
-        "if any(explicit_sharding(x) is not None for x in jax.tree.leaves(one)):",
-        "if False:",
-        EXPLICIT,
-    ),
-    Mutant(
-        "coefficient: chains take turns on explicit axes",
-        TASK,
-        "if lanes and split:",
-        "if False:",
-        REFUSED,
-    ),
-    Mutant(
         "rows of an explicit axis need a mesh around them",
         "_base/_trees.py",
         "    split = jax.sharding.NamedSharding(sharding.mesh, split)",
         "    split = split",
-        REFUSED,
+        (f"{SHARDING}::test_explicit_axes_that_cannot_be",),
     ),
     Mutant(
         "coefficient: chains that stand still at different places agree",
