@@ -22,6 +22,7 @@ INDEPENDENCE = ("replicas/test_replicate.py::test_replicas_share_no_noise_and_no
 REPLICAS = "replicas/test_replicate.py"
 ENERGIES = "replicas/test_energies.py"
 INPUT = "replicas/test_input.py"
+UNIT = "replicas/test_any_unit.py"
 VARIANCE = (
     "replicas/test_momenta.py::test_they_are_drawn_and_rescaled_with_the_variance_of_their_rung",
 )
@@ -47,9 +48,30 @@ MUTANTS = [
     Mutant(
         "exchange: noisy energies corrected the wrong way",
         SWAPS,
-        "- step**2 * noise / 2",
-        "+ step**2 * noise / 2",
+        "(energies[:-1] - energies[1:]) - correction",
+        "(energies[:-1] - energies[1:]) + correction",
         (f"{UNITS}::test_noise_is_corrected_for_on_average",),
+    ),
+    Mutant(
+        "exchange: a small unit of the loss has no swaps",
+        SWAPS,
+        "(step / size) ** 2 * (size * noise * size) / 2",
+        "step**2 * noise / 2",
+        (f"{UNIT}::test_swaps_and_thermodynamics_know_no_unit",),
+    ),
+    Mutant(
+        "exchange: the noise never forgets a spike",
+        RECORDS,
+        "sound = is_sound(step)",
+        "sound = jnp.isfinite(step)",
+        (f"{UNIT}::test_noise_forgets_a_spike",),
+    ),
+    Mutant(
+        "exchange: noise without a variance is corrected for",
+        RECORDS,
+        "not 1e-15 < largest < 1e15",
+        "not 0 < largest",
+        (f"{UNIT}::test_noise_whose_variance_is_no_number",),
     ),
     Mutant(
         "exchange: the odd pairs never try",

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from thermo_optax._base import size_of
 from thermo_optax._noise import KeyLike, map_with_noise, stream_key
 
 from ._eigenvalues import hessian_eigenvalues
-from ._objective import Loss, check_count, compiled, mean_loss, objective, raveled, size_of
+from ._objective import Loss, check_count, compiled, mean_loss, objective, raveled
 from ._spectrum import Estimate, estimate, hessian_trace
 
 

@@ -11,7 +11,7 @@ from jax.core import Tracer
 from jax.sharding import NamedSharding, PartitionSpec
 
 from thermo_optax import _xla as xla
-from thermo_optax._base import check_leaves, check_not_empty, compute_dtype
+from thermo_optax._base import check_leaves, check_not_empty, compute_dtype, size_of
 from thermo_optax._noise import KeyLike, stream_key
 from thermo_optax._xla import inner_product
 
@@ -166,16 +166,6 @@ def compiled(fn: Callable[..., Any], *args: Any) -> Any:
     """
     with jax.default_matmul_precision("highest"):
         return jax.jit(fn)(*args)
-
-
-def size_of(array: jax.Array) -> jax.Array:
-    """A power of two about as large as the largest number of an array; 1 if that is 0.
-
-    A second derivative or a weight may be 1e-20 or 1e20, in units as they are, and its square no
-    float32. Dividing by a power of two changes no digit.
-    """
-    exponent = jnp.frexp(jnp.max(jnp.abs(array), initial=0))[1]
-    return jnp.ldexp(jnp.ones([], array.dtype), jnp.clip(exponent, -100, 100))
 
 
 def norm_of(vector: jax.Array) -> jax.Array:

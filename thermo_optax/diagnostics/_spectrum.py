@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.stats import norm
 
-from thermo_optax._base import check_positive
+from thermo_optax._base import check_positive, size_of
 from thermo_optax._noise import KeyLike
 
 from ._hessian import products
-from ._objective import Loss, check_count, compiled, objective, probe_key, size_of
+from ._objective import Loss, check_count, compiled, objective, probe_key
 
 
 class Estimate(NamedTuple):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from thermo_optax._base import check_finite, check_positive, like
+from thermo_optax._base import check_finite, check_positive, like, size_of
 from thermo_optax._noise import KeyLike, map_with_noise, stream_key
 
 from ._objective import (
@@ -20,7 +20,6 @@ from ._objective import (
     norm_of,
     objective,
     probe_key,
-    size_of,
 )
 
 

@@ -211,7 +211,7 @@ def replica_exchange(
     check_integer(0, "0 starts at once.", warmup_steps=warmup_steps)
     check_integer(0, "0 remembers none.", path_length=path_length)
     ladders.check_adaptation(adaptation_steps)
-    check_noise(noise_correction, noise_decay, energy)
+    check_noise(noise_correction, noise_decay, energy, ladders.beta(ladders.values(), 1.0))
     check_key(key)
     size = ladders.size
     replicas = replicate(inner, size, per_replica_args=per_replica_args)

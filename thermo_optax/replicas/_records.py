@@ -13,6 +13,7 @@ from thermo_optax._base import (
     check_real,
     check_share,
     check_weight,
+    is_sound,
     known,
 )
 
@@ -179,7 +180,7 @@ def _with_noise(record: EnergyRecord, excess: jax.Array, decay: Any) -> EnergyRe
     lowest, which adds the same to all of them, and drops out of their differences.
     """
     step = excess - record.excess
-    sound = jnp.isfinite(step)
+    sound = is_sound(step)  # a square that overflows would never be forgotten
     both = sound[:, None] & sound[None, :]
     step = jnp.where(sound, step, 0)
     share = 1 - jnp.asarray(decay, jnp.float32)
@@ -197,7 +198,7 @@ def noise_of_pairs(record: EnergyRecord, order: jax.Array) -> jax.Array:
     return own[:-1] + own[1:] - 2 * shared
 
 
-def check_noise(correction: Any, decay: Any, energy: str) -> None:
+def check_noise(correction: Any, decay: Any, energy: str, beta: Any) -> None:
     """Raises for a correction of noise that cannot be estimated."""
     check_share(noise_correction=correction)
     check_weight(noise_decay=decay)
@@ -207,6 +208,13 @@ def check_noise(correction: Any, decay: Any, energy: str) -> None:
             f"`noise_correction`={correction} has no effect with `energy`='value_fn': the noise is "
             "estimated from the losses of successive steps, which only `energy`='value' has. Leave "
             "it at 0, and give a `value_fn` without noise, such as the loss on all validation data."
+        )
+    largest = known(jnp.max(jnp.abs(beta)))
+    if known(correction) != 0 and largest is not None and not 1e-15 < largest < 1e15:
+        raise ValueError(
+            f"`noise_correction`={correction} needs the variance of losses, which is no float32 in "
+            f"this unit: C beta of the `ladder` is {beta}. Multiply losses and temperatures by a "
+            "number such that temperatures are near 1."
         )
 
 
