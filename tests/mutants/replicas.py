@@ -433,4 +433,25 @@ MUTANTS = [
         "pass",
         ("replicas/test_input.py::test_losses_are_real[bool]",),
     ),
+    Mutant(
+        "replicas: parameters of one serve all",
+        REPLICATE,
+        '{"updates": updates, "params": params}.items()',
+        '{"updates": updates}.items()',
+        (f"{REPLICAS}::test_bad_input",),
+    ),
+    Mutant(
+        "exchange: a value_fn may return anything",
+        RECORDS,
+        'if not hasattr(losses, "shape") or losses.shape != (num_replicas,):',
+        "if False:",
+        (f"{INPUT}::test_what_a_value_fn_returns",),
+    ),
+    Mutant(
+        "chains: a program is kept for a loss that has changed",
+        "_base/_trees.py",
+        "own: Any = functools.partial(fn)",
+        "own: Any = fn.__call__",
+        ("replicas/test_chains.py::test_a_loss_without_a_hash",),
+    ),
 ]

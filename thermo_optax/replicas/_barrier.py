@@ -219,7 +219,13 @@ def recommended_replicas(barrier: CommunicationBarrier | jax.typing.ArrayLike) -
         Scalable Highly Parallel MCMC Scheme <https://arxiv.org/abs/1905.02939>`_, 2021, on the
         number of chains.
     """
-    total = known(barrier.total if isinstance(barrier, CommunicationBarrier) else barrier)
+    number = barrier.total if isinstance(barrier, CommunicationBarrier) else barrier
+    if np.shape(number):
+        raise ValueError(
+            f"`barrier` must be that of one ladder, got {np.shape(number)} of them: ask for each, "
+            "or for the largest, since a number of replicas is a shape."
+        )
+    total = known(number)
     if total is None:
         raise ValueError(
             f"`barrier` must be a known number, got {barrier}: a number of replicas is a shape. "

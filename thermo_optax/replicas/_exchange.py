@@ -30,12 +30,13 @@ from ._records import (
     check_noise,
     check_one_scale,
     forgotten,
+    losses_of,
     no_energies,
     no_swaps,
     noise_of_pairs,
     with_energies,
 )
-from ._replicate import check_replica_axis, of_one, replicate
+from ._replicate import as_array, check_replica_axis, of_one, replicate
 from ._rungs import Ladders, moves_after
 from ._swaps import (
     SCHEMES,
@@ -260,6 +261,7 @@ def replica_exchange(
         sent = temperature_scale is not None or ladders.by_bath(state.inner_state)
         temperature_scale = 1.0 if temperature_scale is None else temperature_scale
         check_one_scale(temperature_scale)
+        value = as_array(value)
         check_energies(energy, value, value_fn, params, size, swap_period is not None)
         resting = ladders.rests(state.inner_state)
         # Settings come from the closure: of the state's, those that a resumed run changed give way.
@@ -271,7 +273,7 @@ def replica_exchange(
 
         def swap(rung, values, swaps, energies, injected):
             if value_fn is not None and energy == "value_fn":
-                energies = with_energies(energies, jax.vmap(value_fn)(params), state.count)
+                energies = with_energies(energies, losses_of(value_fn, params, size), state.count)
             which, whether = round_keys(state.rng_key, swaps.rounds)
             order = replica_at(rung)
             noise = jnp.asarray(noise_correction) * noise_of_pairs(energies, order)

@@ -1,5 +1,6 @@
 """What a state of replica exchange records, at fixed structure, and checks of the losses in it."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -139,6 +140,18 @@ def with_energies(
     )
 
 
+def losses_of(value_fn: Callable[[Any], Any], params: Any, num_replicas: int) -> Any:
+    """What a function of the parameters of one replica gives for all of them."""
+    losses = jax.vmap(value_fn)(params)
+    if not hasattr(losses, "shape") or losses.shape != (num_replicas,):
+        one = losses.shape[1:] if hasattr(losses, "shape") else type(losses).__name__
+        raise ValueError(
+            f"`value_fn` must return one number for the parameters of one replica, but returned "
+            f"{one}: average over examples, and leave out what else it returns."
+        )
+    return losses
+
+
 def _wide(losses: Any) -> tuple[Any, Any]:
     """The losses in the precision they come in, at least float32, and the module that has it."""
     if not isinstance(losses, jax.Array):  # JAX without x64 would round them first
@@ -245,6 +258,8 @@ def check_energies(
             f'`{missing}` is required with `energy="value_fn"`: call `tx.update(grads, state, '
             "params, value_fn=fn)`, where fn(params of one replica) is the loss that decides."
         )
+    if value_fn is not None and not callable(value_fn):
+        raise TypeError(f"`value_fn` must be a function of the parameters, got {value_fn!r}.")
     if value is not None and np.shape(value) != (num_replicas,):
         raise ValueError(
             f"`value` must be {wanted}, of shape {(num_replicas,)}, but has shape "
