@@ -454,4 +454,11 @@ MUTANTS = [
         "own: Any = fn.__call__",
         ("replicas/test_chains.py::test_a_loss_without_a_hash",),
     ),
+    Mutant(
+        "exchange: samplers that step in some updates only rest for ever",
+        EXCHANGE,
+        "if ladders.rests(drawn):",
+        "if False:",
+        ("replicas/test_rest.py::test_a_sampler_that_rests_must_step_in_each_update",),
+    ),
 ]

@@ -55,7 +55,9 @@ class ChainTrace(NamedTuple):
 
     count: np.ndarray  # int32[chunks], steps taken at the end of each chunk
     loss: np.ndarray  # float[chains, chunks], of the batches if there are any
-    temperature: Any  # float[chains, chunks], kinetic; by group of a partition; None: no momenta
+    # float[chains, chunks], kinetic; by group of a partition; None without momenta, and where each
+    # chain is several replicas, which have no temperature together
+    temperature: Any
 
 
 class _Function(NamedTuple):

@@ -23,7 +23,7 @@ from thermo_optax._noise import KeyLike, check_key, stream_key
 
 from ._energies_by_rung import no_energies_by_rung, with_losses
 from ._hyperparams import with_hyperparams
-from ._momenta import rescaled, to_be_rescaled, to_rest, with_frictions_of
+from ._momenta import check_steps_in_turn, rescaled, to_be_rescaled, to_rest, with_frictions_of
 from ._records import (
     ReplicaExchangeState,
     check_energies,
@@ -167,7 +167,8 @@ def replica_exchange(
     Raises:
         ValueError: for a ladder that is not monotone, does not begin with the coldest rung or has
             unequal lengths, a name or a group that `inner` does not have, parameters without the
-            replica axis, missing or misshapen losses, or a state with another number of rungs.
+            replica axis, missing or misshapen losses, or a state with another number of rungs; for
+            `optax.MultiSteps` inside where samplers rest.
         TypeError: for a missing key, ``energy="value_fn"`` without `value_fn`, or a ladder of
             functions.
 
@@ -235,6 +236,8 @@ def replica_exchange(
         )
         of_samplers = functools.partial(temperatures, params)
         ladders.check(drawn, of_samplers)
+        if ladders.rests(drawn):
+            check_steps_in_turn(drawn)
         reference = ladders.reference(drawn, of_samplers)
         rung = jnp.arange(size, dtype=jnp.int32)
         values = ladders.values()
