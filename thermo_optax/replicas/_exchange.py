@@ -134,7 +134,8 @@ def replica_exchange(
         noise_correction: a in [0, 1]: subtracts a/2 (C delta beta)^2 Var(L_i - L_j) from the
             exponent. With a = 1 the acceptance ratio is unbiased under Gaussian noise of the
             minibatches. The variance is estimated from successive losses, so `energy` must be
-            "value". 0 for exact losses.
+            "value", and C beta between 1e-15 and 1e15, where float32 holds variances. 0 for exact
+            losses.
         noise_decay: in (0, 1), of the running mean of that variance.
         adaptation_steps: updates during which the rungs between the ends move to where all pairs
             accept equally often, after 32, 64, 128... rounds; 0 leaves the ladder as it is.
