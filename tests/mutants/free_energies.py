@@ -42,16 +42,23 @@ MUTANTS = [
     Mutant(
         "energies by rung: losses that are not finite enter",
         RECORD,
-        "sound = jnp.abs(loss) < _LARGEST",
+        "sound = jnp.abs(loss * unit) < _LARGEST",
         "sound = jnp.ones_like(loss, bool)",
         (f"{LADDER}::test_losses_that_are_not_finite_do_not_enter",),
     ),
     Mutant(
         "energies by rung: joined blocks have the variance within only",
         RECORD,
-        "+ difference**2 * share * a.count",
+        "+ (difference * unit) ** 2 * share * a.count",
         "+ 0 * difference",
         (SUMS,),
+    ),
+    Mutant(
+        "energies by rung: squares of losses underflow",
+        RECORD,
+        "return jnp.where((size > 1 / _USUAL) & (size < _USUAL), 1, size)",
+        "return jnp.ones_like(size)",
+        ("replicas/test_any_unit.py::test_swaps_and_thermodynamics_know_no_unit",),
     ),
     Mutant(
         "energies by rung: exponentials keep an anchor that moved",

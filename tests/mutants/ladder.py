@@ -27,6 +27,13 @@ MUTANTS = [
         (f"{LADDERS}::test_any_monotone_coordinate_will_do",),
     ),
     Mutant(
+        "ladder: slopes in a small unit are 0",
+        BARRIER,
+        "return jnp.sign(slope) * jnp.sign(other) <= 0",
+        "return slope * other <= 0",
+        ("replicas/test_any_unit.py::test_adapted_ladders_know_no_unit",),
+    ),
+    Mutant(
         "ladder: one step too many between the ends",
         BARRIER,
         "inner = jnp.linspace(0, cumulative[-1], num_rungs, dtype=rungs.dtype)[1:-1]",
@@ -50,7 +57,7 @@ MUTANTS = [
     Mutant(
         "ladder: the cubic overshoots at the ends",
         "replicas/_barrier.py",
-        "slope = jnp.where(slope * secant <= 0, 0, slope)",
+        "slope = jnp.where(_opposed(slope, secant), 0, slope)",
         "slope = secant * 4",
         (f"{LADDERS}::test_monotone_cubic",),
     ),

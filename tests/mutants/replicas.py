@@ -22,6 +22,7 @@ INDEPENDENCE = ("replicas/test_replicate.py::test_replicas_share_no_noise_and_no
 REPLICAS = "replicas/test_replicate.py"
 ENERGIES = "replicas/test_energies.py"
 INPUT = "replicas/test_input.py"
+UNIT = "replicas/test_any_unit.py"
 VARIANCE = (
     "replicas/test_momenta.py::test_they_are_drawn_and_rescaled_with_the_variance_of_their_rung",
 )
@@ -47,9 +48,30 @@ MUTANTS = [
     Mutant(
         "exchange: noisy energies corrected the wrong way",
         SWAPS,
-        "- step**2 * noise / 2",
-        "+ step**2 * noise / 2",
+        "(energies[:-1] - energies[1:]) - correction",
+        "(energies[:-1] - energies[1:]) + correction",
         (f"{UNITS}::test_noise_is_corrected_for_on_average",),
+    ),
+    Mutant(
+        "exchange: a small unit of the loss has no swaps",
+        SWAPS,
+        "(step / size) ** 2 * (size * noise * size) / 2",
+        "step**2 * noise / 2",
+        (f"{UNIT}::test_swaps_and_thermodynamics_know_no_unit",),
+    ),
+    Mutant(
+        "exchange: the noise never forgets a spike",
+        RECORDS,
+        "sound = is_sound(step)",
+        "sound = jnp.isfinite(step)",
+        (f"{UNIT}::test_noise_forgets_a_spike",),
+    ),
+    Mutant(
+        "exchange: noise without a variance is corrected for",
+        RECORDS,
+        "not 1e-15 < largest < 1e15",
+        "not 0 < largest",
+        (f"{UNIT}::test_noise_whose_variance_is_no_number",),
     ),
     Mutant(
         "exchange: the odd pairs never try",
@@ -410,5 +432,33 @@ MUTANTS = [
         'check_real("value", losses)',
         "pass",
         ("replicas/test_input.py::test_losses_are_real[bool]",),
+    ),
+    Mutant(
+        "replicas: parameters of one serve all",
+        REPLICATE,
+        '{"updates": updates, "params": params}.items()',
+        '{"updates": updates}.items()',
+        (f"{REPLICAS}::test_bad_input",),
+    ),
+    Mutant(
+        "exchange: a value_fn may return anything",
+        RECORDS,
+        'if not hasattr(losses, "shape") or losses.shape != (num_replicas,):',
+        "if False:",
+        (f"{INPUT}::test_what_a_value_fn_returns",),
+    ),
+    Mutant(
+        "chains: a program is kept for a loss that has changed",
+        "_base/_trees.py",
+        "own: Any = functools.partial(fn)",
+        "own: Any = fn.__call__",
+        ("replicas/test_chains.py::test_a_loss_without_a_hash",),
+    ),
+    Mutant(
+        "exchange: samplers that step in some updates only rest for ever",
+        EXCHANGE,
+        "if ladders.rests(drawn):",
+        "if False:",
+        ("replicas/test_rest.py::test_a_sampler_that_rests_must_step_in_each_update",),
     ),
 ]

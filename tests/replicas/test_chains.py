@@ -1,5 +1,6 @@
 """Chains that are started and run: their laws, their bits, and what stops a wrong call."""
 
+import dataclasses
 import functools
 
 import equinox as eqx
@@ -343,6 +344,23 @@ def test_runs_that_are_refused(settings, error, message, chains):
     settings = {"tx": TX, "loss": loss, "chains": chains, "num_steps": 2} | settings
     with pytest.raises(error, match=message):
         to.run_chains(**settings)
+
+
+def test_a_loss_without_a_hash(chains):
+    """Such as a dataclass that can be called, whose numbers may change from run to run."""
+
+    @dataclasses.dataclass
+    class Scaled:
+        factor: float
+
+        def __call__(self, params):
+            return self.factor * loss(params)
+
+    scaled, losses = Scaled(1.0), []
+    for factor in (1.0, 2.0):
+        scaled.factor = factor
+        losses.append(to.run_chains(TX, scaled, chains, 1)[1].loss)
+    np.testing.assert_allclose(losses[1], 2 * losses[0], rtol=1e-6)
 
 
 def test_traced_chains_are_refused(chains):

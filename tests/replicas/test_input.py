@@ -284,6 +284,19 @@ def test_the_best_of_other_parameters(params):
         to.best_replica(state, params)
 
 
+@pytest.mark.parametrize(
+    ("value_fn", "found"),
+    [(lambda x: x, r"\(2,\)"), (lambda x: (jnp.sum(x), x), "tuple"), (lambda x: None, "NoneType")],
+)
+def test_what_a_value_fn_returns(value_fn, found):
+    tx = to.replica_exchange(SGLD, HEAT, energy="value_fn", key=1)
+    state = tx.init(PARAMS)
+    with pytest.raises(ValueError, match=f"`value_fn` must return one number.*returned {found}"):
+        jax.eval_shape(lambda: tx.update(PARAMS, state, PARAMS, value_fn=value_fn))
+    with pytest.raises(TypeError, match="`value_fn` must be a function"):
+        tx.update(PARAMS, state, PARAMS, value_fn=3.0)
+
+
 def test_states_within_chains_are_found():
     tx = optax.chain(optax.clip(1.0), to.replica_exchange(SGLD, HEAT, key=1))
     state = tx.init(PARAMS)
@@ -305,6 +318,19 @@ def test_lists_and_states_in_numpy():
     for losses in ([0.0, 1.0, 2.0], (0.0, 1.0, 2.0), np.arange(3.0)):
         updates, _ = tx.update(PARAMS, state, PARAMS, value=losses)
         np.testing.assert_array_equal(updates, wanted)
+    assert np.all(np.isnan(to.swap_acceptance(state).rate))  # of no attempts, without a warning
+
+
+@pytest.mark.parametrize("make", [to.replicate, lambda tx, _: to.replica_exchange(tx, HEAT, key=1)])
+def test_losses_in_a_list_are_an_array_under_jit(make):
+    tx = make(SGLD, 3)
+    state = tx.init(PARAMS)
+
+    def losses(values):
+        return tx.update(PARAMS, state, PARAMS, value=values)[0]
+
+    listed = jax.eval_shape(lambda x: losses([x, 2 * x, x]), 1.0)
+    assert listed.shape == jax.eval_shape(losses, jnp.zeros(3)).shape
 
 
 def test_a_run_that_is_donated_leaves_the_next_one_alone():

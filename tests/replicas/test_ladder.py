@@ -243,3 +243,8 @@ def test_messages():
             jax.jit(traced)(2.0)
     with pytest.raises(ValueError, match="`barrier`.*got -1.0"):
         recommended_replicas(-1.0)
+    several = jax.vmap(communication_barrier, (None, 0))(betas, jnp.ones((3, 2)) / 2)
+    with pytest.raises(ValueError, match=r"`barrier` must be that of one ladder, got \(3,\)"):
+        recommended_replicas(several)
+    with pytest.raises(ValueError, match="`low` must not be above `high`, got 2.0 and 1.0"):
+        harmonic_barrier(2.0, 1.0, 10)

@@ -238,6 +238,12 @@ def test_bad_input():
     misspelt, x = to.replicate(to.sgld(0.1, 1.0, key=0), 2, per_replica_args="bacth"), jnp.ones(2)
     with pytest.raises(ValueError, match=r"`per_replica_args` names \['bacth'\].*'batch'"):
         misspelt.update(x, misspelt.init(x), x, batch=x)
+    two, x = to.replicate(to.sgld(0.1, 1.0, key=0), 2), jnp.ones((2, 3))
+    with pytest.raises(ValueError, match=r"`params` must have a first axis of 2.*\(3,\)"):
+        two.update(x, two.init(x), x[0])
+    others = to.replicate(to.sgld(0.1, 1.0, key=0), 3).init(jnp.ones((3, 3)))
+    with pytest.raises(ValueError, match=r"`state.count` must have a first axis of 2.*`init`"):
+        two.update(x, others, x)
     scheduled = optax.inject_hyperparams(optax.sgd)(optax.constant_schedule(0.1))
     with pytest.raises(ValueError, match="not a schedule"):
         values = {"learning_rate": [0.1, 0.2]}

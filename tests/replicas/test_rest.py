@@ -97,3 +97,13 @@ def test_without_need_no_replica_rests(inner, ladder):
         moved, state = tx.update(x, state, x, value=x)
         assert jnp.all(moved != 0)
     assert int(state.swaps.rounds) == 2
+
+
+def test_a_sampler_that_rests_must_step_in_each_update():
+    """With swaps as frequent as its steps it would do nothing but rest."""
+    several = optax.MultiSteps(cold(), 2).gradient_transformation()
+    with pytest.raises(ValueError, match="`inner` must not have `optax.MultiSteps` inside"):
+        exchange(several, {"power": POWERS, "step_size": STEPS}).init(jnp.ones(3))
+    bath = optax.MultiSteps(to.sgld(0.1, 1.0, key=0), 2).gradient_transformation()
+    ladder = {"temperature": [1.0, 2.0, 3.0]}  # for which none rests
+    exchange(bath, ladder, model_hyperparams=()).init(jnp.ones(3))

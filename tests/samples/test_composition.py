@@ -117,6 +117,11 @@ def test_the_bath_channel_passes_through():
         np.testing.assert_allclose(cold, -0.1 * x, rtol=1e-6)
 
 
+def once(inner, **rule):
+    tx, x = to.collect_samples(inner, 5, **rule), jnp.ones(2)
+    return tx.update(x, tx.init(x), x)
+
+
 REFUSED = {
     "no samples": (lambda: to.collect_samples(counting(), 0), ValueError, "`num_samples` must be"),
     "half": (lambda: to.collect_samples(counting(), 1.5), ValueError, "`num_samples` must be"),
@@ -137,6 +142,21 @@ REFUSED = {
         lambda: to.running_moments(counting(), collect_if=True),
         TypeError,
         "`collect_if` must be a function of the inner state.*`collect=`",
+    ),
+    "collect_if of several": (
+        lambda: once(counting(), collect_if=lambda state: jnp.ones(2) > 0),
+        ValueError,
+        r"`collect_if` must return one bool.*\(2,\).*`jnp.all`",
+    ),
+    "collect_if of nothing": (
+        lambda: once(counting(), collect_if=lambda state: None),
+        ValueError,
+        "`collect_if` must return one bool.*None",
+    ),
+    "collect of several": (
+        lambda: once(counting(), collect=lambda step: jnp.ones(3)),
+        ValueError,
+        r"`collect` must return one bool.*\(3,\)",
     ),
     "traced": (
         lambda: jax.eval_shape(lambda n: to.collect_samples(counting(), n), 3),

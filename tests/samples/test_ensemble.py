@@ -89,6 +89,15 @@ def test_weights_of_any_size(weights):
     np.testing.assert_allclose(found.standard_deviation, spread, rtol=1e-5)
 
 
+def test_predictions_in_any_unit():
+    """Side by side, and beside a sample that does not count."""
+    units = np.array([1e-25, 1.0, 1e25], np.float32)
+    samples, weights = jnp.array([1.0, 2.0, jnp.nan, 3.0]), [1.0, 1.0, 0.0, 1.0]
+    found = to.ensemble_predict(lambda x, _: x * units, samples, None, weights=weights)
+    np.testing.assert_allclose(found.mean, 2 * units, rtol=1e-6)
+    np.testing.assert_allclose(found.standard_deviation, units, rtol=1e-6)
+
+
 def test_inside_jit_with_a_mask():
     @jax.jit
     def run(x):

@@ -65,6 +65,7 @@ from ._trees import Path as Path
 from ._trees import arrays_by_place as arrays_by_place
 from ._trees import cast_like as cast_like
 from ._trees import check_one as check_one
+from ._trees import hashable as hashable
 from ._trees import is_function as is_function
 from ._trees import layer_name as layer_name
 from ._trees import layer_of as layer_of

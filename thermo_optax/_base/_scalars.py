@@ -39,19 +39,19 @@ def like(scalar: jax.typing.ArrayLike, dtype: Any) -> jax.Array:
     return jnp.asarray(scalar, dtype)
 
 
-def size_of(array: jax.Array) -> jax.Array:
-    """A power of two about as large as the largest number of an array; 1 if that is 0.
-
-    A second derivative or a weight may be 1e-20 or 1e20, in units as they are, and its square no
-    float32. Dividing by a power of two changes no digit.
-    """
-    exponent = jnp.frexp(jnp.max(jnp.abs(array), initial=0))[1]
-    return jnp.ldexp(jnp.ones([], array.dtype), jnp.clip(exponent, -100, 100))
-
-
 def in_dtype_of(array: jax.Array, reference: Any) -> jax.Array:
     """The array in the dtype of a parameter or gradient, which may be NumPy's, as JAX holds it."""
     return array.astype(jax.dtypes.canonicalize_dtype(reference.dtype))
+
+
+def size_of(array: jax.Array, axis: int | None = None) -> jax.Array:
+    """A power of two about as large as the largest number of an array; 1 if that is 0.
+
+    A second derivative or a loss may be 1e-20 or 1e20, in units as they are, and its square no
+    float32. Dividing by a power of two changes no digit.
+    """
+    exponent = jnp.frexp(jnp.max(jnp.abs(array), axis=axis, initial=0))[1]
+    return jnp.ldexp(jnp.ones([], array.dtype), jnp.clip(exponent, -100, 100))
 
 
 def next_count(count: jax.Array) -> jax.Array:

@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ import optax
 from ._scalars import in_dtype_of
 
 Path = tuple[str, ...]
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def plain_paths(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[Path]:
@@ -47,6 +48,19 @@ def is_function(value: Any) -> bool:
     """Whether a value is a function, and not a tree of arrays that can also be called: a model."""
     known = isinstance(value, functools.partial)  # that of `jax.tree_util` is a tree as well
     return callable(value) and (known or jax.tree_util.all_leaves([value]))
+
+
+def hashable(fn: Function) -> Function:
+    """The function, or the same one under an identity of its own: programs are kept by functions.
+
+    A model that can be called, or an object with data, may have no hash.
+    """
+    try:
+        hash(fn)
+    except TypeError:
+        own: Any = functools.partial(fn)
+        return own
+    return fn
 
 
 def layer_of(path: Path) -> Path:

@@ -52,7 +52,7 @@ def _slopes(widths: jax.Array, secants: jax.Array) -> jax.Array:
     before, after = secants[:-1], secants[1:]
     first = 2 * widths[1:] + widths[:-1]
     second = widths[1:] + 2 * widths[:-1]
-    turns = before * after <= 0
+    turns = _opposed(before, after)
     # Neither branch of `where` may divide by 0, or gradients would be NaN.
     inverse = first / jnp.where(turns, 1, before) + second / jnp.where(turns, 1, after)
     inner = jnp.where(turns, 0, (first + second) / jnp.where(turns, 1, inverse))
@@ -64,9 +64,14 @@ def _slopes(widths: jax.Array, secants: jax.Array) -> jax.Array:
 def _end_slope(width: jax.Array, inner_width: jax.Array, secant: jax.Array, inner: jax.Array):
     """The derivative at an end, from the two intervals next to it."""
     slope = ((2 * width + inner_width) * secant - width * inner) / (width + inner_width)
-    slope = jnp.where(slope * secant <= 0, 0, slope)
-    overshoots = (secant * inner <= 0) & (jnp.abs(slope) > 3 * jnp.abs(secant))
+    slope = jnp.where(_opposed(slope, secant), 0, slope)
+    overshoots = _opposed(secant, inner) & (jnp.abs(slope) > 3 * jnp.abs(secant))
     return jnp.where(overshoots, 3 * secant, slope)
+
+
+def _opposed(slope: jax.Array, other: jax.Array) -> jax.Array:
+    """Whether two slopes differ in sign, or one is 0: in any unit, unlike that of their product."""
+    return jnp.sign(slope) * jnp.sign(other) <= 0
 
 
 # Of the mean rejection: a pair that never rejects has some width all the same, so that the
@@ -214,7 +219,13 @@ def recommended_replicas(barrier: CommunicationBarrier | jax.typing.ArrayLike) -
         Scalable Highly Parallel MCMC Scheme <https://arxiv.org/abs/1905.02939>`_, 2021, on the
         number of chains.
     """
-    total = known(barrier.total if isinstance(barrier, CommunicationBarrier) else barrier)
+    number = barrier.total if isinstance(barrier, CommunicationBarrier) else barrier
+    if np.shape(number):
+        raise ValueError(
+            f"`barrier` must be that of one ladder, got {np.shape(number)} of them: ask for each, "
+            "or for the largest, since a number of replicas is a shape."
+        )
+    total = known(number)
     if total is None:
         raise ValueError(
             f"`barrier` must be a known number, got {barrier}: a number of replicas is a shape. "

@@ -17,6 +17,7 @@ from thermo_optax._base import (
     check_not_empty,
     compute_dtype,
     has_clock,
+    hashable,
     is_function,
     like,
     next_in_turn,
@@ -54,7 +55,9 @@ class ChainTrace(NamedTuple):
 
     count: np.ndarray  # int32[chunks], steps taken at the end of each chunk
     loss: np.ndarray  # float[chains, chunks], of the batches if there are any
-    temperature: Any  # float[chains, chunks], kinetic; by group of a partition; None: no momenta
+    # float[chains, chunks], kinetic; by group of a partition; None without momenta, and where each
+    # chain is several replicas, which have no temperature together
+    temperature: Any
 
 
 class _Function(NamedTuple):
@@ -161,7 +164,8 @@ def run_chains(
     The loop is compiled once, for any number of steps, and leaves the compiled program after each
     chunk, for what belongs to Python: a progress bar, a save. A run in two parts, also with a save
     between them, has the bits of a run in one: the step t goes on from the count in `chains`. The
-    program is kept as long as `tx`, `loss` and `batches` are the same objects: define them once.
+    program is kept as long as `tx`, `loss` and `batches` are the same objects: define them once. An
+    object without a hash, such as a dataclass that can be called, is compiled anew in each call.
 
     Two copies of `chains` are in memory during a chunk, the one before and the one after it.
 
@@ -321,7 +325,8 @@ def _without_arrays(function: Any) -> tuple[_Function, list[Any]]:
     """A function without its arrays, and these."""
     leaves, structure = jax.tree.flatten(function)
     arrays = [leaf if hasattr(leaf, "dtype") else None for leaf in leaves]
-    rest = [leaf if array is None else None for leaf, array in zip(leaves, arrays, strict=True)]
+    pairs = zip(leaves, arrays, strict=True)
+    rest = [hashable(leaf) if array is None else None for leaf, array in pairs]
     return _Function(structure, tuple(rest)), arrays
 
 

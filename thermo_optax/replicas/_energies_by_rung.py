@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from thermo_optax._base import next_count
+from thermo_optax._base import next_count, size_of
 
 NUM_BLOCKS = 32  # even: two blocks become one when all are full
 _SAME = 1e-6  # relative, of C beta
-_LARGEST = 1e18  # of a loss: float32 holds its square
+_LARGEST = 1e18  # of a loss times the unit: float32 holds its square
+_USUAL = 1e12  # C beta for which losses are squared as they are, or one over it
 
 
 class LossSums(NamedTuple):
@@ -22,7 +23,7 @@ class LossSums(NamedTuple):
     count: jax.Array  # finite losses, in whole numbers up to 2^24
     mean: jax.Array
     mean_rest: jax.Array  # what float32 cuts off `mean`
-    squares: jax.Array  # sum of the squared deviations from the mean
+    squares: jax.Array  # sum of the squared deviations from the mean, times `unit_of(beta)`
     highest: jax.Array  # anchor of "up"
     highest_rest: jax.Array
     lowest: jax.Array  # anchor of "down"
@@ -67,14 +68,15 @@ def with_losses(
     updates = jnp.where(other, 0, record.updates)
     block_size = jnp.where(other, 1, record.block_size)
     full = updates == block_size * NUM_BLOCKS
-    gaps = _gaps(beta)
+    unit = unit_of(beta)
+    gaps = (*_gaps(beta), unit)
     blocks = jnp.asarray(record.blocks)  # of a checkpoint they may be NumPy's
     blocks = jax.lax.cond(full, _halved, lambda blocks, _: blocks, blocks, gaps)
     block_size = jnp.where(full, 2 * block_size, block_size)
     place = updates // block_size
     begun = updates % block_size != 0  # otherwise the row may be left over from another ladder
     before = LossSums(*jnp.where(begun, blocks[place], 0))
-    joined = _joined(before, _one(loss, rest), gaps)
+    joined = _joined(before, _one(loss, rest, unit), gaps)
     blocks = blocks.at[place].set(jnp.where(seen, jnp.stack(joined), blocks[place]))
     updates = jnp.where(seen, next_count(updates), updates)
     return EnergiesByRung(beta, updates, block_size, blocks)
@@ -86,25 +88,35 @@ def _gaps(beta: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jnp.concatenate([gap, none]), jnp.concatenate([none, gap])
 
 
-def _one(loss: jax.Array, rest: jax.Array) -> LossSums:
+def unit_of(beta: jax.Array) -> jax.Array:
+    """float32[...], what losses are multiplied by before they are squared, for C beta[..., rungs].
+
+    A temperature of 1e-20 (kT in joules, say) has no square in float32. The unit is a power of two,
+    and 1 unless temperatures are that far from 1.
+    """
+    size = size_of(jnp.asarray(beta), axis=-1)
+    return jnp.where((size > 1 / _USUAL) & (size < _USUAL), 1, size)
+
+
+def _one(loss: jax.Array, rest: jax.Array, unit: jax.Array) -> LossSums:
     """The sums over one update."""
-    sound = jnp.abs(loss) < _LARGEST  # not so for NaN
+    sound = jnp.abs(loss * unit) < _LARGEST  # not so for NaN
     loss, rest = jnp.where(sound, loss, 0), jnp.where(sound, rest, 0)
     one, none = jnp.ones_like(loss), jnp.zeros_like(loss)
     anchors = (loss, rest, loss, rest)
     return LossSums(sound.astype(loss.dtype), loss, rest, none, *anchors, one, one, one, one)
 
 
-def _halved(blocks: jax.Array, gaps: tuple[jax.Array, jax.Array]) -> jax.Array:
+def _halved(blocks: jax.Array, gaps: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
     """Pairs of blocks become one, and leave the other half to come."""
     first, second = (LossSums(*jnp.moveaxis(blocks[i::2], 1, 0)) for i in (0, 1))
     joined = jnp.stack(jax.vmap(_joined, (0, 0, None))(first, second, gaps), axis=1)
     return jnp.concatenate([joined, jnp.zeros_like(joined)])
 
 
-def _joined(a: LossSums, b: LossSums, gaps: tuple[jax.Array, jax.Array]) -> LossSums:
+def _joined(a: LossSums, b: LossSums, gaps: tuple[jax.Array, jax.Array, jax.Array]) -> LossSums:
     """The sums over two disjoint sets of updates, each of which may be empty."""
-    hotter, colder = gaps
+    hotter, colder, unit = gaps
     count = a.count + b.count
     share = b.count / jnp.maximum(count, 1)
     both = (a.count > 0) & (b.count > 0)
@@ -136,7 +148,7 @@ def _joined(a: LossSums, b: LossSums, gaps: tuple[jax.Array, jax.Array]) -> Loss
         count=count,
         mean=total,
         mean_rest=small - (total - mean["mean"]),
-        squares=a.squares + b.squares + difference**2 * share * a.count,
+        squares=a.squares + b.squares + (difference * unit) ** 2 * share * a.count,
         **taken("highest", rise > 0),
         **taken("lowest", fall > 0),
         up=averaged("up", hotter * rise),

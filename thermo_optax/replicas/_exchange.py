@@ -23,19 +23,20 @@ from thermo_optax._noise import KeyLike, check_key, stream_key
 
 from ._energies_by_rung import no_energies_by_rung, with_losses
 from ._hyperparams import with_hyperparams
-from ._momenta import rescaled, to_be_rescaled, to_rest, with_frictions_of
+from ._momenta import check_steps_in_turn, rescaled, to_be_rescaled, to_rest, with_frictions_of
 from ._records import (
     ReplicaExchangeState,
     check_energies,
     check_noise,
     check_one_scale,
     forgotten,
+    losses_of,
     no_energies,
     no_swaps,
     noise_of_pairs,
     with_energies,
 )
-from ._replicate import check_replica_axis, of_one, replicate
+from ._replicate import as_array, check_replica_axis, of_one, replicate
 from ._rungs import Ladders, moves_after
 from ._swaps import (
     SCHEMES,
@@ -133,7 +134,8 @@ def replica_exchange(
         noise_correction: a in [0, 1]: subtracts a/2 (C delta beta)^2 Var(L_i - L_j) from the
             exponent. With a = 1 the acceptance ratio is unbiased under Gaussian noise of the
             minibatches. The variance is estimated from successive losses, so `energy` must be
-            "value". 0 for exact losses.
+            "value", and C beta between 1e-15 and 1e15, where float32 holds variances. 0 for exact
+            losses.
         noise_decay: in (0, 1), of the running mean of that variance.
         adaptation_steps: updates during which the rungs between the ends move to where all pairs
             accept equally often, after 32, 64, 128... rounds; 0 leaves the ladder as it is.
@@ -166,7 +168,8 @@ def replica_exchange(
     Raises:
         ValueError: for a ladder that is not monotone, does not begin with the coldest rung or has
             unequal lengths, a name or a group that `inner` does not have, parameters without the
-            replica axis, missing or misshapen losses, or a state with another number of rungs.
+            replica axis, missing or misshapen losses, or a state with another number of rungs; for
+            `optax.MultiSteps` inside where samplers rest.
         TypeError: for a missing key, ``energy="value_fn"`` without `value_fn`, or a ladder of
             functions.
 
@@ -211,7 +214,7 @@ def replica_exchange(
     check_integer(0, "0 starts at once.", warmup_steps=warmup_steps)
     check_integer(0, "0 remembers none.", path_length=path_length)
     ladders.check_adaptation(adaptation_steps)
-    check_noise(noise_correction, noise_decay, energy)
+    check_noise(noise_correction, noise_decay, energy, ladders.beta(ladders.values(), 1.0))
     check_key(key)
     size = ladders.size
     replicas = replicate(inner, size, per_replica_args=per_replica_args)
@@ -234,6 +237,8 @@ def replica_exchange(
         )
         of_samplers = functools.partial(temperatures, params)
         ladders.check(drawn, of_samplers)
+        if ladders.rests(drawn):
+            check_steps_in_turn(drawn)
         reference = ladders.reference(drawn, of_samplers)
         rung = jnp.arange(size, dtype=jnp.int32)
         values = ladders.values()
@@ -260,6 +265,7 @@ def replica_exchange(
         sent = temperature_scale is not None or ladders.by_bath(state.inner_state)
         temperature_scale = 1.0 if temperature_scale is None else temperature_scale
         check_one_scale(temperature_scale)
+        value = as_array(value)
         check_energies(energy, value, value_fn, params, size, swap_period is not None)
         resting = ladders.rests(state.inner_state)
         # Settings come from the closure: of the state's, those that a resumed run changed give way.
@@ -271,7 +277,7 @@ def replica_exchange(
 
         def swap(rung, values, swaps, energies, injected):
             if value_fn is not None and energy == "value_fn":
-                energies = with_energies(energies, jax.vmap(value_fn)(params), state.count)
+                energies = with_energies(energies, losses_of(value_fn, params, size), state.count)
             which, whether = round_keys(state.rng_key, swaps.rounds)
             order = replica_at(rung)
             noise = jnp.asarray(noise_correction) * noise_of_pairs(energies, order)

@@ -161,7 +161,7 @@ def harmonic_barrier(low: ArrayLike, high: ArrayLike, num_degrees_of_freedom: in
         Lambda, float[].
 
     Raises:
-        ValueError: for numbers that are not positive.
+        ValueError: for numbers that are not positive, or `low` above `high`.
 
     Examples:
         >>> import thermo_optax as to
@@ -173,6 +173,12 @@ def harmonic_barrier(low: ArrayLike, high: ArrayLike, num_degrees_of_freedom: in
         <https://arxiv.org/abs/1905.02939>`_, 2021, for the definition.
     """
     check_positive(low=low, high=high, num_degrees_of_freedom=num_degrees_of_freedom)
+    first, last = known(low), known(high)
+    if first is not None and last is not None and first > last:
+        raise ValueError(
+            f"`low` must not be above `high`, got {low} and {high}. Exchange them, since a barrier "
+            "is not negative."
+        )
     half = num_degrees_of_freedom / 2
     slope = math.exp(math.lgamma(half + 0.5) - math.lgamma(half)) / math.sqrt(math.pi)
     low, high = (jnp.asarray(end, jnp.result_type(float)) for end in (low, high))

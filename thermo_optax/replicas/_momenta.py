@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 from jax.tree_util import DictKey, GetAttrKey
 
 from thermo_optax._base import map_samplers, rows_at, samplers
@@ -110,6 +111,21 @@ def _has_thermostats(node: Any) -> bool:
 def can_rest(state: Any) -> bool:
     """Whether there is a sampler of ours inside a state."""
     return any(map(_is_ours, jax.tree.leaves(state, is_leaf=_is_ours)))
+
+
+def check_steps_in_turn(state: Any) -> None:
+    """Raises where a sampler that shall rest in an update of swaps is not called in each update.
+
+    Its next step would rest instead: all of them, where swaps are as frequent as steps. And it
+    would have the gradients of two rungs in one mean.
+    """
+    if optax.tree.get_all_with_path(state, "MultiStepsState"):
+        raise ValueError(
+            "`inner` must not have `optax.MultiSteps` inside where the `ladder` has more than "
+            "temperatures and masses: samplers rest in the update of a round of swaps, so each "
+            "update must be a step. Average gradients and losses over small batches yourself, in a "
+            "scan, and call `update` once."
+        )
 
 
 def to_rest(state: Any, due: jax.Array) -> Any:

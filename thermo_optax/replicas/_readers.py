@@ -254,7 +254,7 @@ def swap_acceptance(state: Any) -> SwapAcceptance:
         Syed et al., `Non-Reversible Parallel Tempering <https://arxiv.org/abs/1905.02939>`_, 2021.
     """
     # Each number for itself, so that those of vmapped exchanges are right, too.
-    swaps = only_exchange(state).swaps
+    swaps = jax.tree.map(jnp.asarray, only_exchange(state).swaps)  # NumPy warns of 0 / 0
     tries = swaps.attempts.astype(jnp.float32)
     accepted = swaps.acceptances.astype(jnp.float32)
     return SwapAcceptance(swaps.attempts, accepted / tries, swaps.probability / tries)

@@ -1,5 +1,6 @@
 """What a state of replica exchange records, at fixed structure, and checks of the losses in it."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -13,6 +14,7 @@ from thermo_optax._base import (
     check_real,
     check_share,
     check_weight,
+    is_sound,
     known,
 )
 
@@ -138,6 +140,18 @@ def with_energies(
     )
 
 
+def losses_of(value_fn: Callable[[Any], Any], params: Any, num_replicas: int) -> Any:
+    """What a function of the parameters of one replica gives for all of them."""
+    losses = jax.vmap(value_fn)(params)
+    if not hasattr(losses, "shape") or losses.shape != (num_replicas,):
+        one = losses.shape[1:] if hasattr(losses, "shape") else type(losses).__name__
+        raise ValueError(
+            f"`value_fn` must return one number for the parameters of one replica, but returned "
+            f"{one}: average over examples, and leave out what else it returns."
+        )
+    return losses
+
+
 def _wide(losses: Any) -> tuple[Any, Any]:
     """The losses in the precision they come in, at least float32, and the module that has it."""
     if not isinstance(losses, jax.Array):  # JAX without x64 would round them first
@@ -179,7 +193,7 @@ def _with_noise(record: EnergyRecord, excess: jax.Array, decay: Any) -> EnergyRe
     lowest, which adds the same to all of them, and drops out of their differences.
     """
     step = excess - record.excess
-    sound = jnp.isfinite(step)
+    sound = is_sound(step)  # a square that overflows would never be forgotten
     both = sound[:, None] & sound[None, :]
     step = jnp.where(sound, step, 0)
     share = 1 - jnp.asarray(decay, jnp.float32)
@@ -197,7 +211,7 @@ def noise_of_pairs(record: EnergyRecord, order: jax.Array) -> jax.Array:
     return own[:-1] + own[1:] - 2 * shared
 
 
-def check_noise(correction: Any, decay: Any, energy: str) -> None:
+def check_noise(correction: Any, decay: Any, energy: str, beta: Any) -> None:
     """Raises for a correction of noise that cannot be estimated."""
     check_share(noise_correction=correction)
     check_weight(noise_decay=decay)
@@ -207,6 +221,13 @@ def check_noise(correction: Any, decay: Any, energy: str) -> None:
             f"`noise_correction`={correction} has no effect with `energy`='value_fn': the noise is "
             "estimated from the losses of successive steps, which only `energy`='value' has. Leave "
             "it at 0, and give a `value_fn` without noise, such as the loss on all validation data."
+        )
+    largest = known(jnp.max(jnp.abs(beta)))
+    if known(correction) != 0 and largest is not None and not 1e-15 < largest < 1e15:
+        raise ValueError(
+            f"`noise_correction`={correction} needs the variance of losses, which is no float32 in "
+            f"this unit: C beta of the `ladder` is {beta}. Multiply losses and temperatures by a "
+            "number such that temperatures are near 1."
         )
 
 
@@ -237,6 +258,8 @@ def check_energies(
             f'`{missing}` is required with `energy="value_fn"`: call `tx.update(grads, state, '
             "params, value_fn=fn)`, where fn(params of one replica) is the loss that decides."
         )
+    if value_fn is not None and not callable(value_fn):
+        raise TypeError(f"`value_fn` must be a function of the parameters, got {value_fn!r}.")
     if value is not None and np.shape(value) != (num_replicas,):
         raise ValueError(
             f"`value` must be {wanted}, of shape {(num_replicas,)}, but has shape "

@@ -27,6 +27,7 @@ from ._momenta import EVERYWHERE, Scale, factors, rescaled
 _BY_SHAPE = ("value", "temperature_scale")
 _OF_PARAMETERS = "`init_replicas` makes such parameters; `jax.vmap` the loss over them."
 _OF_ARGUMENTS = "Leave it out of `per_replica_args` if it serves all replicas."
+_OF_STATE = "Call `init` with the parameters of these replicas."
 _VARIANCE = [Scale(name, EVERYWHERE) for name in ("temperature", "mass")]  # of momenta
 _TWO = "One replica alone needs no `replicate`; two are the least that can differ."
 
@@ -117,7 +118,10 @@ def replicate(
         return rescaled(placed, factors(changed, drawn, placed, 1.0)) if changed else placed
 
     def update(updates, state, params=None, **extra_args):
-        check_replica_axis("updates", updates, num_replicas)
+        for name, tree in {"updates": updates, "params": params}.items():
+            check_replica_axis(name, tree, num_replicas)
+        check_replica_axis("state", state, num_replicas, _OF_STATE)
+        extra_args |= {name: as_array(extra_args[name]) for name in _BY_SHAPE if name in extra_args}
         check_scale(extra_args.get("temperature_scale", 1.0))
         _check_given(own, extra_args)
         each = {name: arg for name, arg in extra_args.items() if name in own}
@@ -125,7 +129,7 @@ def replicate(
             check_replica_axis(name, arg, num_replicas, _OF_ARGUMENTS)
         for name in _BY_SHAPE:
             if name in extra_args and np.shape(extra_args[name])[:1] == (num_replicas,):
-                each[name] = _as_array(extra_args[name])
+                each[name] = extra_args[name]
         same = {name: arg for name, arg in extra_args.items() if name not in each}
 
         def one(updates, state, params, each):
@@ -207,9 +211,15 @@ def _check_given(own: tuple[str, ...], extra_args: Mapping[str, Any]) -> None:
         )
 
 
-def _as_array(numbers: Any) -> Any:
-    """A list of numbers as an array: of a tree of single numbers nothing could be split."""
-    return numbers if hasattr(numbers, "shape") else jnp.asarray(numbers)
+def as_array(numbers: Any) -> Any:
+    """A list of numbers as an array: of a tree of single numbers nothing could be split.
+
+    Known numbers as NumPy's, in float64, since JAX would round them.
+    """
+    if not isinstance(numbers, (list, tuple)):
+        return numbers
+    traced = any(isinstance(number, Tracer) for number in numbers)
+    return jnp.asarray(numbers) if traced else np.asarray(numbers)
 
 
 def hear_of_rounding(tx: optax.GradientTransformation, params: Any) -> None:

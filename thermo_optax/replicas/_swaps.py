@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from thermo_optax._base import added
+from thermo_optax._base import added, size_of
 
 from ._records import HOT, SwapRecord, ends_visited
 
@@ -49,7 +49,9 @@ def log_acceptance(betas: jax.Array, energies: jax.Array, noise: jax.Array) -> j
     """
     step = betas[:-1] - betas[1:]
     finite = jnp.isfinite(energies[:-1]) & jnp.isfinite(energies[1:])
-    log_ratio = step * (energies[:-1] - energies[1:]) - step**2 * noise / 2
+    size = size_of(step[None], axis=0)  # of beta = 1e20 there is no square in float32
+    correction = (step / size) ** 2 * (size * noise * size) / 2
+    log_ratio = step * (energies[:-1] - energies[1:]) - correction
     return jnp.where(finite, log_ratio, jnp.nan)
 
 

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-from ._energies_by_rung import LossSums
+from ._energies_by_rung import LossSums, unit_of
 from ._readers import only_exchange
 
 _FEWEST = 4  # blocks that a standard error is made of
@@ -136,6 +136,8 @@ def ladder_thermodynamics(
         )
     beta = np.asarray(record.beta, np.float64)
     sums = LossSums(*np.moveaxis(np.asarray(record.blocks, np.float64), -2, 0))
+    unit = np.asarray(unit_of(record.beta), np.float64)[..., None, None]
+    sums = sums._replace(squares=sums.squares / unit**2)
     updates, size = np.asarray(record.updates)[..., None], np.asarray(record.block_size)[..., None]
     used = -(-updates // size)
     block = np.arange(sums.count.shape[-2])

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from thermo_optax._base import check_integer
+from thermo_optax._base import check_integer, size_of
 
 
 class EnsemblePrediction(NamedTuple):
@@ -93,8 +93,10 @@ def ensemble_predict(
         return _weighted(shares, values)
 
     def spread(values, center):
-        squares = jnp.square(jnp.abs(_wide(values) - center[None]))
-        return jnp.sqrt(_weighted(shares, squares) / freedom.astype(squares.dtype))
+        apart = _counting(shares, jnp.abs(_wide(values) - center[None]))
+        size = size_of(apart, axis=0)  # squares of 1e-20 or 1e20 are no float32
+        squares = jnp.square(apart / size[None])
+        return size * jnp.sqrt(_weighted(shares, squares) / freedom.astype(squares.dtype))
 
     means = jax.tree.map(mean, predictions)
     return EnsemblePrediction(means, jax.tree.map(spread, predictions, means), predictions)
@@ -142,6 +144,14 @@ def _wide(values: jax.Array) -> jax.Array:
 
 def _weighted(shares: jax.Array, values: jax.Array) -> jax.Array:
     wide = _wide(values)
-    # A sample without weight may be anything, also not a number.
-    along = shares.astype(wide.dtype).reshape(-1, *[1] * (wide.ndim - 1))
-    return jnp.sum(jnp.where(along == 0, 0, along * wide), axis=0)
+    along = _along(shares, wide)
+    return jnp.sum(_counting(shares, along * wide), axis=0)
+
+
+def _counting(shares: jax.Array, values: jax.Array) -> jax.Array:
+    """0 in place of a sample without weight, which may be anything, also not a number."""
+    return jnp.where(_along(shares, values) == 0, 0, values)
+
+
+def _along(shares: jax.Array, values: jax.Array) -> jax.Array:
+    return shares.astype(values.dtype).reshape(-1, *[1] * (values.ndim - 1))

@@ -57,12 +57,24 @@ def collection_rule(
         else:  # steps differ in length: samples at equal times
             answer = (count >= begin) & (ticks != last) & (ticks % every == 0)
         if collect is not None:
-            answer &= at(collect, count) != 0
+            answer &= _one("collect", at(collect, count)) != 0
         if collect_if is not None:
-            answer &= jnp.asarray(collect_if(after), jnp.bool_).reshape(())
+            answer &= _one("collect_if", collect_if(after)).astype(jnp.bool_)
         return answer
 
     return due
+
+
+def _one(name: str, answer: Any) -> jax.Array:
+    """The answer of a function of the user's: one for a step, whatever the number of replicas."""
+    if answer is None or jnp.size(answer) != 1:
+        shown = "None" if answer is None else f"an array of shape {jnp.shape(answer)}"
+        raise ValueError(
+            f"`{name}` must return one bool, or 0 or 1, for all that is collected in a step, but "
+            f"returned {shown}. Of several replicas take `jnp.all` or `jnp.any`, or put "
+            "`replicate` around what collects."
+        )
+    return jnp.asarray(answer).reshape(())
 
 
 def begun(inner: Any, choose: Choice, params: Any) -> tuple[Any, Any]:

@@ -1,29 +1,13 @@
 """Parameters taken apart into arrays that move and arrays that rest, and the loss as theirs."""
 
-import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from thermo_optax._base import at, compute_dtype
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def hashable(fn: Function) -> Function:
-    """The function, or the same one under an identity of its own: programs are kept by functions.
-
-    A model that can be called, or an object with data, may have no hash.
-    """
-    try:
-        hash(fn)
-    except TypeError:
-        own: Any = functools.partial(fn)
-        return own
-    return fn
 
 
 class _Together:

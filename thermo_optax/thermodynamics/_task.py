@@ -19,6 +19,7 @@ from thermo_optax._base import (
     check_nonnegative,
     check_not_empty,
     check_positive,
+    hashable,
     rows_at,
     tree_size,
 )
@@ -29,7 +30,7 @@ from thermo_optax.integrators import langevin, leimkuhler_matthews
 from ._around import TURN, Center, Numbers, Plan, Rows, Traces
 from ._chains import AXIS, center_of, run_chains
 from ._functions import check_functions, checked_loss
-from ._parts import Joined, hashable, rows_of, split
+from ._parts import Joined, rows_of, split
 
 DAMPING = 0.05  # friction times step of the default sampler: inertia crosses flat valleys
 ROWS = "rows"  # axis of the mesh of devices
