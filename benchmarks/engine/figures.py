@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import FuncFormatter, LogLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from benchmarks.engine.comparison import CURVE_SPLITS, Tuned
 from benchmarks.engine.problem import Problem
@@ -15,6 +15,7 @@ from thermo_optax import plot
 
 mpl.use("Agg")
 
+VARIANTS = ("-", ":", "-.", (0, (1, 3)))  # the lines of a method and of its variants
 DEEPEST = 1_000  # the largest score over the least that is shown: an error may fall to 0
 
 
@@ -26,12 +27,13 @@ def colour_of(label: str) -> str:
 def styles(labels: Iterable[str], plain: Collection[str]) -> dict[str, dict[str, Any]]:
     """Colour and line of each: dashed for what is in `plain`, trained without heat.
 
-    A second variant of a method has a dotted line.
+    Every further variant of a method has a line of its own.
     """
     found: dict[str, dict[str, Any]] = {}
     for label in labels:
-        style = {"color": colour_of(label), "linestyle": "--" if label in plain else "-"}
-        found[label] = style if style not in found.values() else {**style, "linestyle": ":"}
+        lines = ("--", *VARIANTS[1:]) if label in plain else VARIANTS
+        looks = [{"color": colour_of(label), "linestyle": line} for line in lines]
+        found[label] = next((look for look in looks if look not in found.values()), looks[-1])
     return found
 
 
@@ -91,6 +93,7 @@ def band(
 def over_steps(axes: Any, note: str = "") -> None:
     """Gradient evaluations to the right, from 0 on, and a grid."""
     axes.set_xlabel(f"gradient evaluations per network{note}")
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=(1, 2, 4, 5, 10)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.set_xlim(left=0)
     axes.grid(alpha=0.3, which="both")

@@ -9,12 +9,17 @@ import numpy as np
 from benchmarks.engine import figures
 from benchmarks.engine.comparison import Tuned
 from benchmarks.engine.problem import Problem
-from benchmarks.tempering.methods import CTLD
+from benchmarks.tempering.methods import CTLD, CTLD_COLD
+
+READABLE = 2_000  # steps in one line; more would fill the panel
 
 
 def noise_magnitude(results: Sequence[Tuned], problem: Problem, path: pathlib.Path) -> bool:
-    """1 / g(alpha) of CTLD after every step, one line per seed; returns whether CTLD ran."""
-    results = [result for result in figures.distinct(results) if result.name == CTLD]
+    """1 / g(alpha) of CTLD over the steps, one line per seed; returns whether CTLD ran.
+
+    A long run shows means over windows of steps.
+    """
+    results = [result for result in figures.distinct(results) if result.name in (CTLD, CTLD_COLD)]
     if not results:
         return False
     figure, panels = plt.subplots(
@@ -28,10 +33,16 @@ def noise_magnitude(results: Sequence[Tuned], problem: Problem, path: pathlib.Pa
     )
     for axes, result in zip(panels[:, 0], results, strict=True):
         noise = while_sampling(result)
-        for seed, line in enumerate(noise.T):
-            axes.plot(np.arange(1, len(line) + 1), line, linewidth=1, label=f"seed {seed}")
+        window = 1 if len(noise) <= READABLE else -(-len(noise) // (READABLE // 4))
+        ends = np.arange(window, len(noise) + 1, window)
+        means = noise[: ends[-1]].reshape(len(ends), window, -1).mean(axis=1)
+        for seed, line in enumerate(means.T):
+            axes.plot(ends, line, linewidth=1, label=f"seed {seed}")
         figures.mark_switches(axes, result)
-        axes.set_title(f"{result.label}, learning rate {result.learning_rate:g}", fontsize=10)
+        shown = f"; means of {window:,} steps" if window > 1 else ""
+        axes.set_title(
+            f"{result.label}, learning rate {result.learning_rate:g}{shown}", fontsize=10
+        )
         axes.set_ylabel("1 / g(α)")
         figures.over_steps(axes, "; no line where there is no noise")
         axes.set_xlim(right=len(noise))
