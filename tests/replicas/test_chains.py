@@ -332,7 +332,7 @@ def test_starts_that_are_refused(settings, error, message):
             r"`chains.state.samples\['b'\]` must be float32 of shape \(4, 9\).* got .*\(4, 8\)",
         ),
         ({"loss": lambda params: params["w"]}, ValueError, r"`loss` must return a single num.*3"),
-        ({"loss": lambda params: (loss(params), 0)}, ValueError, "single number, got tuple"),
+        ({"loss": lambda params: (loss(params), 0)}, ValueError, "single number, got a tuple"),
         (
             {"loss": lambda params: jnp.int32(0)},
             TypeError,

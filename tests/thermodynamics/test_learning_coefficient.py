@@ -230,7 +230,7 @@ def test_bad_input():
         measure(quadratic, x, precision=-1.0)
     with pytest.raises(ValueError, match="`step_size` must be finite and positive, got -1"):
         measure(quadratic, x, step_size=-1.0)
-    with pytest.raises(ValueError, match=r"`loss` must return a single number, got \(3,\)"):
+    with pytest.raises(ValueError, match="must return a single number, got an array of shape"):
         measure(lambda w: w, x)
     with pytest.raises(ValueError, match="`free` must leave some array of `params` free"):
         measure(quadratic, x, free=False)

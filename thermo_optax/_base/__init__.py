@@ -21,6 +21,7 @@ from ._checks import check_number as check_number
 from ._checks import check_positive as check_positive
 from ._checks import check_rate as check_rate
 from ._checks import check_real as check_real
+from ._checks import check_returned_loss as check_returned_loss
 from ._checks import check_share as check_share
 from ._checks import check_steps as check_steps
 from ._checks import check_structure as check_structure

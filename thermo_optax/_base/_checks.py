@@ -233,6 +233,19 @@ def check_real(name: str, losses: Any) -> None:
         )
 
 
+def check_returned_loss(value: Any, over: str = "the examples") -> None:
+    """What a user's loss returns, by `jax.eval_shape`: one real number and nothing else."""
+    is_array = isinstance(value, jax.ShapeDtypeStruct)
+    if not is_array or value.shape:
+        shown = f"an array of shape {value.shape}" if is_array else f"a {type(value).__name__}"
+        raise ValueError(
+            f"`loss` must return a single number, got {shown}: average over {over}, and leave out "
+            "what else it returns, for example by `lambda *args: loss(*args)[0]`."
+        )
+    if not jnp.issubdtype(value.dtype, jnp.floating):
+        raise TypeError(f"`loss` must return a real floating-point number, got {value.dtype}.")
+
+
 def is_number(leaf: Any) -> bool:
     """A Python number; a truth value is none."""
     return isinstance(leaf, (int, float, complex)) and not isinstance(leaf, bool)

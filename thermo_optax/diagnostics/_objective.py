@@ -11,7 +11,13 @@ from jax.core import Tracer
 from jax.sharding import NamedSharding, PartitionSpec
 
 from thermo_optax import _xla as xla
-from thermo_optax._base import check_leaves, check_not_empty, compute_dtype, size_of
+from thermo_optax._base import (
+    check_leaves,
+    check_not_empty,
+    check_returned_loss,
+    compute_dtype,
+    size_of,
+)
 from thermo_optax._noise import KeyLike, stream_key
 from thermo_optax._xla import inner_product
 
@@ -46,15 +52,7 @@ def objective(loss: Loss, params: Any, batches: Any) -> Objective:
         return loss(params) if data is None else loss(params, batch)
 
     example = None if data is None else _first(data.groups[0])
-    value = jax.eval_shape(on_batch, point, example)
-    is_array = isinstance(value, jax.ShapeDtypeStruct)
-    if not is_array or value.shape != () or not jnp.issubdtype(value.dtype, jnp.floating):
-        found = f"{value.dtype}{list(value.shape)}" if is_array else f"a {type(value).__name__}"
-        raise ValueError(
-            f"`loss` must return a single floating-point number, got {found}: average over the "
-            "examples, and leave out what else it returns, "
-            "`lambda params, batch: loss(params, batch)[0]`."
-        )
+    check_returned_loss(jax.eval_shape(on_batch, point, example))
     return Objective(on_batch, point, unflatten, data)
 
 

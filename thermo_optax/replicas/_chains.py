@@ -15,6 +15,7 @@ from thermo_optax._base import (
     check_integer,
     check_leaves,
     check_not_empty,
+    check_returned_loss,
     compute_dtype,
     has_clock,
     hashable,
@@ -367,12 +368,4 @@ def _check_loss(program: _Program, arrays: list[Any], chains: Chains) -> None:
         params, chain = jax.tree.map(first_of, chains.params), jnp.zeros([], jnp.uint32)
         return loss(params) if batches is None else loss(params, batches(chains.count, chain))
 
-    value = jax.eval_shape(first, chains)
-    if not isinstance(value, jax.ShapeDtypeStruct) or value.shape:
-        shown = value.shape if isinstance(value, jax.ShapeDtypeStruct) else type(value).__name__
-        raise ValueError(
-            f"`loss` must return a single number, got {shown}: average over the examples of one "
-            "chain, and leave out what else it returns."
-        )
-    if not jnp.issubdtype(value.dtype, jnp.floating):
-        raise TypeError(f"`loss` must return a real floating-point number, got {value.dtype}.")
+    check_returned_loss(jax.eval_shape(first, chains), "the examples of one chain")

@@ -6,6 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from thermo_optax._base import check_returned_loss
+
 from ._parts import Joined
 
 _REMEDIES = {
@@ -37,12 +39,5 @@ def checked_loss(
         return loss(together(moving, frozen), batches(jnp.zeros([], jnp.int32)))
 
     value = jax.eval_shape(first, moving, frozen)
-    if not isinstance(value, jax.ShapeDtypeStruct) or value.shape != ():
-        shown = value.shape if isinstance(value, jax.ShapeDtypeStruct) else type(value).__name__
-        raise ValueError(
-            f"`loss` must return a single number, got {shown}: average over the examples, and "
-            "leave out what else it returns."
-        )
-    if not jnp.issubdtype(value.dtype, jnp.floating):
-        raise TypeError(f"`loss` must return a real floating-point number, got {value.dtype}.")
+    check_returned_loss(value)
     return float(jnp.finfo(value.dtype).eps)
