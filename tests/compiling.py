@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 
 # XLA compiles four times as fast without its newest code generator and without LLVM's passes. What
 # programs compute is tested elsewhere, with the options that users have; here, what they are.
@@ -27,3 +28,12 @@ OPTIONS = _supported()
 def quick_jit(fn: Callable, **options: Any) -> Any:
     """`jax.jit`, with less time for the compiler."""
     return jax.jit(fn, compiler_options=OPTIONS, **options)
+
+
+def quick(tx: optax.GradientTransformation) -> Any:
+    """The same transformation in programs that compile quickly.
+
+    Without them each of its hundreds of operations is a program. Callables cannot be passed to it.
+    """
+    tx = optax.with_extra_args_support(tx)
+    return optax.GradientTransformationExtraArgs(quick_jit(tx.init), quick_jit(tx.update))

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 import thermo_optax as to
-from tests.compiling import quick_jit
+from tests.compiling import quick, quick_jit
 
 TEMPERATURES = [1.0, 2.0, 4.0, 8.0]
 SIZE = len(TEMPERATURES)
@@ -83,8 +83,8 @@ def test_heat_is_relative_to_the_reference():
     inner = to.sgld(0.1, 4.0, key=0)
     for reference, factors in [(None, [0.5, 2.0]), (2.0, [1.0, 4.0])]:
         settings = {"swap_period": None, "reference_temperature": reference}
-        tx = exchange(inner, {"temperature": [2.0, 8.0]}, **settings)
-        alone = to.replicate(inner, 2)
+        tx = quick(exchange(inner, {"temperature": [2.0, 8.0]}, **settings))
+        alone = quick(to.replicate(inner, 2))
         found, _ = tx.update(params, tx.init(params), params)
         scale = jnp.array(factors)
         expected, _ = alone.update(params, alone.init(params), params, temperature_scale=scale)
@@ -119,7 +119,7 @@ def test_momenta_are_rescaled_with_the_temperature_and_drawn_at_it():
     inner = to.langevin(1e-20, 1.0, friction=0.0, key=0)  # nothing but swaps moves a momentum
     params = {"w": jnp.zeros((SIZE, 20_000))}
     tx = exchange(inner, normalization=0.0)
-    state = tx.init(params)
+    state = quick(tx).init(params)
     spread = np.std(state.inner_state.momentum["w"], axis=1)
     np.testing.assert_allclose(spread, np.sqrt(TEMPERATURES), rtol=5 / np.sqrt(40_000))
     _, after, _ = run(tx, params, 2)
@@ -144,7 +144,7 @@ def test_only_the_group_that_is_heated_is_rescaled():
     inner = optax.inject_hyperparams(layers)(1.0, key=0)
     ladder = {"hidden_temperature": TEMPERATURES}
     groups = {"hidden_temperature": "hidden"}
-    tx = exchange(inner, ladder, normalization=0.0, heated_groups=groups)
+    tx = quick(exchange(inner, ladder, normalization=0.0, heated_groups=groups))
     params = {"a": jnp.zeros((SIZE, 3)), "b": jnp.zeros((SIZE, 3))}
     state = tx.init(params)
 
@@ -168,7 +168,7 @@ def test_learning_rates_and_dropout_move_together():
     make = optax.inject_hyperparams(optax.sgd)
     rates = [0.1, 0.2, 0.3, 0.4]
     ladder = {"learning_rate": rates, "dropout_rate": [0.05, 0.1, 0.2, 0.3]}
-    tx = exchange(make(0.1), ladder, normalization=0.0, model_hyperparams=("dropout_rate",))
+    tx = quick(exchange(make(0.1), ladder, normalization=0.0, model_hyperparams=("dropout_rate",)))
     params = {"w": jnp.ones((SIZE, 2))}
     state = tx.init(params)
     for _ in range(3):
@@ -190,14 +190,8 @@ def test_learning_rates_and_dropout_move_together():
     ],
 )
 def test_betas_are_those_of_the_authors(name, values, betas):
-    tx = to.replica_exchange(
-        optax.sgd(0.1),
-        {name: values},
-        model_hyperparams=name,
-        swap_period=1,
-        normalization=0.3,
-        key=1,
-    )
+    settings = {"model_hyperparams": name, "swap_period": 1, "normalization": 0.3}
+    tx = quick(to.replica_exchange(optax.sgd(0.1), {name: values}, key=1, **settings))
     params = jnp.zeros((2, 1))
     losses = jnp.array([0.2, 0.9])  # the cold one is better: accepted with exp(-C dbeta dL)
     state = tx.init(params)
@@ -234,8 +228,8 @@ def test_a_validation_loss_decides_in_rounds_of_swaps_only():
         assert params["w"].shape == (2,)
         return jnp.sum(params["w"])
 
-    state = tx.init(params)
-    update = jax.jit(lambda state: tx.update(params, state, params, value_fn=validation)[1])
+    state = quick(tx).init(params)
+    update = quick_jit(lambda state: tx.update(params, state, params, value_fn=validation)[1])
     for _ in range(3):
         state = update(state)
         assert np.all(np.isinf(state.energies.latest))
@@ -244,7 +238,7 @@ def test_a_validation_loss_decides_in_rounds_of_swaps_only():
 
 
 def test_the_best_replica_is_the_best():
-    tx = exchange(path_length=0)
+    tx = quick(exchange(path_length=0))
     params = {"w": jnp.arange(4.0)[:, None]}
     state = tx.init(params)
     rounds = [[4.0, 3.0, 1.0, 2.0], [5.0, 3.0, jnp.nan, 1.5], [5.0, 0.5, -jnp.inf, 2.0]]
@@ -295,7 +289,7 @@ def test_swaps_and_samples_go_on_after_the_last_count():
     """A count that stays at 2^31 - 1 would never again, or always, be due."""
     tx = to.collect_samples(exchange(swap_period=10, normalization=0.0), 4, thinning=5, rung=0)
     params = start()
-    state = tx.init(params)
+    state = quick(tx).init(params)
     last = jnp.int32(2**31 - 2)
     exchanged = state.inner_state._replace(count=last)
     state = state._replace(count=last, inner_state=exchanged)
