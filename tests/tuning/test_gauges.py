@@ -37,7 +37,7 @@ def test_stiff_modes_are_measured():
 
     frictions, keys = jnp.array([0.05, 1.0]), jax.random.split(jax.random.key(4), 16)
     over_keys = jax.vmap(measured, (None, 0))
-    found = np.asarray(jax.jit(jax.vmap(over_keys, (0, None)))(frictions, keys)) / step_size**2
+    found = np.asarray(quick_jit(jax.vmap(over_keys, (0, None)))(frictions, keys)) / step_size**2
     exact = float(jnp.sum(curvatures**3) / jnp.sum(curvatures**2))
     error = found.std(1, ddof=1) / 4
     np.testing.assert_array_less(np.abs(found.mean(1) - exact), 4 * error)
@@ -47,7 +47,7 @@ def test_stiff_modes_are_measured():
 def test_a_place_that_was_left_is_forgotten():
     """Its forces may be a million times those of the next steps, and tell nothing of them."""
 
-    @jax.jit
+    @quick_jit
     def seen(size):
         def step(carry, count):
             gauges_, last, before = carry
@@ -71,7 +71,7 @@ def test_one_stiff_mode_among_hundreds():
     """It may hide among the others until the step is tried, which then gives way."""
     curvatures = jnp.full(1_000, 1.0).at[0].set(8.0)
 
-    @jax.jit
+    @quick_jit
     @jax.vmap
     def chain(key):
         tx = to.warm_up(make_langevin(key), WARM, learn=("step_size", "friction"))
@@ -96,7 +96,7 @@ def test_one_stiff_mode_among_hundreds():
 def test_noise_of_minibatches_raises_the_friction():
     """The heat h s^2 / (2 gamma) stays near the tolerance, by a smaller step or more friction."""
 
-    @jax.jit
+    @quick_jit
     def chains(spread):
         def one(key):
             tx = to.warm_up(make_langevin(key), WARM)
@@ -152,7 +152,7 @@ def test_batches_that_are_not_put_back_do_not_count_as_overturning(size):
     curvatures = jnp.asarray(np.logspace(-1, 1, 20), jnp.float32)
     examples, temperature, late = jax.random.normal(jax.random.key(5), (200, 20)), 1 / 200, 2_000
 
-    @jax.jit
+    @quick_jit
     @jax.vmap
     def chains(key):
         order = to.batch_order(200, size, order="reshuffled", key=key)
@@ -184,7 +184,7 @@ def test_few_parameters_and_noisy_gradients():
     """The heat of two momenta is often half above T by chance, and their noise hard to measure."""
     stiffness, frequencies = 0.5, jnp.array([0.5, 1.0])
 
-    @jax.jit
+    @quick_jit
     @jax.vmap
     def chains(key, spread):
         tx = to.warm_up(make_langevin(key), WARM, learn=("step_size", "friction"))

@@ -9,6 +9,7 @@ import optax
 import pytest
 
 import thermo_optax as to
+from tests.compiling import quick_jit
 from tests.tuning.test_warm_up import make_langevin
 from thermo_optax.tuning import _gauges
 
@@ -31,7 +32,7 @@ def run(tx, gradient, x, counts, state=None):
 def test_a_stiff_place_on_the_way_does_not_shorten_the_step_for_good():
     """What it shows is forgotten as the step falls: else the step would fall on and on."""
 
-    @jax.jit
+    @quick_jit
     def chosen(stiffness):
         def gradient(x, count):
             return jnp.where((count >= 210) & (count < 213), stiffness, 1.0) * x
@@ -73,7 +74,7 @@ def wall(x, count):
 def warmed():
     """A chain in the middle of that, after its warm-up and 2,000 more steps."""
     tx = to.warm_up(make_langevin(0), WARM)
-    state, path = jax.jit(lambda: run(tx, wall, jnp.ones(10), jnp.arange(WARM + 2_000)))()
+    state, path = quick_jit(lambda: run(tx, wall, jnp.ones(10), jnp.arange(WARM + 2_000)))()
     return tx, state, path[-1]
 
 
@@ -87,7 +88,7 @@ def test_a_chain_comes_back_from_where_its_step_is_far_too_long(warmed):
     plain = to.langevin(*state.settings[:1], 0.5, friction=state.settings.friction, key=0)
     lost = run(plain, wall, 5 * x, jnp.arange(500))[1]
     assert not np.all(np.isfinite(lost))
-    go = jax.jit(functools.partial(run, tx, wall))
+    go = quick_jit(functools.partial(run, tx, wall))
     after, path = go(5 * x, jnp.arange(2_000), state)
     assert np.max(np.abs(path[-500:])) < 5
     assert after.calmed > 3
@@ -98,21 +99,21 @@ def test_a_chain_comes_back_from_where_its_step_is_far_too_long(warmed):
 
 def test_a_bath_that_was_cooled_does_not_slow_what_is_still_hot():
     tx = to.warm_up(make_langevin(0), 40)
-    state, path = run(tx, lambda x, count: x, jnp.ones(10), jnp.arange(200))
+    state, path = quick_jit(lambda: run(tx, lambda x, count: x, jnp.ones(10), jnp.arange(200)))()
     cold = state._replace(inner_state=state.inner_state._replace(bath_temperature=jnp.float32(0)))
-    _, after = tx.update(path[-1], cold, path[-1])
+    _, after = quick_jit(tx.update)(path[-1], cold, path[-1])
     assert after.calmed == 0
 
 
 def test_heat_that_has_left_allows_no_bold_step():
     """A kick is some momenta of the present heat, even if the mean heat was a million just now."""
     tx = to.warm_up(make_langevin(0), WARM)
-    state, path = run(tx, lambda x, count: x, jnp.ones(10), jnp.arange(250))
+    state, path = quick_jit(lambda: run(tx, lambda x, count: x, jnp.ones(10), jnp.arange(250)))()
     state = state._replace(
         gauges=state.gauges._replace(heat=jnp.float32(1e6)),
         settings=state.settings._replace(step_size=jnp.float32(100)),
     )
-    _, after = tx.update(path[-1], state, path[-1])
+    _, after = quick_jit(tx.update)(path[-1], state, path[-1])
     assert after.settings.step_size < 10
 
 
@@ -122,7 +123,7 @@ def test_gradients_that_are_zero_for_a_while_tell_nothing():
     windows = jnp.isin(counts, jnp.array([0, 40, 100, 200, 280, 380]))
     given = jnp.stack([counts < 0, counts > 150, counts < 150, ~windows, windows])
 
-    @jax.jit
+    @quick_jit
     @jax.vmap
     def chains(given):
         def gradient(x, count):

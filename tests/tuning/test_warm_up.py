@@ -40,7 +40,7 @@ def run(tx, gradient, x, steps=WARM + STEPS):
 def well(rotated, learn):
     """A program of chains in a well of condition 10^4: the states and the paths."""
 
-    @jax.jit
+    @quick_jit
     def chains(first_step, start):
         def one(key):
             tx = to.warm_up(make_langevin(key), WARM, learn=learn, step_size=first_step)
@@ -98,7 +98,8 @@ def test_masses_of_networks_are_learnt_only_by_name():
             updates, state = tx.update(grads, state, x)
             return (optax.apply_updates(x, updates), state), None
 
-        (_, state), _ = jax.lax.scan(step, (params, tx.init(params)), length=40)
+        run = quick_jit(lambda x: jax.lax.scan(step, (x, tx.init(x)), length=40))
+        (_, state), _ = run(params)
         masses = np.concatenate([np.ravel(m) for m in jax.tree.leaves(state.mass)])
         return masses.max() / masses.min()
 
@@ -199,7 +200,7 @@ def test_of_lala_the_step_size_is_learnt():
     laws = {"hidden_groups": {"hidden": 1.0}, "output_groups": {"output": 1.0}}
     make = functools.partial(to.lala, hidden_friction=1.0, output_friction=1.0, key=0, **laws)
     params = {"hidden": jnp.ones(3), "output": jnp.ones(2)}
-    state: Any = to.warm_up(make, 40, step_size=0.05).init(params)
+    state: Any = quick_jit(to.warm_up(make, 40, step_size=0.05).init)(params)
     np.testing.assert_array_equal(state.mass, 1)
     with pytest.raises(ValueError, match="`learn` names 'mass', but `make_sampler` takes no"):
         to.warm_up(make, 40, learn=("step_size", "mass"))
@@ -377,7 +378,7 @@ def test_a_warm_up_that_is_over_stays_over():
     """Also where a run goes on with a longer one, which would mix two plans."""
     x, short = jnp.ones(4), to.warm_up(make_langevin(0), 40)
     state, _ = quick_jit(functools.partial(run, short, jnp.sin, steps=45))(x)
-    _, after = to.warm_up(make_langevin(0), 400).update(x, state, x)
+    _, after = quick_jit(to.warm_up(make_langevin(0), 400).update)(x, state, x)
     assert not after.warming
     np.testing.assert_array_equal(after.settings.step_size, state.settings.step_size)
 
