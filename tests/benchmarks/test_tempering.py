@@ -161,7 +161,7 @@ def sgd_losses(line):
         return losses(line, "sgd", 0.0)[0]
 
 
-@each(methods.all_methods(1, 1, CENTRES, 1), "rmsprop", "annealsgd", "santa")
+@each(methods.all_methods(1, 1, CENTRES, 1), "adam", "rmsprop", "annealsgd", "santa", "ctld-cold")
 def test_every_method_trains(line, sgd_losses, name):
     loss, noise = losses(line, name, 1e-2)
     assert loss.shape == (6, 2)

@@ -114,6 +114,10 @@ def warm_up(
     such a chain is slow. With two or three parameters 400 steps are too few to measure noise: take
     2,000.
 
+    Its rules take the noise of mini-batches for heat. Around `adaptive_langevin` and
+    `covariance_controlled_langevin`, whose thermostats absorb noise, give it full batches; with
+    mini-batches take `langevin`.
+
     The warm-up measures the gradients that it is given, and all of the parameters. So what adds to
     the gradient (`tether`, weight decay) belongs in front of it, `entropy_mcmc` around it, and
     where some parameters are to rest, it belongs into the group of those that move.
