@@ -32,16 +32,29 @@ def test_stale_entry_is_reported():
     assert outcome.verdict == "stale" and "occurs 0 times" in outcome.detail
 
 
-def test_outcomes_are_kept_for_the_same_code(tmp_path):
-    (tmp_path / "pyproject.toml").write_text("one")
-    file = tmp_path / "outcomes.jsonl"
-    first, second = Outcome("caught", 2.0, "test_one"), Outcome("survived", 1.0, "")
-    Ledger.of(tmp_path, file).add("a", first)
-    Ledger.of(tmp_path, file).add("b", second)
-    kept = Ledger.of(tmp_path, file)
-    assert (kept.find("a"), kept.find("b"), kept.find("c")) == (first, second, None)
-    (tmp_path / "pyproject.toml").write_text("two")
-    assert Ledger.of(tmp_path, file).find("a") is None
+def test_outcomes_are_kept_while_their_code_stays(tmp_path):
+    def write(name, text):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    write("thermo_optax/one.py", "1")
+    write("tests/test_one.py", "1")
+    write("tests/test_two.py", "1")
+    file, caught = tmp_path / "outcomes.jsonl", Outcome("caught", 2.0, "test_one")
+    for test in ("test_one.py::test_a", "test_two.py"):
+        Ledger(tmp_path, file).add("a", (test,), caught)
+
+    def known():
+        ledger = Ledger(tmp_path, file)
+        found = [ledger.find("a", (test,)) for test in ("test_one.py::test_a", "test_two.py")]
+        assert ledger.find("b", ("test_two.py",)) is None
+        return [outcome == caught for outcome in found]
+
+    assert known() == [True, True]
+    write("tests/test_two.py", "2")
+    assert known() == [True, False]
+    write("thermo_optax/one.py", "2")
+    assert known() == [False, False]
 
 
 def test_table_names_what_was_not_caught():

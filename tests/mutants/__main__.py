@@ -21,8 +21,8 @@ def main() -> int:
         "--keep",
         metavar="FILE",
         type=pathlib.Path,
-        help="write each outcome there at once, and do not repeat those that stand there of the "
-        "same code: a run that was stopped goes on",
+        help="write each outcome there at once, and do not repeat what stands there of the same "
+        "package and tests: a run that was stopped goes on",
     )
     parser.add_argument(
         "--table", metavar="FILE", type=pathlib.Path, help="write a table at the end (Markdown)"
@@ -37,7 +37,7 @@ def main() -> int:
         # One copy for all: somebody may be writing in the working tree meanwhile.
         sound = pathlib.Path(folder)
         copy_repository(ROOT, sound)
-        ledger = Ledger.of(sound, options.keep)
+        ledger = Ledger(sound, options.keep)
         try:
             if not _is_sound(chosen, sound, options.jobs, ledger):
                 return 1
@@ -62,7 +62,8 @@ def _is_sound(chosen: list[Mutant], sound: pathlib.Path, jobs: int, ledger: Ledg
     print(f"{len(groups)} files of tests on the sound package ...", flush=True)
 
     def one(name: str) -> Outcome:
-        return ledger.find(name) or ledger.add(name, run(sound, None, groups[name]))
+        tests = groups[name]
+        return ledger.find(name, tests) or ledger.add(name, tests, run(sound, None, tests))
 
     failed = False
     for name, outcome in zip(groups, _in_turn(one, list(groups), jobs), strict=True):
@@ -79,7 +80,8 @@ def _plant_all(
     width = max(len(mutant.name) for mutant in chosen)
 
     def one(mutant: Mutant) -> Outcome:
-        return ledger.find(mutant.name) or ledger.add(mutant.name, run(sound, mutant, mutant.tests))
+        name, tests = mutant.name, mutant.tests
+        return ledger.find(name, tests) or ledger.add(name, tests, run(sound, mutant, tests))
 
     outcomes = []
     for mutant, outcome in zip(chosen, _in_turn(one, chosen, jobs), strict=True):

@@ -6,7 +6,7 @@ import json
 import pathlib
 import platform
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import jax
 import optax
@@ -14,39 +14,50 @@ import optax
 from tests.mutants.mutant import COPIED, Mutant, Outcome
 
 
-@dataclasses.dataclass(frozen=True)
 class Ledger:
-    """Outcomes by name, of one state of the code; a file, if there is one, has a line for each."""
+    """Outcomes by name; a file, if there is one, has a line for each.
 
-    code: str
-    outcomes: dict[str, Outcome]
-    path: pathlib.Path | None
-    lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+    An outcome holds as long as the package, the tests that led to it and what they import stay.
+    """
 
-    @classmethod
-    def of(cls, sound: pathlib.Path, path: pathlib.Path | None) -> "Ledger":
-        """What the file knows of the code in the folder `sound`."""
-        code = _digest(sound)
+    def __init__(self, sound: pathlib.Path, path: pathlib.Path | None) -> None:
+        self._path, self._lock = path, threading.Lock()
         lines = path.read_text().splitlines() if path is not None and path.exists() else []
-        entries = [json.loads(line) for line in lines]
-        known = {
-            entry["name"]: Outcome(entry["verdict"], entry["seconds"], entry["detail"])
-            for entry in entries
-            if entry["code"] == code
+        self._entries = {(entry["code"], entry["name"]): entry for entry in map(json.loads, lines)}
+        contents = {
+            str(file.relative_to(sound)): file.read_bytes()
+            for name in COPIED
+            for file in [sound / name, *(sound / name).rglob("*")]
+            if file.is_file() and file.suffix not in (".pyc", ".md")
         }
-        return cls(code, known, path)
+        self._tests = {
+            name: text for name, text in contents.items() if _is_test(pathlib.Path(name))
+        }
+        self._others = _digest({name: contents[name] for name in contents.keys() - self._tests})
 
-    def find(self, name: str) -> Outcome | None:
-        return self.outcomes.get(name)
+    def find(self, name: str, tests: Sequence[str]) -> Outcome | None:
+        """What is known of these tests with this defect."""
+        entry = self._entries.get((self._code(tests), name))
+        return entry and Outcome(entry["verdict"], entry["seconds"], entry["detail"])
 
-    def add(self, name: str, outcome: Outcome) -> Outcome:
-        with self.lock:
-            self.outcomes[name] = outcome
-            if self.path is not None:
-                entry = {"code": self.code, "name": name, **dataclasses.asdict(outcome)}
-                with self.path.open("a") as file:
+    def add(self, name: str, tests: Sequence[str], outcome: Outcome) -> Outcome:
+        """Keeps an outcome, and returns it."""
+        entry = {"code": self._code(tests), "name": name, **dataclasses.asdict(outcome)}
+        with self._lock:
+            self._entries[entry["code"], name] = entry
+            if self._path is not None:
+                with self._path.open("a") as file:
                     file.write(json.dumps(entry) + "\n")
         return outcome
+
+    def _code(self, tests: Sequence[str]) -> str:
+        files = {f"tests/{test.partition('::')[0]}" for test in tests}
+        chosen = {
+            name: text
+            for name, text in self._tests.items()
+            if any(name == file or name.startswith(f"{file}/") for file in files)
+        }
+        return _digest({"others": self._others.encode(), "tests": repr(tests).encode(), **chosen})
 
 
 def table(mutants: Sequence[Mutant], outcomes: Sequence[Outcome]) -> str:
@@ -79,13 +90,12 @@ def _became(outcome: Outcome) -> str:
     return f"**{outcome.verdict}** {' '.join(outcome.detail.split())[:200]}"
 
 
-def _digest(folder: pathlib.Path) -> str:
-    """Of all files that a run copies; pages change nothing."""
+def _is_test(path: pathlib.Path) -> bool:
+    return path.parts[0] == "tests" and path.name.startswith("test_")
+
+
+def _digest(contents: Mapping[str, bytes]) -> str:
     digest = hashlib.sha256()
-    files = (folder / name for name in COPIED)
-    paths = (path for name in files for path in ([name] if name.is_file() else name.rglob("*")))
-    for path in sorted(
-        path for path in paths if path.is_file() and path.suffix not in (".pyc", ".md")
-    ):
-        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
+    for name in sorted(contents):
+        digest.update(name.encode() + b"\0" + contents[name] + b"\0")
     return digest.hexdigest()[:16]
