@@ -244,7 +244,7 @@ def test_a_group_without_parameters_changes_nothing():
         to.samples_and_mask,
         to.posterior_mean,
         to.posterior_deviations,
-        lambda state, params: to.draw_posterior(state, params, 3, key=0),
+        quick_jit(lambda state, params: to.draw_posterior(state, params, 3, key=0)),
     ):
         jax.tree.map(np.testing.assert_array_equal, *(read(state, params) for state in states))
     assert to.posterior_deviations(states[1], params)["output"]["w"].shape == (2, 2)

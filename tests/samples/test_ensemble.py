@@ -87,6 +87,12 @@ def test_weights_without_meaning(case):
     assert np.all(np.isnan(found.mean)) and np.all(np.isnan(found.standard_deviation))
 
 
+@quick_jit
+def of_two(weights):
+    samples = jnp.array([1.0, 3.0])
+    return to.ensemble_predict(lambda x, _: x, samples, None, weights=weights)
+
+
 @pytest.mark.parametrize("weights", [[1.0, 1e-9], [3e38, 3e38], [2e-38, 2e-38], [0.0, 1.0]])
 def test_weights_of_any_size(weights):
     """One that is nearly all leaves 1 - sum of squares no digit, and large ones have no sum."""
@@ -95,7 +101,7 @@ def test_weights_of_any_size(weights):
     mean = np.sum(shares * values)
     away = np.sum(shares * (values - mean) ** 2)
     freedom = 2 * shares[0] * shares[1]
-    found = to.ensemble_predict(lambda x, _: x, jnp.asarray(values), None, weights=weights)
+    found = of_two(np.array(weights, np.float32))
     np.testing.assert_allclose(found.mean, mean, rtol=1e-6)
     spread = np.sqrt(away / freedom) if freedom else np.nan
     np.testing.assert_allclose(found.standard_deviation, spread, rtol=1e-5)
@@ -105,7 +111,12 @@ def test_predictions_in_any_unit():
     """Side by side, and beside a sample that does not count."""
     units = np.array([1e-25, 1.0, 1e25], np.float32)
     samples, weights = jnp.array([1.0, 2.0, jnp.nan, 3.0]), [1.0, 1.0, 0.0, 1.0]
-    found = to.ensemble_predict(lambda x, _: x * units, samples, None, weights=weights)
+
+    @quick_jit
+    def predict(samples):
+        return to.ensemble_predict(lambda x, _: x * units, samples, None, weights=weights)
+
+    found = predict(samples)
     np.testing.assert_allclose(found.mean, 2 * units, rtol=1e-6)
     np.testing.assert_allclose(found.standard_deviation, units, rtol=1e-6)
 
@@ -180,7 +191,12 @@ def test_a_partition_of_trained_and_fixed_layers():
 
 def test_complex_predictions_keep_their_imaginary_part():
     samples = jnp.array([1 + 1j, 3 - 1j])
-    found = to.ensemble_predict(lambda z, x: z * x, samples, jnp.ones(2, jnp.complex64))
+
+    @quick_jit
+    def predict(samples):
+        return to.ensemble_predict(lambda z, x: z * x, samples, jnp.ones(2, jnp.complex64))
+
+    found = predict(samples)
     np.testing.assert_allclose(found.mean, [2, 2])
     np.testing.assert_allclose(found.standard_deviation, np.full(2, 2.0))  # sqrt(1^2 + 1^2) twice
     assert found.standard_deviation.dtype.kind == "f"
