@@ -1,5 +1,7 @@
 """The losses that decide: differences that count, faults that do not, and the best replica."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ import optax
 import pytest
 
 import thermo_optax as to
-from tests.compiling import quick_jit
+from tests.compiling import quick, quick_jit
 
 SIZE = 4
 TEMPERATURES = [1.0, 2.0, 4.0, 8.0]
@@ -106,34 +108,45 @@ def test_a_loss_beyond_the_range_of_float32_is_a_loss():
         assert int(to.best_replica(state, jnp.arange(SIZE))) == 2
 
 
+@functools.cache
+def with_a_fault(energy):
+    """The start, and an update in which the loss of the third replica is what it is told."""
+    tx = exchange(energy=energy, normalization=1e-9)  # the other swaps are accepted
+    params = jnp.arange(float(SIZE))[:, None]
+
+    def update(state, fault):
+        def loss(one):
+            return jnp.where(one[0] == 2, fault, one[0])
+
+        given = {"value_fn": loss} if energy == "value_fn" else {"value": jax.vmap(loss)(params)}
+        return tx.update(params, state, params, **given)[1]
+
+    return quick(tx).init(params), quick_jit(update)
+
+
 @pytest.mark.parametrize("fault", [np.inf, -np.inf, np.nan])
 @pytest.mark.parametrize("energy", ["value", "value_fn"])
 def test_a_loss_that_is_not_finite_is_not_swapped(energy, fault):
-    tx = exchange(energy=energy, normalization=1e-9)  # the other swaps are accepted
-    params = jnp.arange(float(SIZE))[:, None]
-    state = tx.init(params)
-
-    def loss(one):
-        return jnp.where(one[0] == 2, fault, one[0])
-
-    given = {"value_fn": loss} if energy == "value_fn" else {"value": jax.vmap(loss)(params)}
-    update = quick_jit(lambda state: tx.update(params, state, params, **given)[1])
+    state, update = with_a_fault(energy)
     for _ in range(6):
-        state = update(state)
+        state = update(state, fault)
         assert int(state.rung[2]) == 2
-    np.testing.assert_array_equal(state.swaps.acceptances > 0, [True, False, False])
+    np.testing.assert_array_equal(np.asarray(state.swaps.acceptances) > 0, [True, False, False])
     np.testing.assert_array_equal(state.swaps.probability[1:], 0)
-    np.testing.assert_array_equal(state.energies.faults > 0, [False, False, True, False])
+    faults = np.asarray(state.energies.faults)
+    np.testing.assert_array_equal(faults > 0, [False, False, True, False])
+
+
+RECORDER = quick(exchange(swap_period=None))
 
 
 def after(*rounds):
     """A state that has seen these losses, with parameters of [0, 1, 2, 3]."""
-    tx = exchange(swap_period=None)
     params = {"w": jnp.arange(float(SIZE))[:, None], "n": jnp.arange(SIZE)}
     zeros = {"w": jnp.zeros((SIZE, 1))}
-    state = tx.init(zeros)
+    state = RECORDER.init(zeros)
     for losses in rounds:
-        _, state = tx.update(zeros, state, zeros, value=jnp.array(losses))
+        _, state = RECORDER.update(zeros, state, zeros, value=jnp.array(losses))
     return state, params
 
 

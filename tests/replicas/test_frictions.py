@@ -11,7 +11,7 @@ import optax
 import pytest
 
 import thermo_optax as to
-from tests.compiling import quick_jit
+from tests.compiling import quick, quick_jit
 from tests.statistics import assert_mean
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")  # `optax.inject_hyperparams` needs it
@@ -33,6 +33,7 @@ def frictions(state):
     return friction
 
 
+@pytest.mark.quick("bath-False", "each tensor-False", "injected-True")
 @pytest.mark.parametrize(
     ("name", "rests"), [*((name, False) for name in SAMPLERS), ("injected", True)]
 )
@@ -40,16 +41,16 @@ def test_a_friction_stays_on_its_rung(name, rests):
     ladder = {"temperature": TEMPERATURES}
     if rests:
         ladder["step_size"] = np.array([0.1, 0.2, 0.3])
-    tx = to.replica_exchange(SAMPLERS[name](), ladder, swap_period=2, normalization=0.0, key=1)
+    settings = {"swap_period": 2, "normalization": 0.0}
+    tx = quick(to.replica_exchange(SAMPLERS[name](), ladder, key=1, **settings))
     x = {"a": jnp.ones((3, 2)), "b": jnp.ones((3, 1))}
-    state, update = tx.init(x), quick_jit(tx.update)
-    wanted = frictions(state) * jnp.reshape(
-        jnp.arange(1.0, 4.0), (3,) + (1,) * (frictions(state).ndim - 1)
-    )
-    state = optax.tree.set(state, friction=wanted)
+    state = tx.init(x)
+    first = np.asarray(frictions(state))
+    wanted = first * np.arange(1, 4, dtype=np.float32).reshape(3, *(1,) * (first.ndim - 1))
+    state = optax.tree.set(state, friction=jnp.asarray(wanted))
     seen = set()
     for _ in range(9):
-        _, state = update(x, state, x, value=jnp.zeros(3))
+        _, state = tx.update(x, state, x, value=jnp.zeros(3))
         seen.add(tuple(np.asarray(state.rung)))
         np.testing.assert_array_equal(to.by_rung(state, frictions(state)), wanted)
     assert len(seen) > 2

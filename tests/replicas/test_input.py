@@ -7,7 +7,7 @@ import optax
 import pytest
 
 import thermo_optax as to
-from tests.compiling import quick_jit
+from tests.compiling import quick, quick_jit
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")  # `optax.inject_hyperparams` needs it
 
@@ -96,7 +96,7 @@ def test_at_construction(settings, error, message):
 def test_names_that_the_inner_transformation_does_not_have():
     rates = {"learning_rate": [0.1, 0.2, 0.3]}
     tx = to.replica_exchange(optax.inject_hyperparams(to.sgld)(0.1, 1.0, key=0), rates, key=1)
-    tx.init(PARAMS)
+    quick(tx).init(PARAMS)
     tx = to.replica_exchange(SGD, {"dropout_rate": [0.1, 0.2, 0.3]}, key=1)
     with pytest.raises(ValueError, match=r"'dropout_rate'.*\['learning_rate', 'momentum'\]"):
         tx.init(PARAMS)
@@ -306,7 +306,7 @@ def test_states_within_chains_are_found():
 
 def test_replicas_within_a_rung_have_one_temperature():
     params = jnp.ones((3, 2, 4))
-    tx = to.replica_exchange(to.replicate(SGLD, 2), HEAT, key=1)
+    tx = quick(to.replica_exchange(to.replicate(SGLD, 2), HEAT, key=1))
     state = tx.update(params, tx.init(params), params, value=jnp.zeros(3))[1]
     np.testing.assert_array_equal(state.inner_state.bath_temperature, [[1, 1], [2, 2], [4, 4]])
 

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 import thermo_optax as to
-from tests.compiling import quick_jit
+from tests.compiling import quick, quick_jit
 from tests.statistics import assert_mean
 from thermo_optax._base import map_samplers, momenta, samplers
 
@@ -86,16 +86,16 @@ CASES = {
 def test_they_are_drawn_and_rescaled_with_the_variance_of_their_rung(case):
     inner, ladder, settings, variance = CASES[case]
     variance = variance if isinstance(variance, dict) else {"a": variance, "b": variance}
-    tx = to.replica_exchange(inner, ladder, swap_period=1, normalization=0.0, key=1, **settings)
+    settings |= {"swap_period": 1, "normalization": 0.0}
+    tx = quick(to.replica_exchange(inner, ladder, key=1, **settings))
     params = {"a": jnp.zeros((SIZE, 20_000)), "b": jnp.zeros((SIZE, 20_000))}
     state = tx.init(params)
     first = by_leaf(state)
     for name, expected in variance.items():
         spread = np.mean(first[name] ** 2, axis=1)
         np.testing.assert_allclose(spread, expected, rtol=5 * np.sqrt(2 / 20_000))
-    update = quick_jit(tx.update)
     while int(state.swaps.rounds) < 2:
-        state = update(params, state, params, value=jnp.zeros(SIZE))[1]
+        state = tx.update(params, state, params, value=jnp.zeros(SIZE))[1]
     rung = np.asarray(state.rung)
     np.testing.assert_array_equal(rung, [2, 0, 3, 1])  # each has moved
     for name, momentum in by_leaf(state).items():

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 import thermo_optax as to
-from tests.compiling import quick_jit
+from tests.compiling import quick, quick_jit
 from tests.statistics import assert_uncorrelated, assert_variance
 
 SIZE = 4
@@ -18,14 +18,16 @@ def stacked(tree, size=SIZE):
 
 
 def one_step(tx, params, **extra_args):
-    return quick_jit(tx.update)(params, tx.init(params), params, **extra_args)
+    """The updates of the first step."""
+    return quick_jit(lambda x: tx.update(x, tx.init(x), x, **extra_args)[0])(params)
 
 
 def test_replicas_share_no_noise_and_no_first_momenta():
-    tx = to.replicate(to.langevin(0.5, 1.0, friction=1.0, key=0), 2)
+    tx = quick(to.replicate(to.langevin(0.5, 1.0, friction=1.0, key=0), 2))
     params = jnp.zeros((2, 20_000))
-    momenta = tx.init(params).momentum
-    updates, state = one_step(tx, params)
+    state = tx.init(params)
+    momenta = state.momentum
+    updates, state = tx.update(params, state, params)
     for pair in (momenta, updates):
         assert_variance(pair[0], float(np.var(pair)), name="the same law")
         assert_uncorrelated(*pair, name="two replicas")
@@ -47,13 +49,13 @@ def test_replicas_share_no_noise_and_no_first_momenta():
 @pytest.mark.usefixtures("standard_promotion")
 def test_keys_reach_through_wrappers(wrap):
     tx = to.replicate(wrap(to.sgld(0.1, 1.0, key=0)), 2)
-    updates, _ = one_step(tx, jnp.zeros((2, 1, 3)))
+    updates = np.asarray(one_step(tx, jnp.zeros((2, 1, 3))))
     assert not np.any(updates[0] == updates[1])
 
 
 @pytest.mark.usefixtures("standard_promotion")
 def test_noise_of_optax_gets_keys_too():
-    updates, _ = one_step(to.replicate(optax.noisy_sgd(0.1, key=3), 2), jnp.zeros((2, 3)))
+    updates = np.asarray(one_step(to.replicate(optax.noisy_sgd(0.1, key=3), 2), jnp.zeros((2, 3))))
     assert not np.any(updates[0] == updates[1])
 
 
@@ -64,13 +66,15 @@ def test_each_replica_is_the_transformation_alone():
     rates = jnp.array([0.1, 0.2, 0.3, 0.4])
     tx = to.replicate(make(0.5), SIZE, hyperparams={"learning_rate": rates})
     params = jax.random.normal(jax.random.key(0), (SIZE, 5))
-    state = tx.init(params)
-    updates, state = quick_jit(tx.update)(params, state, params)
+    tx = quick(tx)
+    updates, _ = tx.update(params, tx.init(params), params)
+
+    start = quick_jit(lambda rate, own: make(rate).init(own))
+    alone = quick_jit(lambda rate, own, state: make(rate).update(own, state, own)[0])
     for replica, rate in enumerate(rates):
-        alone = make(rate)
         own = params[replica]
-        expected, _ = quick_jit(alone.update)(own, alone.init(own), own)
-        np.testing.assert_array_equal(updates[replica], expected)
+        expected = alone(rate, own, start(rate, own))
+        np.testing.assert_array_equal(np.asarray(updates)[replica], expected)
 
 
 def test_extra_arguments_are_given_out():
@@ -82,10 +86,10 @@ def test_extra_arguments_are_given_out():
     values = jnp.arange(1.0, SIZE + 1)
     params = jnp.ones((SIZE, 2))
     extra = {"value": values, "scale": 2.0, "value_fn": lambda u: jnp.sum(u)}
-    updates, _ = to.replicate(tx, SIZE).update(params, (), params, **extra)
-    np.testing.assert_array_equal(updates[:, 0], 2 * values + 2)
+    updates = one_step(to.replicate(tx, SIZE), params, **extra)
+    np.testing.assert_array_equal(updates[:, 0], 2 * np.asarray(values) + 2)
     listed = extra | {"value": values.tolist()}
-    again, _ = to.replicate(tx, SIZE).update(params, (), params, **listed)
+    again = one_step(to.replicate(tx, SIZE), params, **listed)
     np.testing.assert_array_equal(again, updates)
 
 
@@ -136,21 +140,21 @@ def test_arrays_of_a_value_fn_are_not_split():
     ladder = {"learning_rate": [0.1, 0.2, 0.3, 0.4]}
     tx = to.replica_exchange(sgd, ladder, swap_period=1, energy="value_fn", key=0)
     params = jnp.ones((SIZE, 1))
-    state = tx.init(params)
+    state = quick(tx).init(params)
     loss = jax.tree_util.Partial(lambda rows, params: jnp.sum(rows) * jnp.sum(params), rows)
+    update = quick_jit(lambda state, loss: tx.update(params, state, params, value_fn=loss)[1])
     for _ in range(2):
-        _, state = tx.update(params, state, params, value_fn=loss)
-    np.testing.assert_allclose(state.energies.latest, jnp.sum(rows))
+        state = update(state, loss)
+    np.testing.assert_allclose(state.energies.latest, np.sum(rows))
 
 
 @pytest.mark.usefixtures("standard_promotion")
 def test_hyperparameters_go_along_the_axis_of_their_own_replicas():
     inner = optax.inject_hyperparams(optax.sgd)(0.5)
-    rates = jnp.array([0.1, 0.2])
+    rates = np.array([0.1, 0.2], np.float32)
     tx = to.replicate(to.replicate(inner, 2), 2, hyperparams={"learning_rate": rates})
-    params = jnp.ones((2, 2, 3))
-    updates, _ = tx.update(params, tx.init(params), params)
-    np.testing.assert_allclose(updates[:, :, 0], -rates[:, None] * jnp.ones((1, 2)))
+    updates = one_step(tx, jnp.ones((2, 2, 3)))
+    np.testing.assert_allclose(updates[:, :, 0], -rates[:, None] * np.ones((1, 2)))
 
 
 @pytest.mark.usefixtures("standard_promotion")
@@ -161,30 +165,31 @@ def test_first_momenta_have_the_heat_of_their_own_replica():
     }
     tx = optax.inject_hyperparams(to.langevin)(0.1, 1.0, friction=1.0, mass=1.0, key=0)
     params = jnp.ones((SIZE, 3))
-    alike = to.replicate(tx, SIZE).init(params).inner_state.momentum
-    own = to.replicate(tx, SIZE, hyperparams=values).init(params).inner_state.momentum
-    np.testing.assert_allclose(own, alike * np.array([[1.0], [2.0], [6.0], [8.0]]), rtol=1e-6)
+    alike = quick(to.replicate(tx, SIZE)).init(params).inner_state.momentum
+    own = quick(to.replicate(tx, SIZE, hyperparams=values)).init(params).inner_state.momentum
+    np.testing.assert_allclose(
+        own, np.asarray(alike) * np.array([[1.0], [2.0], [6.0], [8.0]]), rtol=1e-6
+    )
 
 
 @pytest.mark.usefixtures("standard_promotion")
 def test_first_momenta_of_cold_replicas_are_at_rest():
     tx = optax.inject_hyperparams(to.langevin)(0.1, 0.0, friction=1.0, key=0)
     own = to.replicate(tx, SIZE, hyperparams={"temperature": np.arange(SIZE, dtype=float)})
-    np.testing.assert_array_equal(own.init(jnp.ones((SIZE, 3))).inner_state.momentum, 0)
+    np.testing.assert_array_equal(quick(own).init(jnp.ones((SIZE, 3))).inner_state.momentum, 0)
 
 
 @pytest.mark.usefixtures("standard_promotion")
 def test_noise_of_optax_differs_at_every_depth():
     tx = to.replicate(to.replicate(optax.add_noise(0.1, 0.5, key=3), 2), 2)
-    params = jnp.zeros((2, 2, 3))
-    updates, _ = tx.update(params, tx.init(params), params)
+    updates = one_step(tx, jnp.zeros((2, 2, 3)))
     assert len(np.unique(updates)) == updates.size
 
 
 def test_first_momenta_differ_at_every_depth():
     inner = to.langevin(0.5, 1.0, friction=1.0, key=0)
     tx = to.replicate(to.replica_exchange(inner, {"temperature": [1.0, 2.0]}, key=1), 3)
-    momenta = tx.init(jnp.zeros((3, 2, 5))).inner_state.momentum
+    momenta = quick(tx).init(jnp.zeros((3, 2, 5))).inner_state.momentum
     assert len(np.unique(momenta)) == momenta.size
 
 
@@ -192,7 +197,7 @@ def test_shapes_alone_will_do():
     tx = to.replicate(to.langevin(0.5, 1.0, friction=1.0, key=0), SIZE)
     shape = jax.ShapeDtypeStruct((SIZE, 3), jnp.bfloat16)
     expected = jax.eval_shape(tx.init, jnp.zeros((SIZE, 3), jnp.bfloat16))
-    given = tx.init(shape)
+    given = quick_jit(lambda: tx.init(shape))()
     assert jax.tree.structure(given) == jax.tree.structure(expected)
     assert [x.shape for x in jax.tree.leaves(given)] == [x.shape for x in jax.tree.leaves(expected)]
 
@@ -235,13 +240,13 @@ def test_bad_input():
         to.replicate(sgd, 4, hyperparams={"learning_rate": [0.1, 0.2]})
     with pytest.raises(ValueError, match=r"no hyperparameter 'momentum'.*\['learning_rate'\]"):
         to.replicate(sgd, 2, hyperparams={"momentum": [0.1, 0.2]}).init(jnp.ones((2, 1)))
-    misspelt, x = to.replicate(to.sgld(0.1, 1.0, key=0), 2, per_replica_args="bacth"), jnp.ones(2)
+    misspelt, x = to.replicate(optax.sgd(0.1), 2, per_replica_args="bacth"), jnp.ones(2)
     with pytest.raises(ValueError, match=r"`per_replica_args` names \['bacth'\].*'batch'"):
         misspelt.update(x, misspelt.init(x), x, batch=x)
     two, x = to.replicate(to.sgld(0.1, 1.0, key=0), 2), jnp.ones((2, 3))
     with pytest.raises(ValueError, match=r"`params` must have a first axis of 2.*\(3,\)"):
-        two.update(x, two.init(x), x[0])
-    others = to.replicate(to.sgld(0.1, 1.0, key=0), 3).init(jnp.ones((3, 3)))
+        two.update(x, quick(two).init(x), x[0])
+    others = quick(to.replicate(to.sgld(0.1, 1.0, key=0), 3)).init(jnp.ones((3, 3)))
     with pytest.raises(ValueError, match=r"`state.count` must have a first axis of 2.*`init`"):
         two.update(x, others, x)
     scheduled = optax.inject_hyperparams(optax.sgd)(optax.constant_schedule(0.1))

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 import thermo_optax as to
-from tests.compiling import quick_jit
+from tests.compiling import quick, quick_jit
 from tests.statistics import assert_mean
 from thermo_optax._base import momenta
 
@@ -31,10 +31,12 @@ def exchange(ladder, inner=None, **settings):
     return to.replica_exchange(still() if inner is None else inner, ladder, **settings)
 
 
-def advance(tx, state, steps=1):
-    update = quick_jit(tx.update)
+def advance(tx, state=None, steps=1):
+    """From the start, or from a state."""
+    tx = quick(tx)
+    state = tx.init(PARAMS) if state is None else state
     for _ in range(steps):
-        updates, state = update(PARAMS, state, PARAMS, value=VALUES)
+        updates, state = tx.update(PARAMS, state, PARAMS, value=VALUES)
     return updates, state
 
 
@@ -47,7 +49,7 @@ def momentum_of(state):
 @pytest.mark.parametrize("injected", [False, True], ids=["bath", "injected"])
 def test_another_ladder_wins_and_momenta_follow(injected, swap_period):
     inner = optax.inject_hyperparams(still)() if injected else still()
-    _, state = advance(exchange(LADDER, inner), exchange(LADDER, inner).init(PARAMS), 3)
+    _, state = advance(exchange(LADDER, inner), steps=3)
     other = np.array([0.1, 0.5, 0.7, 0.9], np.float32)
     _, found = advance(exchange(other, inner, swap_period=swap_period), state)
     np.testing.assert_array_equal(found.ladder["temperature"], other)
@@ -67,12 +69,11 @@ def test_another_ladder_wins_and_momenta_follow(injected, swap_period):
 def test_another_ladder_heats():
     """The noise is that of the new rungs."""
     sampler = to.sgld(0.1, 2.0, key=0)
-    before = exchange(LADDER, sampler, swap_period=None)
-    after = exchange(3 * LADDER, sampler, swap_period=None)
-    _, state = advance(before, before.init(PARAMS))
-    np.testing.assert_allclose(
-        advance(after, state)[0], np.sqrt(3) * advance(before, state)[0], rtol=1e-5
-    )
+    before = quick(exchange(LADDER, sampler, swap_period=None))
+    after = quick(exchange(3 * LADDER, sampler, swap_period=None))
+    _, state = before.update(PARAMS, before.init(PARAMS), PARAMS, value=VALUES)
+    warm, hot = (tx.update(PARAMS, state, PARAMS, value=VALUES)[0] for tx in (before, after))
+    np.testing.assert_allclose(hot, np.sqrt(3) * np.asarray(warm), rtol=1e-5)
 
 
 def test_another_reference_wins_and_momenta_follow():
@@ -81,7 +82,7 @@ def test_another_reference_wins_and_momenta_follow():
         exchange(LADDER, reference_temperature=reference, swap_period=None)
         for reference in (2.0, 8.0)
     )
-    _, state = advance(before, before.init(PARAMS))
+    _, state = advance(before)
     _, found = advance(after, state)
     np.testing.assert_allclose(momentum_of(found), momentum_of(state) / 2, rtol=1e-6)
     assert found.reference_temperature == 8
@@ -90,14 +91,14 @@ def test_another_reference_wins_and_momenta_follow():
 def test_masses_and_rates_win_too():
     ladder = {"mass": [1.0, 2.0, 3.0, 4.0]}
     inner = optax.inject_hyperparams(still)()
-    _, state = advance(exchange(ladder, inner), exchange(ladder, inner).init(PARAMS))
+    _, state = advance(exchange(ladder, inner))
     heavy = {"mass": [4.0, 8.0, 12.0, 16.0]}
     _, found = advance(exchange(heavy, inner, swap_period=None), state)
     np.testing.assert_allclose(momentum_of(found), 2 * momentum_of(state), rtol=1e-6)
 
     sgd = optax.inject_hyperparams(optax.sgd)(0.1)
     old, new = (
-        exchange({"learning_rate": rates}, sgd, swap_period=None)
+        quick(exchange({"learning_rate": rates}, sgd, swap_period=None))
         for rates in ([0.1, 0.2, 0.3, 0.4], [0.5, 0.6, 0.7, 0.8])
     )
     ones = jnp.ones_like(PARAMS)
@@ -134,7 +135,7 @@ def test_a_ladder_that_has_adapted_stays_while_its_settings_do():
 
 
 def test_the_number_of_rungs_and_the_names_stay():
-    state = exchange(LADDER).init(PARAMS)
+    state = quick(exchange(LADDER)).init(PARAMS)
     with pytest.raises(ValueError, match="has 4 rungs of .*'temperature'.*has 5 of.*Call `init`"):
         more = jnp.zeros((5, 50))
         exchange([1.0, 2.0, 3.0, 4.0, 5.0]).update(more, state, more, value=jnp.zeros(5))
@@ -143,41 +144,48 @@ def test_the_number_of_rungs_and_the_names_stay():
         exchange({"mass": LADDER}, inner).update(PARAMS, state, PARAMS, value=VALUES)
 
 
-def cold_energies(changed, steps=150):
-    """Mean squares on the rungs in a harmonic well, after a run at 1 goes on with `changed`."""
+NARROW = np.array([0.1, 0.13, 0.17, 0.2])
+
+
+@pytest.fixture(scope="module")
+def energies(steps=150):
+    """Mean squares on the rungs in a harmonic well, after a run at 1 goes on with other settings.
+
+    Those are another ladder and another temperature of the sampler.
+    """
 
     def tx(key, temperature, ladder):
         sampler = to.langevin(0.5, temperature, friction=0.2, key=key)
         ladder = {"temperature": temperature * ladder}
         return to.replica_exchange(sampler, ladder, swap_period=5, key=jax.random.fold_in(key, 1))
 
+    def run(tx, x, state):
+        def step(carry, _):
+            x, state = carry
+            updates, state = tx.update(x, state, x, value=jnp.sum(x**2, axis=1) / 2)
+            x = optax.apply_updates(x, updates)
+            return (x, state), to.by_rung(state, jnp.mean(x**2, axis=1))
+
+        return jax.lax.scan(step, (x, state), length=steps)
+
     def system(key):
-        def run(tx, x, state):
-            def step(carry, _):
-                x, state = carry
-                updates, state = tx.update(x, state, x, value=jnp.sum(x**2, axis=1) / 2)
-                x = optax.apply_updates(x, updates)
-                return (x, state), to.by_rung(state, jnp.mean(x**2, axis=1))
-
-            return jax.lax.scan(step, (x, state), length=steps)
-
         first = tx(key, 1.0, LADDER)
         x = jnp.sqrt(LADDER)[:, None] * jax.random.normal(jax.random.fold_in(key, 2), (SIZE, 5))
         (x, state), _ = run(first, x, first.init(x))
-        _, seen = run(tx(key, *changed), x, state)
-        return jnp.mean(seen[steps // 3 :], axis=0)
+        changed = {"ladder": (1.0, NARROW), "temperature": (0.1, LADDER)}
+        seen = {name: run(tx(key, *new), x, state)[1] for name, new in changed.items()}
+        return {name: jnp.mean(squares[steps // 3 :], axis=0) for name, squares in seen.items()}
 
-    return np.asarray(quick_jit(jax.vmap(system))(jax.random.split(jax.random.key(3), 64)))
-
-
-def test_laws_after_another_ladder():
-    ladder = np.array([0.1, 0.13, 0.17, 0.2])
-    seen = cold_energies((1.0, ladder))
-    for rung, temperature in enumerate(ladder):
-        assert_mean(seen[:, rung], temperature, name=f"<x^2> on rung {rung}")
+    return quick_jit(jax.vmap(system))(jax.random.split(jax.random.key(3), 64))
 
 
-def test_laws_after_another_temperature_of_the_sampler():
-    seen = cold_energies((0.1, LADDER))
+def test_laws_after_another_ladder(energies):
+    for rung, temperature in enumerate(NARROW):
+        seen = np.asarray(energies["ladder"])[:, rung]
+        assert_mean(seen, temperature, name=f"<x^2> on rung {rung}")
+
+
+def test_laws_after_another_temperature_of_the_sampler(energies):
     for rung, temperature in enumerate(0.1 * LADDER):
-        assert_mean(seen[:, rung], temperature, name=f"<x^2> on rung {rung}")
+        seen = np.asarray(energies["temperature"])[:, rung]
+        assert_mean(seen, temperature, name=f"<x^2> on rung {rung}")

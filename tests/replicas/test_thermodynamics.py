@@ -7,14 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from jax.scipy.special import logsumexp
+from scipy.special import logsumexp
 
 import thermo_optax as to
-from tests.compiling import quick_jit
+from tests.compiling import quick, quick_jit
 
 Z = 3.0  # standard errors, which are estimates themselves
 DEGREES, SIZE = 100, 5
 LADDER = to.geometric_ladder(1.0, 2.0, SIZE)
+RUNGS, MOST = (0.5, 1.0, 2.0, 8.0), 1000  # of records of losses that are given
 
 
 def harmonic(x):
@@ -92,33 +93,42 @@ def test_one_of_several(wells):
     assert "index them" in str(found)
 
 
-def recorded(losses, ladder, **settings):
-    """The state after losses [steps, num_rungs], of replicas that never swap."""
-    tx = exchange(ladder=ladder, swap_period=None, **settings)
+@functools.cache
+def recorder(ladder):
+    """One program for every number of steps up to the largest."""
+    tx = exchange(ladder=list(ladder), swap_period=None)
     x = jnp.zeros((len(ladder), 1))
 
-    def step(state, value):
-        return tx.update(x, state, x, value=value)[1], None
+    def record(losses, steps):
+        def step(index, state):
+            return tx.update(x, state, x, value=losses[index])[1]
 
-    return quick_jit(lambda state: jax.lax.scan(step, state, losses)[0])(tx.init(x))
+        return jax.lax.fori_loop(0, steps, step, tx.init(x))
+
+    return quick_jit(record)
+
+
+def recorded(losses, ladder=RUNGS):
+    """The state after losses [steps, num_rungs], of replicas that never swap."""
+    missing = ((0, MOST - len(losses)), (0, 0))
+    return recorder(ladder)(np.pad(losses, missing, constant_values=np.nan), len(losses))
 
 
 def direct(losses, beta):
     """The same from all losses, by the definitions."""
     losses, beta = np.asarray(losses, np.float64), np.asarray(beta, np.float64)
     gap, number = beta[:-1] - beta[1:], np.log(len(losses))
-    with jax.enable_x64():
-        sums = functools.partial(logsumexp, axis=0)
-        up = sums(gap * losses[:, :-1]) - number
-        down = number - sums(-gap * losses[:, 1:])
-        bridge = sums(gap * losses[:, :-1] / 2) - sums(-gap * losses[:, 1:] / 2)
-        return {
-            "energy": losses.mean(0),
-            "heat_capacity": beta**2 * losses.var(0),
-            "upwards": np.append(0, np.cumsum(up)),
-            "downwards": np.append(0, np.cumsum(down)),
-            "bridge": np.append(0, np.cumsum(bridge)),
-        }
+    sums = functools.partial(logsumexp, axis=0)
+    up = sums(gap * losses[:, :-1]) - number
+    down = number - sums(-gap * losses[:, 1:])
+    bridge = sums(gap * losses[:, :-1] / 2) - sums(-gap * losses[:, 1:] / 2)
+    return {
+        "energy": losses.mean(0),
+        "heat_capacity": beta**2 * losses.var(0),
+        "upwards": np.append(0, np.cumsum(up)),
+        "downwards": np.append(0, np.cumsum(down)),
+        "bridge": np.append(0, np.cumsum(bridge)),
+    }
 
 
 @pytest.mark.quick("0.0-33", "1000000.0-33")
@@ -126,12 +136,11 @@ def direct(losses, beta):
 @pytest.mark.parametrize("offset", [0.0, 1e6])
 def test_sums_are_those_of_all_losses(steps, offset):
     """Whatever the blocks, a constant, or losses at the start a thousand times as large."""
-    ladder = [0.5, 1.0, 2.0, 8.0]
-    losses = np.random.default_rng(steps).gamma(3.0, ladder, (steps, 4))
+    losses = np.random.default_rng(steps).gamma(3.0, RUNGS, (steps, 4))
     losses[: steps // 10] *= 1000
     losses = np.asarray(losses, np.float32) + np.float32(offset)
-    found = to.ladder_thermodynamics(recorded(losses, ladder), burn_in=0.0)
-    for name, expected in direct(losses, 1 / np.array(ladder)).items():
+    found = to.ladder_thermodynamics(recorded(losses), burn_in=0.0)
+    for name, expected in direct(losses, 1 / np.array(RUNGS)).items():
         np.testing.assert_allclose(
             getattr(found, name), expected, rtol=1e-5, atol=1e-3, err_msg=name
         )
@@ -152,10 +161,11 @@ def test_powers_of_a_likelihood_down_to_the_prior():
         key=1,
     )
     x = jnp.zeros((3, 1))
-    step = quick_jit(lambda state, value: tx.update(x, state, x, value=value)[1])
-    state = tx.init(x)
-    for value in losses:
-        state = step(state, value)
+
+    def step(state, value):
+        return tx.update(x, state, x, value=value)[1], None
+
+    state = quick_jit(lambda losses: jax.lax.scan(step, tx.init(x), losses)[0])(losses)
     found = to.ladder_thermodynamics(state, burn_in=0.0)
     for name, expected in direct(losses, 2 * powers).items():
         np.testing.assert_allclose(getattr(found, name), expected, rtol=1e-5, err_msg=name)
@@ -165,7 +175,7 @@ def test_powers_of_a_likelihood_down_to_the_prior():
 @pytest.mark.slow
 def test_float64_losses_keep_their_digits():
     """Of a loss summed over many examples, what counts is behind the digits of float32."""
-    ladder = [1.0, 2.0]
+    ladder = (1.0, 2.0)
     losses = 1e9 + np.random.default_rng(1).normal(0, ladder, (50, 2))
     with jax.enable_x64():
         found = to.ladder_thermodynamics(recorded(losses, ladder), burn_in=0.0)
@@ -178,8 +188,7 @@ def test_float64_losses_keep_their_digits():
 
 
 def test_burn_in_leaves_out_whole_blocks():
-    losses = jnp.repeat(jnp.arange(64.0)[:, None], 2, axis=1)
-    state = recorded(losses, [1.0, 2.0])
+    state = recorded(np.repeat(np.arange(64, dtype=np.float32)[:, None], 4, axis=1))
     for share, first in {0.0: 0, 0.01: 2, 0.25: 16, 0.9: 58, 0.999: 62}.items():
         found = to.ladder_thermodynamics(state, burn_in=share)
         np.testing.assert_allclose(found.energy, (first + 63) / 2)
@@ -188,44 +197,51 @@ def test_burn_in_leaves_out_whole_blocks():
 
 
 def test_losses_that_are_not_finite_do_not_enter():
-    losses = np.random.default_rng(0).normal(size=(100, 3)).astype(np.float32)
+    losses = np.random.default_rng(0).normal(size=(100, 4)).astype(np.float32)
     bad = losses.copy()
-    bad[::7, 1] = np.tile([np.nan, np.inf, -np.inf], 5)
-    found = to.ladder_thermodynamics(recorded(bad, [1.0, 2.0, 3.0]), burn_in=0.0)
-    assert found.count.tolist() == [100, 85, 100]
-    sound = bad[:, 1][np.isfinite(bad[:, 1])]
-    np.testing.assert_allclose(found.energy[1], sound.mean(), rtol=1e-5)
-    np.testing.assert_allclose(found.heat_capacity[1], sound.var() / 4, rtol=1e-5)
+    bad[::7, 2] = np.tile([np.nan, np.inf, -np.inf], 5)
+    found = to.ladder_thermodynamics(recorded(bad), burn_in=0.0)
+    assert found.count.tolist() == [100, 100, 85, 100]
+    sound = bad[:, 2][np.isfinite(bad[:, 2])]
+    np.testing.assert_allclose(found.energy[2], sound.mean(), rtol=1e-5)
+    np.testing.assert_allclose(found.heat_capacity[2], sound.var() / 4, rtol=1e-5)
     assert np.all(np.isfinite(found.log_partition))
 
 
 def test_a_rung_without_finite_losses():
     losses = np.ones((40, 4), np.float32)
     losses[:, 2] = np.nan
-    found = to.ladder_thermodynamics(recorded(losses, [1.0, 2.0, 3.0, 4.0]))
+    found = to.ladder_thermodynamics(recorded(losses))
     np.testing.assert_allclose(found.energy, [1, 1, np.nan, 1], rtol=1e-6)
-    np.testing.assert_allclose(found.log_partition, [0, 0.5, np.nan, np.nan], rtol=1e-6)
+    np.testing.assert_allclose(found.log_partition, [0, 1, np.nan, np.nan], rtol=1e-6)
 
 
 def test_no_losses():
-    tx = exchange()
-    state = tx.init(jnp.zeros((SIZE, 2)))
+    state = quick(exchange()).init(jnp.zeros((SIZE, 3)))
     with pytest.raises(ValueError, match="no finite losses"):
         to.ladder_thermodynamics(state)
     with pytest.raises(TypeError, match="concrete"):
-        jax.jit(lambda state: to.ladder_thermodynamics(state).energy)(state)
+        jax.eval_shape(lambda state: to.ladder_thermodynamics(state).energy, state)
     with pytest.raises(ValueError, match="replica_exchange"):
         to.ladder_thermodynamics(optax.sgd(0.1).init(jnp.zeros(2)))
 
 
 def test_a_run_in_two_parts_is_the_same_to_the_bit():
     tx, x = exchange(), jnp.ones((SIZE, 3))
-    part = quick_jit(lambda x, state, n: run(tx, harmonic, x, n, state), static_argnums=2)
-    once = part(x, tx.init(x), 80)
-    half, state = part(x, tx.init(x), 37)
+
+    @quick_jit
+    def part(x, state, steps):
+        step = functools.partial(run, tx, harmonic, steps=1)
+        return jax.lax.fori_loop(
+            0, steps, lambda _, carry: step(carry[0], state=carry[1]), (x, state)
+        )
+
+    start = quick(tx).init(x)
+    once = part(x, start, 80)
+    half, state = part(x, start, 37)
     twice = part(half, jax.tree.map(jnp.asarray, jax.tree.map(np.asarray, state)), 43)
     jax.tree.map(np.testing.assert_array_equal, once, twice)
-    before, after = (jax.tree.map(jax.typeof, s) for s in (tx.init(x), once[1]))
+    before, after = (jax.tree.map(jax.typeof, s) for s in (start, once[1]))
     assert before == after
 
 
@@ -233,11 +249,12 @@ def test_a_run_in_two_parts_is_the_same_to_the_bit():
 @pytest.mark.parametrize("change", ["ladder", "scale", "nothing"])
 def test_another_ladder_begins_a_new_record(change):
     x, losses = jnp.zeros((2, 1)), jnp.array([1e30, 2.0])
-    first = exchange(ladder=[1.0, 2.0], swap_period=None)
+    first = quick(exchange(ladder=[1.0, 2.0], swap_period=None))
     state = first.init(x)
     for _ in range(3):
         _, state = first.update(x, state, x, value=losses)
-    tx = exchange(ladder=[1.0, 3.0], swap_period=None) if change == "ladder" else first
+    other = quick(exchange(ladder=[1.0, 3.0], swap_period=None))
+    tx = other if change == "ladder" else first
     scale = {"temperature_scale": 0.5} if change == "scale" else {}
     for _ in range(2):
         _, state = tx.update(x, state, x, value=jnp.ones(2), **scale)
@@ -249,11 +266,10 @@ def test_another_ladder_begins_a_new_record(change):
 def test_losses_of_value_fn_are_those_of_rounds():
     tx = exchange(ladder=[1.0, 2.0], energy="value_fn", swap_period=2)
     x = jnp.array([[1.0], [3.0]])
-    state = tx.init(x)
+    state = quick(tx).init(x)
+    update = quick_jit(lambda state: tx.update(x, state, x, value_fn=lambda x: jnp.sum(x))[1])
     for _ in range(5):  # rounds in the third and in the fifth
-        _, state = quick_jit(lambda state: tx.update(x, state, x, value_fn=lambda x: jnp.sum(x)))(
-            state
-        )
+        state = update(state)
     found = to.ladder_thermodynamics(state, burn_in=0.0)
     assert found.count.tolist() == [2, 2]
     np.testing.assert_allclose(found.energy.sum(), 4.0)
@@ -261,7 +277,7 @@ def test_losses_of_value_fn_are_those_of_rounds():
 
 def test_energies_are_of_the_rung_that_drew_the_parameters():
     """With C = 0 all swaps are accepted: two replicas, each of one loss, alternate."""
-    tx = exchange(ladder=[1.0, 2.0], normalization=0.0, swap_period=3)
+    tx = quick(exchange(ladder=[1.0, 2.0], normalization=0.0, swap_period=3))
     x, losses, rungs = jnp.zeros((2, 1)), jnp.array([10.0, 20.0]), []
     state = tx.init(x)
     for _ in range(5):

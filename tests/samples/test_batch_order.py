@@ -55,9 +55,8 @@ def test_each_number_has_one_place():
 
 def test_largest_number_of_examples():
     num = 2**31 - 1
-    numbers = shuffled(
-        jnp.array([5, 6], jnp.uint32), jnp.arange(2_000, dtype=jnp.uint32), grid_of(num)
-    )
+    places, key = jnp.arange(2_000, dtype=jnp.uint32), jnp.array([5, 6], jnp.uint32)
+    numbers = quick_jit(lambda key: shuffled(key, places, grid_of(num)))(key)
     assert len(np.unique(numbers)) == 2_000 and np.max(numbers) < num
     assert_uniform(np.histogram(numbers, bins=20, range=(0, num))[0], "2^31 - 1")
 
@@ -100,12 +99,13 @@ def test_a_batch_is_a_random_subset():
 
 
 def test_draws_are_uniform_and_independent():
-    places = jnp.arange(60_000, dtype=jnp.uint32)
-    numbers = np.asarray(drawn(jnp.array([1, 2], jnp.uint32), places, 12), np.int64)
+    places, key = jnp.arange(60_000, dtype=jnp.uint32), jnp.array([1, 2], jnp.uint32)
+    draw = quick_jit(lambda key, num: drawn(key, places, num), static_argnums=1)
+    numbers = np.asarray(draw(key, 12), np.int64)
     assert_uniform(np.bincount(numbers), "draws")
     assert_uniform(np.bincount(numbers[:-1] * 12 + numbers[1:]), "neighbours")
     # Of the words of 32 bits 1.4 x 10^9 numbers take three quarters, and the rest is drawn again.
-    large = drawn(jnp.array([1, 2], jnp.uint32), places, 1_400_000_000)
+    large = draw(key, 1_400_000_000)
     assert_uniform(np.histogram(large, bins=100, range=(0, 1_400_000_000))[0], "large")
 
 
@@ -176,7 +176,8 @@ def test_symmetric_sweep_goes_back_as_it_came(num, size):
 def test_same_batches_however_they_are_computed(order):
     made = to.batch_order(1_001, 8, order=order, key=3)
     eager = [made(step) for step in (0, 1, 126, 300)]
-    _, scanned = jax.lax.scan(lambda carry, step: (carry, made(step)), 0, jnp.arange(301))
+    scan = quick_jit(lambda steps: jax.lax.scan(lambda _, step: (0, made(step)), 0, steps)[1])
+    scanned = jax.tree.map(np.asarray, scan(jnp.arange(301)))
     again = to.batch_order(1_001, 8, order=order, key=jax.random.key(3))
     for batch, step in zip(eager, (0, 1, 126, 300), strict=True):
         later = again(np.int64(step))
@@ -190,10 +191,16 @@ def test_same_batches_however_they_are_computed(order):
 @pytest.mark.parametrize("order", ORDERS)
 def test_chains_have_orders_of_their_own(order):
     keys = jax.random.split(KEY, 3)
-    orders = jax.vmap(lambda key: to.batch_order(40, 10, order=order, key=key))(keys)
-    of_chains = jax.vmap(lambda made: made(5).indices)(orders)  # a pytree that vmap takes
-    alone = [to.batch_order(40, 10, order=order, key=key)(5).indices for key in keys]
-    np.testing.assert_array_equal(of_chains, jnp.stack(alone))
+
+    def make(key):
+        return to.batch_order(40, 10, order=order, key=key)
+
+    def fifth(made):  # a pytree that vmap takes
+        return made(5).indices
+
+    of_chains = quick_jit(jax.vmap(fifth))(quick_jit(jax.vmap(make))(keys))
+    alone = quick_jit(lambda key: fifth(make(key)))
+    np.testing.assert_array_equal(of_chains, [alone(key) for key in keys])
     assert len(np.unique(of_chains, axis=0)) == 3
 
 
@@ -300,7 +307,7 @@ def test_bad_step():
 def test_draws_from_a_power_of_two():
     """All words are below 2^32, the largest multiple of it: nothing is drawn again."""
     made = to.batch_order(64, 64, order="replacement", key=0)
-    counts = np.bincount(np.ravel(jax.vmap(made)(jnp.arange(64)).indices), minlength=64)
+    counts = np.bincount(np.ravel(quick_jit(jax.vmap(made))(jnp.arange(64)).indices), minlength=64)
     assert len(counts) == 64 and abs(np.var(counts) / 63 - 1) < 5 * (2 / 63) ** 0.5
 
 

@@ -9,7 +9,8 @@ import optax
 import pytest
 
 import thermo_optax as to
-from tests.samples.walks import counting, walk
+from tests.compiling import quick, quick_jit
+from tests.samples.walks import counting, walk, walk_inside
 
 
 def collected(steps, num_samples, **options):
@@ -41,7 +42,7 @@ def test_which_steps(case):
     state, numbers = collected(steps, num_samples, **options)
     assert numbers == expected
     assert state.count == steps
-    samples, mask = jax.jit(to.samples_and_mask)(state)
+    samples, mask = map(np.asarray, quick_jit(to.samples_and_mask)(state))
     assert samples.shape == mask.shape == (num_samples,)
     np.testing.assert_array_equal(samples[mask], expected)
     assert not np.any(mask[len(expected) :])
@@ -56,8 +57,8 @@ def test_number_counts_what_was_overwritten():
 
 def test_the_newest_are_read_after_the_last_number():
     """A number that stays at 2^31 - 1 would leave all rows but one as they were."""
-    tx = to.collect_samples(counting(), 3)
-    x = jnp.float32(0)
+    tx = quick(to.collect_samples(counting(), 3))
+    x = np.float32(0)
     state = tx.init(x)._replace(num_collected=jnp.int32(2**31 - 3))
     for steps in range(1, 8):
         _, state = tx.update(x, state, x)
@@ -73,7 +74,8 @@ def test_cycles():
     """The samples are those of updates with noise: the cold part of each cycle explores without."""
     cycles = to.cyclical_cooling(0.5, 1.0, num_steps=20, num_cycles=2, exploration_fraction=0.7)
     _, numbers = collected(20, 20, collect=cycles.sampling)
-    assert numbers == [t + 1 for t in range(20) if float(cycles.temperature(t)) > 0]
+    heats = quick_jit(jax.vmap(cycles.temperature))(jnp.arange(20))
+    assert numbers == [t + 1 for t in range(20) if float(heats[t]) > 0]
     assert numbers == [8, 9, 10, 18, 19, 20]
 
 
@@ -91,10 +93,11 @@ def test_only_on_the_cold_plateau():
         x = optax.apply_updates(x, updates)
         return (x, state), (x, to.tempering_state(state).alpha)
 
-    (_, state), (xs, alphas) = jax.lax.scan(step, (x, tx.init(x)), length=60)
+    run = quick_jit(lambda x: jax.lax.scan(step, (x, tx.init(x)), length=60))
+    (_, state), (xs, alphas) = run(x)
     cold = np.abs(alphas) < 0.4
     assert 5 < np.sum(cold) < 55
-    np.testing.assert_array_equal(to.collected_samples(state), xs[cold])
+    np.testing.assert_array_equal(to.collected_samples(state), np.asarray(xs)[cold])
 
 
 def test_outer_points_of_local_entropy():
@@ -119,8 +122,8 @@ def test_samples_are_the_new_parameters_to_the_last_bit():
 def test_the_inner_transformation_is_left_alone():
     tree = {"a": jnp.ones((3, 4)), "b": jnp.ones(2)}
     inner = to.langevin(0.3, 1.0, friction=1.0, key=0)
-    plain = walk(inner, tree, 5)
-    _, state, visited = walk(to.collect_samples(inner, 2), tree, 5)
+    plain = walk(inner, tree, 5, jit=jax.jit)
+    _, state, visited = walk(to.collect_samples(inner, 2), tree, 5, jit=jax.jit)
     jax.tree.map(np.testing.assert_array_equal, visited, plain[2])
     jax.tree.map(np.testing.assert_array_equal, state.inner_state, plain[1])
 
@@ -147,17 +150,17 @@ def test_donated_state_is_written_in_place():
 
 def chains(key, **options):
     tx = to.collect_samples(to.sgld(0.1, 1.0, key=key), 6, **options)
-    x, state, visited = walk(tx, jnp.zeros(2), 10)
+    x, state, visited = walk_inside(tx, jnp.zeros(2), 10)
     return state, visited
 
 
 def test_vmap_over_chains():
     """Chains of their own, read at once; each equals its run alone."""
     keys = jax.random.split(jax.random.key(0), 3)
-    state, visited = jax.jit(jax.vmap(chains))(keys)
+    state, visited = quick_jit(jax.vmap(chains))(keys)
     samples = to.collected_samples(state)
     np.testing.assert_array_equal(samples, visited[:, 4:])
-    alone = to.collected_samples(chains(keys[1])[0])
+    alone = to.collected_samples(quick_jit(chains)(keys[1])[0])
     np.testing.assert_allclose(samples[1], alone, rtol=1e-5, atol=1e-6)
 
 
@@ -167,7 +170,7 @@ def test_chains_that_collect_different_numbers():
     def run(key, begin):
         return chains(key, collect=lambda t: t >= begin)
 
-    state, visited = jax.jit(jax.vmap(run))(keys, jnp.array([0, 7, 5]))
+    state, visited = quick_jit(jax.vmap(run))(keys, jnp.array([0, 7, 5]))
     np.testing.assert_array_equal(state.num_collected, [10, 3, 5])
     np.testing.assert_array_equal(to.collected_samples(state), visited[:, 7:])
 
@@ -181,14 +184,14 @@ def test_vmapped_updates_copy_no_buffer():
         updates, state = tx.update(x, state, x)
         return optax.apply_updates(x, updates), state
 
-    states = jax.vmap(tx.init)(xs)
+    states = quick_jit(jax.vmap(tx.init))(xs)
     compiled = jax.jit(jax.vmap(step), donate_argnums=(0, 1)).lower(xs, states).compile()
     assert compiled.memory_analysis().temp_size_in_bytes < states.samples.nbytes / 4
 
 
 def test_what_is_not_finite_is_not_stored():
     x = jnp.zeros(2)
-    tx = to.collect_samples(optax.sgd(1.0), 4)
+    tx = quick(to.collect_samples(optax.sgd(1.0), 4))
     state = tx.init(x)
     for gradient in (1.0, jnp.nan, 2.0):
         _, state = tx.update(jnp.array([gradient, 0.0]), state, x)
@@ -205,6 +208,6 @@ class Fields(NamedTuple):
 
 def test_parameters_may_have_the_names_of_fields_of_states():
     params = Fields(jnp.ones(2), jnp.ones([]))
-    tx = to.collect_samples(optax.trace(0.9), 2)
-    _, state = jax.jit(tx.update)(params, tx.init(params), params)
+    tx = quick(to.collect_samples(optax.trace(0.9), 2))
+    _, state = tx.update(params, tx.init(params), params)
     assert state.num_collected == 1

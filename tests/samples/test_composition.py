@@ -1,5 +1,7 @@
 """Inside optax's wrappers, on parts of the parameters, and what is refused."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,8 @@ import optax
 import pytest
 
 import thermo_optax as to
-from tests.samples.walks import counting, walk
+from tests.compiling import quick, quick_jit
+from tests.samples.walks import counting, walk, walk_inside
 
 TREE = {"hidden": {"w": jnp.zeros((2, 3)), "b": jnp.zeros(3)}, "output": {"w": jnp.full(2, 7.0)}}
 READERS = {
@@ -64,7 +67,8 @@ def test_the_rest_of_vmapped_chains():
         {"hidden": "a", "output": "b"},
     )
     trees = jax.tree.map(lambda x: jnp.stack([x, x + 1]), TREE)
-    params, state, visited = jax.jit(jax.vmap(lambda tree: walk(tx, tree, 3)))(trees)
+    walks = quick_jit(jax.vmap(lambda tree: walk_inside(tx, tree, 3)))
+    params, state, visited = walks(trees)
     samples = to.collected_samples(state, params)
     jax.tree.map(np.testing.assert_array_equal, samples, visited)
 
@@ -112,9 +116,9 @@ def test_wrappers(wrapper):
 def test_the_bath_channel_passes_through():
     x = jnp.ones(3)
     for make in (lambda inner: to.collect_samples(inner, 2), to.running_moments):
-        tx = make(to.sgld(0.1, 1.0, key=0))
+        tx = quick(make(to.sgld(0.1, 1.0, key=0)))
         cold, _ = tx.update(x, tx.init(x), x, temperature_scale=0.0)
-        np.testing.assert_allclose(cold, -0.1 * x, rtol=1e-6)
+        np.testing.assert_allclose(cold, -0.1 * np.asarray(x), rtol=1e-6)
 
 
 def once(inner, **rule):
@@ -240,7 +244,7 @@ def test_a_group_without_parameters_changes_nothing():
         to.samples_and_mask,
         to.posterior_mean,
         to.posterior_deviations,
-        lambda state, params: to.draw_posterior(state, params, 3, key=0),
+        quick_jit(lambda state, params: to.draw_posterior(state, params, 3, key=0)),
     ):
         jax.tree.map(np.testing.assert_array_equal, *(read(state, params) for state in states))
     assert to.posterior_deviations(states[1], params)["output"]["w"].shape == (2, 2)
@@ -255,11 +259,15 @@ OF_PARAMETERS = {
 }
 
 
+@functools.cache
+def three_steps():
+    return walk(to.collect_samples(to.running_moments(counting()), 3), TREE, 3)[:2]
+
+
 @pytest.mark.parametrize("reader", OF_PARAMETERS)
 def test_parameters_that_are_none_of_the_state(reader):
     """The present ones, repeated as if nobody had collected them, would be no answer."""
-    tx = to.collect_samples(to.running_moments(counting()), 3)
-    params, state, _ = walk(tx, TREE, 3)
+    params, state = three_steps()
     with pytest.raises(ValueError, match=r"it has none at \['hidden/b'.*variables\['params'\]"):
         OF_PARAMETERS[reader](state, {"params": params})
     longer = jax.tree.map(lambda x: jnp.ones((2, *x.shape)), params)
@@ -304,9 +312,9 @@ def test_readers_of_one_chain():
     """Of several they would take the axis of chains for one of the parameters."""
 
     def run(x):
-        return walk(to.collect_samples(to.running_moments(counting()), 3), x, 3)[:2]
+        return walk_inside(to.collect_samples(to.running_moments(counting()), 3), x, 3)[:2]
 
-    params, state = jax.vmap(run)(jnp.zeros((2, 2)))
+    params, state = quick_jit(jax.vmap(run))(jnp.zeros((2, 2)))
     for reader in (to.posterior_mean, to.samples_and_mask):
         with pytest.raises(ValueError, match="`state` is of 2 chains: `jax.vmap` the reader"):
             reader(state, params)

@@ -7,7 +7,8 @@ import optax
 import pytest
 
 import thermo_optax as to
-from tests.samples.walks import counting, walk
+from tests.compiling import quick_jit
+from tests.samples.walks import counting, walk, walk_inside
 
 SAMPLES = {
     "w": jnp.asarray(np.random.default_rng(0).normal(size=(7, 3, 2)), jnp.float32),
@@ -24,7 +25,7 @@ def network(params, inputs):
 @pytest.mark.parametrize("batch_size", [None, 1, 3, 7, 20])
 def test_mean_and_spread(batch_size):
     each = np.tanh(np.einsum("nd,sdk->snk", INPUTS, SAMPLES["w"]) + SAMPLES["b"][:, None])
-    found = jax.jit(lambda s: to.ensemble_predict(network, s, INPUTS, batch_size=batch_size))(
+    found = quick_jit(lambda s: to.ensemble_predict(network, s, INPUTS, batch_size=batch_size))(
         SAMPLES
     )
     np.testing.assert_allclose(found.predictions["outputs"], each, atol=1e-6)
@@ -33,19 +34,26 @@ def test_mean_and_spread(batch_size):
     np.testing.assert_allclose(found.mean["class"], each.argmax(-1).mean(0), atol=1e-6)
 
 
+@quick_jit
+def predicted(samples, weights=None):
+    return to.ensemble_predict(network, samples, INPUTS, weights=weights)
+
+
 def test_weights():
     """Whole weights are samples that occur so often; a mask leaves samples out, NaN or not."""
-    often = jnp.array([0, 2, 1, 0, 0, 3, 0])
+    often = np.array([0, 2, 1, 0, 0, 3, 0])
     repeated = np.repeat(np.arange(7), often)
-    found = to.ensemble_predict(network, SAMPLES, INPUTS, weights=often)
-    several = jax.tree.map(lambda x: x[repeated], SAMPLES)
-    expected = to.ensemble_predict(network, several, INPUTS)
+    samples = jax.tree.map(np.asarray, SAMPLES)
+    found = predicted(samples, often)
+    expected = predicted(jax.tree.map(lambda x: x[repeated], samples))
     np.testing.assert_allclose(found.mean["outputs"], expected.mean["outputs"], atol=1e-6)
-    masked = jax.tree.map(lambda x: x.at[3].set(jnp.nan), SAMPLES)
-    mask = jnp.array([1, 1, 1, 0, 1, 1, 1], bool)
-    found = to.ensemble_predict(network, masked, INPUTS, weights=mask)
-    rest = jax.tree.map(lambda x: x[mask], SAMPLES)
-    expected = to.ensemble_predict(network, rest, INPUTS)
+    mask = np.array([1, 1, 1, 0, 1, 1, 1], bool)
+    masked = {
+        name: np.where(mask.reshape(7, *(1,) * (x.ndim - 1)), x, np.nan)
+        for name, x in samples.items()
+    }
+    found = predicted(masked, mask)
+    expected = predicted(jax.tree.map(lambda x: x[mask], samples))
     for field in ("mean", "standard_deviation"):
         actual, wanted = getattr(found, field), getattr(expected, field)
         np.testing.assert_allclose(actual["outputs"], wanted["outputs"], atol=1e-6)
@@ -61,18 +69,28 @@ WITHOUT_MEANING = {
 }
 
 
+def times_one(weights):
+    samples = jnp.array([1.0, 2.0, 3.0])
+    return to.ensemble_predict(lambda x, y: x * y, samples, jnp.ones(2), weights=weights)
+
+
+WITHIN_A_PROGRAM = quick_jit(times_one)
+
+
 @pytest.mark.parametrize("case", WITHOUT_MEANING)
 def test_weights_without_meaning(case):
     """An error where it is known, and else not a number: never a mean of nothing."""
-    weights, samples = jnp.asarray(WITHOUT_MEANING[case]), jnp.array([1.0, 2.0, 3.0])
-
-    def predict(weights):
-        return to.ensemble_predict(lambda x, y: x * y, samples, jnp.ones(2), weights=weights)
-
+    weights = jnp.asarray(WITHOUT_MEANING[case])
     with pytest.raises(ValueError, match="`weights` must be finite numbers >= 0"):
-        predict(weights)
-    found = jax.jit(predict)(weights)
+        times_one(weights)
+    found = WITHIN_A_PROGRAM(weights)
     assert np.all(np.isnan(found.mean)) and np.all(np.isnan(found.standard_deviation))
+
+
+@quick_jit
+def of_two(weights):
+    samples = jnp.array([1.0, 3.0])
+    return to.ensemble_predict(lambda x, _: x, samples, None, weights=weights)
 
 
 @pytest.mark.parametrize("weights", [[1.0, 1e-9], [3e38, 3e38], [2e-38, 2e-38], [0.0, 1.0]])
@@ -83,7 +101,7 @@ def test_weights_of_any_size(weights):
     mean = np.sum(shares * values)
     away = np.sum(shares * (values - mean) ** 2)
     freedom = 2 * shares[0] * shares[1]
-    found = to.ensemble_predict(lambda x, _: x, jnp.asarray(values), None, weights=weights)
+    found = of_two(np.array(weights, np.float32))
     np.testing.assert_allclose(found.mean, mean, rtol=1e-6)
     spread = np.sqrt(away / freedom) if freedom else np.nan
     np.testing.assert_allclose(found.standard_deviation, spread, rtol=1e-5)
@@ -93,16 +111,21 @@ def test_predictions_in_any_unit():
     """Side by side, and beside a sample that does not count."""
     units = np.array([1e-25, 1.0, 1e25], np.float32)
     samples, weights = jnp.array([1.0, 2.0, jnp.nan, 3.0]), [1.0, 1.0, 0.0, 1.0]
-    found = to.ensemble_predict(lambda x, _: x * units, samples, None, weights=weights)
+
+    @quick_jit
+    def predict(samples):
+        return to.ensemble_predict(lambda x, _: x * units, samples, None, weights=weights)
+
+    found = predict(samples)
     np.testing.assert_allclose(found.mean, 2 * units, rtol=1e-6)
     np.testing.assert_allclose(found.standard_deviation, units, rtol=1e-6)
 
 
 def test_inside_jit_with_a_mask():
-    @jax.jit
+    @quick_jit
     def run(x):
         tx = to.collect_samples(counting(), 10)
-        _, state, _ = walk(tx, x, 4)
+        _, state, _ = walk_inside(tx, x, 4)
         samples, mask = to.samples_and_mask(state)
         return to.ensemble_predict(lambda x, y: x * y, samples, 2.0, weights=mask)
 
@@ -113,7 +136,12 @@ def test_inside_jit_with_a_mask():
 
 def test_half_precision_is_averaged_in_float32():
     samples = jnp.ones(1_000, jnp.bfloat16)
-    found = to.ensemble_predict(lambda x, y: x * y, samples, jnp.bfloat16(1), batch_size=100)
+
+    @quick_jit
+    def predict(samples):
+        return to.ensemble_predict(lambda x, y: x * y, samples, jnp.bfloat16(1), batch_size=100)
+
+    found = predict(samples)
     assert found.mean.dtype == jnp.float32
     np.testing.assert_allclose(found.mean, 1.0, rtol=1e-6)
     assert found.standard_deviation < 1e-3
@@ -156,14 +184,19 @@ def test_a_partition_of_trained_and_fixed_layers():
         {"a": to.collect_samples(counting(), 3), "b": optax.set_to_zero()}, {"w": "a", "b": "b"}
     )
     params, state, visited = walk(tx, tree, 3)
-    found = to.ensemble_predict(network, to.collected_samples(state, params), INPUTS)
-    expected = to.ensemble_predict(network, visited, INPUTS)
+    found = predicted(to.collected_samples(state, params))
+    expected = predicted(visited)
     np.testing.assert_allclose(found.mean["outputs"], expected.mean["outputs"], atol=1e-6)
 
 
 def test_complex_predictions_keep_their_imaginary_part():
     samples = jnp.array([1 + 1j, 3 - 1j])
-    found = to.ensemble_predict(lambda z, x: z * x, samples, jnp.ones(2, jnp.complex64))
+
+    @quick_jit
+    def predict(samples):
+        return to.ensemble_predict(lambda z, x: z * x, samples, jnp.ones(2, jnp.complex64))
+
+    found = predict(samples)
     np.testing.assert_allclose(found.mean, [2, 2])
     np.testing.assert_allclose(found.standard_deviation, np.full(2, 2.0))  # sqrt(1^2 + 1^2) twice
     assert found.standard_deviation.dtype.kind == "f"

@@ -1,5 +1,7 @@
 """Samples and moments by rung: each has the law of its own temperature."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import optax
 import pytest
 
 import thermo_optax as to
+from tests.compiling import quick, quick_jit
 from tests.samples.walks import counting
 from tests.statistics import assert_mean
 
@@ -22,19 +25,29 @@ def exchange(key=1, inner=None, **options):
     return to.replica_exchange(inner, ladder, swap_period=4, key=key, **options)
 
 
+COLLECT = {
+    "samples": lambda rung: quick(to.collect_samples(exchange(), 5, rung=rung)),
+    "moments": lambda rung: quick(to.running_moments(exchange(), rung=rung)),
+}
+
+
+@functools.cache
+def before_and_after(kind):
+    """A state of the coldest rung, and what it is after an update that collects another one."""
+    x = jnp.ones(3)
+    state = COLLECT[kind](0).init(x)
+    return state, COLLECT[kind](1).update(x, state, x, value=jnp.zeros(3))[1]
+
+
 @by_replica
-@pytest.mark.parametrize(
-    "collect", [lambda *a, **o: to.collect_samples(*a, 5, **o), to.running_moments]
-)
+@pytest.mark.parametrize("kind", COLLECT)
 @pytest.mark.parametrize("then", [None, "all"])
-def test_resumed_with_more_or_fewer_replicas(collect, then):
+def test_resumed_with_more_or_fewer_replicas(kind, then):
     """The three numbers would be broadcast, or written over three samples of one."""
-    x, losses = jnp.ones(3), jnp.zeros(3)
-    state = collect(exchange(), rung=0).init(x)
+    x, (state, after) = jnp.ones(3), before_and_after(kind)
     with pytest.raises(ValueError, match=r"keeps parameters of shapes \[\(\)\].*`rung`"):
-        collect(exchange(), rung=then).update(x, state, x, value=losses)
-    _, state = collect(exchange(), rung=1).update(x, state, x, value=losses)
-    assert state.num_collected == 1
+        COLLECT[kind](then).update(x, state, x, value=jnp.zeros(3))
+    assert after.num_collected == 1
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +61,7 @@ def runs():
         tx = to.running_moments(tx, rung="all", **when)
         return to.running_moments(tx, rung=0, rank=2, **when)
 
-    @jax.jit
+    @quick_jit
     @jax.vmap
     def run(state):
         tx = make(0)  # the keys are in the state
@@ -73,7 +86,9 @@ def runs():
 
     x = jnp.zeros((3, 2))
     keys = jax.random.split(jax.random.key(0), CHAINS)
-    return run(jax.vmap(lambda key: make(key).init(x))(keys))
+    seen = run(quick_jit(jax.vmap(lambda key: make(key).init(x)))(keys))
+    kept = ("all", "cold", "visited")
+    return seen | {name: np.asarray(seen[name]) for name in kept}
 
 
 def test_what_is_kept_is_what_stood_on_the_rung(runs):
@@ -92,11 +107,11 @@ def test_every_rung_has_its_law(runs):
 
 def test_moments_are_those_of_the_samples(runs):
     x = jnp.zeros((CHAINS, 3, 2))
-    variance = jax.vmap(to.posterior_variance)(runs["moments"], x[:, 0])
+    variance = quick_jit(jax.vmap(to.posterior_variance))(runs["moments"], x[:, 0])
     np.testing.assert_allclose(variance, np.var(runs["cold"], axis=1, ddof=1), rtol=1e-4)
-    mean = jax.vmap(to.posterior_mean)(runs["moments of all"], x)
+    mean = quick_jit(jax.vmap(to.posterior_mean))(runs["moments of all"], x)
     np.testing.assert_allclose(mean, np.mean(runs["all"], axis=1), atol=1e-5)
-    rows = jax.vmap(to.posterior_deviations)(runs["moments"], x[:, 0])
+    rows = quick_jit(jax.vmap(to.posterior_deviations))(runs["moments"], x[:, 0])
     assert rows.shape == (CHAINS, 2, 2)
 
 
@@ -122,7 +137,7 @@ def test_a_hot_replica_that_diverged_does_not_stop_the_cold_one():
     tx = to.collect_samples(exchange(inner=inner), 5, rung=0)
     tx_all = to.collect_samples(exchange(inner=inner), 5)
     x = jnp.array([0.0, 0.0, jnp.nan])
-    for transformation, number in ((tx, 1), (tx_all, 0)):
+    for transformation, number in ((quick(tx), 1), (quick(tx_all), 0)):
         _, state = transformation.update(x, transformation.init(x), x, value=x)
         assert state.num_collected == number
 
@@ -133,7 +148,7 @@ def test_samples_cannot_be_sorted_afterwards():
     x = jnp.ones((3, 2))
     outside = to.collect_samples(exchange(), 5)
     inside = exchange(inner=to.collect_samples(to.sgld(0.1, 1.0, key=0), 5))
-    for tx in (outside, inside):
+    for tx in (quick(outside), quick(inside)):
         state = tx.init(x)
         for _ in range(4):
             _, state = tx.update(x, state, x, value=jnp.zeros(3))
@@ -153,9 +168,10 @@ def test_collected_replicas_mix_temperatures(collect):
     """Moments have the shape of the replicas, so that `by_rung` cannot tell them from these."""
     x = jnp.ones((3, 2))
     with pytest.warns(UserWarning, match="mix temperatures.*`rung=0`"):
-        collect(exchange()).init(x)
+        quick(collect(exchange())).init(x)
     rates = optax.inject_hyperparams(to.sgld)(0.1, 1.0, key=0)
-    collect(to.replica_exchange(rates, {"learning_rate": [0.1, 0.2, 0.3]}, key=0)).init(x)
+    other = to.replica_exchange(rates, {"learning_rate": [0.1, 0.2, 0.3]}, key=0)
+    quick(collect(other)).init(x)
 
 
 REFUSED = {
@@ -174,4 +190,4 @@ REFUSED = {
 def test_refused(case):
     make, message = REFUSED[case]
     with pytest.raises(ValueError, match=message):
-        make().init(jnp.ones((3, 2)))
+        quick(make()).init(jnp.ones((3, 2)))

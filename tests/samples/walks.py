@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from tests.compiling import quick_jit
+
 
 def counting(shape: tuple = ()) -> optax.GradientTransformation:
     """Adds 1 to every parameter: after n steps from 0 they are n."""
@@ -31,8 +33,13 @@ def following(path: Any) -> optax.GradientTransformation:
     )
 
 
-def walk(tx: Any, params: Any, steps: int) -> tuple[Any, Any, Any]:
-    """Parameters, state, and the parameters after every step, in one scan."""
+def walk(tx: Any, params: Any, steps: int, jit: Any = quick_jit) -> tuple[Any, Any, Any]:
+    """Parameters, state, and the parameters after every step, in one program."""
+    return jit(lambda params: walk_inside(tx, params, steps))(params)
+
+
+def walk_inside(tx: Any, params: Any, steps: int) -> tuple[Any, Any, Any]:
+    """The same, as a part of another program."""
 
     def step(carry, _):
         params, state = carry

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import thermo_optax as to
+from tests.compiling import quick_jit
 from thermo_optax.temperature._grid import Visit
 
 EDGE = 1.5
@@ -31,7 +32,7 @@ def after(bias, alphas, energies=None):
         return bias.update(state, visit(alpha, energy, count)), None
 
     given = jnp.arange(len(alphas)), jnp.asarray(alphas, jnp.float32), energies
-    return jax.jit(lambda state: jax.lax.scan(step, state, given)[0])(start(bias))
+    return quick_jit(lambda: jax.lax.scan(step, start(bias), given)[0])()
 
 
 def hills(nodes, centers, width):
@@ -47,7 +48,7 @@ def test_a_window_of_the_kernel_is_the_whole_kernel(num_bins):
     expected = 0.5 * hills(state.nodes, alphas, 0.1)
     np.testing.assert_allclose(state.hills, expected, rtol=1e-5, atol=1e-5)
     # With a traced edge the width of the window is not known, and all nodes are summed.
-    traced = jax.jit(lambda edge: bias.update(start(bias), visit(0.3, edge=edge)).hills)
+    traced = quick_jit(lambda edge: bias.update(start(bias), visit(0.3, edge=edge)).hills)
     np.testing.assert_allclose(
         traced(EDGE), bias.update(start(bias), visit(0.3)).hills, rtol=1e-5, atol=1e-8
     )

@@ -1,5 +1,6 @@
 """What is refused, what it is told, and what a loss that is not a number does."""
 
+import functools
 import math
 
 import jax
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 import thermo_optax as to
-from tests.compiling import quick_jit
+from tests.compiling import quick, quick_jit
 
 
 def sampler():
@@ -93,7 +94,7 @@ def test_mean_force_and_kinds_of_bias():
     with pytest.raises(TypeError, match="`bias` must be `metadynamics.*got 3"):
         tempering(bias=3)
     both = tempering(bias=[to.metadynamics(), to.adaptive_biasing_force()])
-    assert len(both.init(jnp.ones(3)).bias) == 2
+    assert len(jax.eval_shape(both.init, jnp.ones(3)).bias) == 2
 
 
 def test_key():
@@ -123,7 +124,7 @@ def test_ctld():
 @pytest.mark.parametrize("make", [tempering, lambda: to.ctld(0.1, 0.1, sampling_steps=9, key=0)])
 def test_the_loss_is_needed(make):
     tx, x = make(), jnp.ones(3)
-    state = tx.init(x)
+    state = quick(tx).init(x)
     for update in (tx.update, quick_jit(tx.update)):
         with pytest.raises(TypeError, match=r"`value` is required.*value_and_grad.*value=value\)"):
             update(x, state, x)
@@ -134,24 +135,35 @@ def test_the_loss_is_needed(make):
         tx.update(x, state, x, value="low")
 
 
+@functools.cache
+def programs(mode):
+    return quick(tempering(mode=mode))
+
+
+@pytest.mark.quick("paper")
+@pytest.mark.parametrize("mode", ["paper", "exact", "exploration"])
+@pytest.mark.parametrize("fault", [jnp.nan, jnp.inf, -jnp.inf])
+def test_a_loss_that_is_known_not_to_be_finite(mode, fault):
+    x = jnp.ones(3)
+    state = programs(mode).init(x)
+    with pytest.warns(UserWarning, match="`value` is .*field `faults`.*`optax.apply_if_finite`"):
+        tempering(mode=mode).update(x, state, x, value=fault)
+
+
 @pytest.mark.parametrize("mode", ["paper", "exact", "exploration"])
 @pytest.mark.parametrize("fault", [jnp.nan, jnp.inf, -jnp.inf])
 def test_a_loss_that_is_not_finite(mode, fault):
     """It is counted; alpha ignores it; the parameters move as they would."""
-    tx, x = tempering(mode=mode), jnp.ones(3)
+    tx, x = programs(mode), jnp.ones(3)
     state = tx.init(x)
-    with pytest.warns(UserWarning, match="`value` is .*field `faults`.*`optax.apply_if_finite`"):
-        tx.update(x, state, x, value=fault)
-
-    update = quick_jit(tx.update)
-    _, state = update(x, state, x, value=1.0)
-    updates, bad = update(x, state, x, value=fault)
+    _, state = tx.update(x, state, x, value=1.0)
+    updates, bad = tx.update(x, state, x, value=fault)
     assert bad.faults == 1 and bad.count == 2
     finite = [np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves((updates, bad))]
     assert all(finite)
     learnt = jax.tree.map(np.array_equal, bad.bias, state.bias)
     assert all(jax.tree.leaves(learnt)), "nothing is learnt from it"
-    _, recovered = update(x, bad, x, value=1.0)
+    _, recovered = tx.update(x, bad, x, value=1.0)
     assert recovered.faults == 1
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(recovered))
 
@@ -160,17 +172,17 @@ def test_too_many_parameters_for_the_coupling_of_the_paper():
     """With the default hills it is cold again after 70,000 steps at 50, and not at 100."""
     for size in (51, 100, 1001):
         with pytest.warns(UserWarning, match=f'`mode`="paper" couples .* {size} .*mode="exact"'):
-            tempering().init(jnp.ones(size))
-    tempering().init(jnp.ones(50))
+            jax.eval_shape(tempering().init, jnp.ones(size))
+    jax.eval_shape(tempering().init, jnp.ones(50))
     for mode in ("exact", "exploration"):
-        tempering(mode=mode).init(jnp.ones(1001))
+        jax.eval_shape(tempering(mode=mode).init, jnp.ones(1001))
 
 
 def test_readings_need_one_tempering():
     x = jnp.ones(3)
     with pytest.raises(ValueError, match="`state` holds 0 states of `continuous_tempering`"):
-        to.tempering_state(sampler().init(x))
+        to.tempering_state(quick(sampler()).init(x))
     with pytest.raises(ValueError, match="`state` holds 2 states"):
-        to.tempering_state((tempering().init(x), tempering().init(x)))
+        to.tempering_state((programs("paper").init(x),) * 2)
     with pytest.raises(ValueError, match="`bias=None`: .*no bias to read"):
-        to.tempering_profile(tempering(bias=None).init(x))
+        to.tempering_profile(quick(tempering(bias=None)).init(x))

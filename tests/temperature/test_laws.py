@@ -9,6 +9,7 @@ import optax
 import pytest
 
 import thermo_optax as to
+from tests.compiling import quick_jit
 from tests.statistics import assert_mean, mean_and_error
 
 TEMPERATURE, WALL, PLATEAU, EDGE = 0.5, 10.0, 0.4, 1.5
@@ -23,7 +24,7 @@ def sampler(key, mass: Any = 1.0):
     return to.langevin(0.2, TEMPERATURE, friction=1.0, mass=mass, key=key)
 
 
-def chains(make, size, chains, steps, discard=0.25, constant=0.0, mass: Any = 1.0):
+def chains(make, size, chains, steps, discard=0.25, constant=0.0, mass: Any = 1.0, jit=jax.jit):
     """Positions, alphas and g of independent chains, after the part that is thrown away."""
 
     def chain(key):
@@ -45,7 +46,7 @@ def chains(make, size, chains, steps, discard=0.25, constant=0.0, mass: Any = 1.
         (_, state), seen = jax.lax.scan(step, (start, tx.init(start)), length=steps)
         return state, seen
 
-    state, seen = jax.jit(jax.vmap(chain))(jax.random.split(jax.random.key(0), chains))
+    state, seen = jit(jax.vmap(chain))(jax.random.split(jax.random.key(0), chains))
     squares, momenta, alphas = (np.asarray(a, np.float64)[:, int(discard * steps) :] for a in seen)
     return state, squares, momenta, alphas
 
@@ -149,7 +150,7 @@ def test_outside_counts_the_steps_off_the_grid():
             sampler(key), TEMPERATURE, mode="exact", bias=None, wall=1.0, key=key
         )
 
-    state, *_, alphas = chains(make, size=2, chains=32, steps=400, discard=0)
+    state, *_, alphas = chains(make, size=2, chains=32, steps=400, discard=0, jit=quick_jit)
     off = np.sum(np.abs(alphas) > np.float32(EDGE), axis=1)
     np.testing.assert_array_equal(state.outside, off)
     assert np.any(off > 0)

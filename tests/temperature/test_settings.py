@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import thermo_optax as to
-from tests.compiling import quick_jit
+from tests.compiling import quick, quick_jit
 
 X = jnp.ones(2)
 T = 1.0
@@ -76,7 +76,7 @@ OTHERS = {
 @pytest.mark.parametrize("what", OTHERS)
 def test_what_cannot_be_honoured_is_refused(what):
     old, new, message = OTHERS[what]
-    state = tempered(old).init(X)
+    state = quick(tempered(old)).init(X)
     for update in (tempered(new).update, jax.jit(tempered(new).update)):
         with pytest.raises(ValueError, match=f"`state.bias` {message}.*`init` again"):
             update(X, state, X, value=1.0)

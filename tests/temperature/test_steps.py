@@ -7,9 +7,12 @@ import optax
 import pytest
 
 import thermo_optax as to
+from tests.compiling import quick, quick_jit
 from tests.statistics import assert_uncorrelated, assert_variance
 
 T, H_ALPHA = 0.5, 0.05
+INNER = to.sghmc(0.01, T, momentum=0.9, key=2)
+ALONE = quick(INNER)
 
 
 def params():
@@ -50,30 +53,28 @@ def at(alpha):
 @pytest.mark.parametrize("mode", ["paper", "exact", "exploration"])
 def test_the_path_of_alpha_by_hand(mode, order):
     """Steps 3 to 6 of Algorithm 1; then, or before, step 2 at the g that alpha has by then."""
-    inner = to.sghmc(0.01, T, momentum=0.9, key=2)
     if mode == "exact" and order == "as printed":
         with pytest.raises(ValueError, match='`order`="as printed" cannot be combined'):
-            frictionless(mode, order, inner)
+            frictionless(mode, order, INNER)
         return
-    tx = frictionless(mode, order, inner)
+    tx = quick(frictionless(mode, order, INNER))
     tree = params()
     state = tx.init(tree)
     # Far enough out that g' counts, and fast enough that g changes on the way. The baseline is the
     # minimum of the loss, as if it had been reached before.
     losses = state.losses._replace(number=jnp.int32(4))
     state = state._replace(alpha=jnp.float32(0.8), alpha_momentum=jnp.float32(1.5), losses=losses)
-    update, inner_update = jax.jit(tx.update), jax.jit(inner.update)
     sampler, alpha, momentum = state.inner_state, 0.8, 1.5
     mass = 4.0 if mode == "exact" else 1.0
     for _ in range(12):
         grads, value = tree, loss(tree)  # of the harmonic well
-        updates, state = update(grads, state, tree, value=value)
+        updates, state = tx.update(grads, state, tree, value=value)
 
         old = alpha
         alpha = alpha + H_ALPHA * momentum / mass
         (g_old, _), (g, (slope, wall)) = at(old), at(alpha)
         if order == "as printed":
-            expected, sampler = inner_update(grads, sampler, tree, temperature_scale=1 / g_old)
+            expected, sampler = ALONE.update(grads, sampler, tree, temperature_scale=1 / g_old)
         push = slope * energy(mode, value, kinetic(sampler))
         if mode == "exploration":
             push = np.clip(push, -2, 2)
@@ -88,7 +89,7 @@ def test_the_path_of_alpha_by_hand(mode, order):
                     grads,
                 )
                 sampler = sampler._replace(momentum=scaled)
-            expected, sampler = inner_update(grads, sampler, tree, temperature_scale=1 / g)
+            expected, sampler = ALONE.update(grads, sampler, tree, temperature_scale=1 / g)
 
         np.testing.assert_allclose(state.alpha, alpha, rtol=1e-5)
         np.testing.assert_allclose(state.alpha_momentum, momentum, rtol=1e-4)
@@ -114,7 +115,7 @@ def test_alpha_has_a_bath_of_its_own():
 
         return jax.lax.scan(step, state, length=30)[1]
 
-    momenta = np.asarray(jax.jit(jax.vmap(run))(jax.random.split(jax.random.key(0), 20_000)))
+    momenta = np.asarray(quick_jit(jax.vmap(run))(jax.random.split(jax.random.key(0), 20_000)))
     error = 2.0 * np.sqrt(2 / 20_000)
     assert abs(np.var(momenta[:, -1]) - 2.0) < 5 * error
     kept = np.mean(momenta[:, 28] * momenta[:, 29])
@@ -129,8 +130,8 @@ def trajectory(tx, steps=1_000):
         return (x, state), x
 
     x = jnp.array([0.3, -1.2, 0.7])
-    start = (x, optax.with_extra_args_support(tx).init(x))
-    (_, state), path = jax.jit(lambda: jax.lax.scan(step, start, length=steps))()
+    run = quick_jit(lambda x: jax.lax.scan(step, (x, tx.init(x)), length=steps))
+    (_, state), path = run(x)
     return state, path
 
 
@@ -160,16 +161,17 @@ def test_ctld_without_a_sampling_phase_is_sgd_with_momentum():
 
 
 def test_the_cold_bath_rests():
+    expected = plain_sgd()
     for mode in ("paper", "exact", "exploration"):
         inner = to.sghmc(0.01, 0.0, momentum=0.9, initial_momentum="zero", key=0)
         tx = to.continuous_tempering(inner, 0.0, mode=mode, key=1)
-        np.testing.assert_allclose(trajectory(tx)[1], plain_sgd(), rtol=2e-4, atol=1e-6)
+        np.testing.assert_allclose(trajectory(tx)[1], expected, rtol=2e-4, atol=1e-6)
 
 
 def test_two_phases():
     """Heat until then; afterwards the sampler at temperature 0, from the state it had."""
     inner = to.langevin(0.1, T, friction=1.0, key=0)
-    tx, tree = to.explore_then_refine(inner, 3), params()
+    tx, inner, tree = quick(to.explore_then_refine(inner, 3)), quick(inner), params()
     state, alone = tx.init(tree), inner.init(tree)
     for count in range(6):
         updates, state = tx.update(tree, state, tree)
@@ -184,7 +186,7 @@ def test_scale_from_outside_heats_energy_and_bath_alike():
 
     def run(temperature, scale):
         inner = to.langevin(0.1, temperature, friction=1.0, initial_momentum="zero", key=0)
-        tx, tree = to.continuous_tempering(inner, temperature, key=1), params()
+        tx, tree = quick(to.continuous_tempering(inner, temperature, key=1)), params()
         state = tx.init(tree)._replace(alpha=jnp.float32(0.9))
         for _ in range(5):
             updates, state = tx.update(tree, state, tree, value=loss(tree), temperature_scale=scale)
@@ -204,7 +206,7 @@ def test_start_of_alpha():
         state = tx.init(jnp.ones(1))
         return state.alpha, state.alpha_momentum
 
-    alphas, momenta = jax.jit(jax.vmap(start))(jax.random.split(jax.random.key(0), 20_000))
+    alphas, momenta = quick_jit(jax.vmap(start))(jax.random.split(jax.random.key(0), 20_000))
     assert not np.any(alphas)
     assert_variance(momenta, 3.0)
 
@@ -227,7 +229,7 @@ def test_alpha_and_the_sampler_share_no_noise_with_one_key():
             return *starts, moved.alpha_momentum, kept
 
         keys = jax.random.split(jax.random.key(1), 20_000)
-        alpha0, sampler0, alpha1, sampler1 = map(np.asarray, jax.jit(jax.vmap(run))(keys))
+        alpha0, sampler0, alpha1, sampler1 = map(np.asarray, quick_jit(jax.vmap(run))(keys))
         for first in (alpha0, alpha1):
             for second in (sampler0, sampler1):
                 assert_uncorrelated(first, second, name="alpha and the sampler")

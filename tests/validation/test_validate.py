@@ -115,6 +115,7 @@ DEFECTS = {
 }
 
 
+@pytest.mark.slow  # as are the defects: other sound samplers pass in between
 def test_langevin_by_hand_passes():
     assert to.validate(langevin_by_hand, num_steps=300, **FEW)
 
