@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from tests.compiling import quick_jit
 from thermo_optax._noise import GENERATORS, map_with_noise
 
 KEY = np.array([3, 4], np.uint32)
@@ -35,7 +36,7 @@ def mesh_of(kind):
 
 
 def assert_same_noise(sharded, generator):
-    plain = step(generator, PARAMS, jnp.int32(6))
+    plain = quick_jit(functools.partial(step, generator))(PARAMS, jnp.int32(6))
     jax.tree.map(
         functools.partial(np.testing.assert_allclose, rtol=0, atol=1e-6),
         jax.device_get(sharded),

@@ -6,6 +6,7 @@ python -m tests.contract.interrupted
 
 import pathlib
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -20,9 +21,9 @@ from .programs import init, params, update
 TRAINING_STEPS = 8
 
 
-def start() -> dict[str, Any]:
-    """The parameters and the state of every method, and a user's own typed key."""
-    runs = {name: (params(), init(name)) for name in METHODS}
+def start(names: Iterable[str] = tuple(METHODS)) -> dict[str, Any]:
+    """The parameters and the state of each method, and a user's own typed key."""
+    runs = {name: (params(), init(name)) for name in names}
     return {"runs": runs, "key": jax.random.key(5)}
 
 
@@ -36,7 +37,7 @@ def shapes() -> dict[str, Any]:
 
 
 def advance(training: dict[str, Any]) -> dict[str, Any]:
-    """One step of every method."""
+    """One step of each method."""
     runs = {}
     for name, (tree, state) in training["runs"].items():
         updates, state = update(name, tree, state, tree)

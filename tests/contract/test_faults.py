@@ -6,10 +6,19 @@ import numpy as np
 import optax
 import pytest
 
-from tests.compiling import quick_jit
+from tests.compiling import quick
 from tests.registry import CORE, METHODS, PRIMARY, TURNS
 
 from .programs import assert_close, assert_equal, init, params, types, update
+
+
+def with_entry(number):
+    """Gradients of which one coordinate is this number."""
+    grads = params()
+    kernel = np.array(grads["output"]["kernel"])
+    kernel[1, 1] = number
+    grads["output"]["kernel"] = jnp.asarray(kernel)
+    return grads
 
 
 @pytest.mark.quick(*TURNS[1])
@@ -18,14 +27,13 @@ from .programs import assert_close, assert_equal, init, params, types, update
 def test_bad_gradients_show_but_leave_the_state_sound(name, fault):
     """The update of the coordinate is not finite, all others are as if nothing had happened."""
     tree, state = params(), init(name)
-    grads = params()
-    grads["output"]["kernel"] = grads["output"]["kernel"].at[1, 1].set(fault)
+    grads = with_entry(fault)
     updates, bad_state = update(name, grads, state, tree)
     assert types(bad_state) == types(state)
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(bad_state))
-    finite = jax.tree.map(jnp.isfinite, updates)
+    finite = jax.tree.map(np.isfinite, updates)
     assert not finite["output"]["kernel"][1, 1]
-    finite["output"]["kernel"] = finite["output"]["kernel"].at[1, 1].set(True)
+    finite["output"]["kernel"][1, 1] = True
     assert all(np.all(leaf) for leaf in jax.tree.leaves(finite))
 
     recovered, _ = update(name, tree, bad_state, tree)
@@ -55,9 +63,7 @@ def test_a_huge_gradient_disables_nothing(name):
     tree, state = params(), init(name)
     for _ in range(2):  # an estimate of noise begins with the third gradient
         _, state = update(name, tree, state, tree)
-    spike, without = params(), params()
-    spike["output"]["kernel"] = spike["output"]["kernel"].at[1, 1].set(1e20)
-    without["output"]["kernel"] = without["output"]["kernel"].at[1, 1].set(0.0)
+    spike, without = with_entry(1e20), with_entry(0.0)
     updates, after = update(name, spike, state, tree)
     assert abs(updates["output"]["kernel"][1, 1]) > 1e10
     if name in SAMPLERS:  # what others keep of parameters may well be huge
@@ -66,7 +72,7 @@ def test_a_huge_gradient_disables_nothing(name):
         updates, after = update(name, tree, after, tree)
         assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves((updates, after)))
     fresh, _ = update(name, tree, state, tree)
-    sizes = [float(jnp.std(tree["output"]["kernel"][1:])) for tree in (updates, fresh)]
+    sizes = [np.std(tree["output"]["kernel"][1:]) for tree in (updates, fresh)]
     if name in SAMPLERS:
         assert sizes[0] > 0.1 * sizes[1]  # it still moves
 
@@ -89,7 +95,8 @@ def test_rates_that_start_at_zero(name):
     """Warm-up schedules do; `inject_hyperparams` outside of jit hands the number 0 on."""
     rates = [key for key in METHODS[name].numbers if key.endswith(("learning_rate", "step_size"))]
     rising = optax.linear_schedule(0.0, 0.1, 4)
-    tx, tree = METHODS[name].injected(**dict.fromkeys(rates, rising)), params()
+    tx = METHODS[name].injected(**dict.fromkeys(rates, rising))
+    tree = {"hidden": jnp.ones(2), "output": jnp.ones(2)}  # each shape has programs of its own
     state = tx.init(tree)
     for _ in range(2):
         updates, state = tx.update(tree, state, tree)
@@ -144,8 +151,8 @@ def test_the_remedy_for_such_parameters(name):
     """`optax.masked` leaves them out, and the others move as if they were not there."""
     tree = params()
     tree["frozen"] = {"steps": jnp.ones(3, jnp.int32)}
-    tx = optax.masked(METHODS[name](), {"hidden": True, "output": True, "frozen": False})
-    updates, state = quick_jit(tx.update)(tree, tx.init(tree), tree)
+    tx = quick(optax.masked(METHODS[name](), {"hidden": True, "output": True, "frozen": False}))
+    updates, state = tx.update(tree, tx.init(tree), tree)
     assert_equal(updates.pop("frozen"), tree["frozen"])
     expected, expected_state = update(name, params(), init(name), params())
     assert_close(updates, expected)
@@ -216,8 +223,8 @@ def test_zero_size_arrays(name):
 def test_zero_size_arrays_change_no_number(name):
     tree = params()
     tree["hidden"]["none"] = jnp.zeros((0, 3))
-    tx = METHODS[name]()
-    updates, state = quick_jit(tx.update)(tree, tx.init(tree), tree)
+    tx = quick(METHODS[name]())
+    updates, state = tx.update(tree, tx.init(tree), tree)
     assert updates["hidden"].pop("none").shape == (0, 3)
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves((updates, state)))
 
@@ -226,9 +233,9 @@ def test_zero_size_arrays_change_no_number(name):
 @pytest.mark.parametrize("name", PRIMARY)
 def test_scalar_parameters(name):
     tree = {"hidden": jnp.float32(1.0), "output": jnp.float32(2.0)}
-    tx = METHODS[name]()
+    tx = quick(METHODS[name]())
     state = tx.init(tree)
-    updates, new_state = quick_jit(tx.update)(tree, state, tree)
+    updates, new_state = tx.update(tree, state, tree)
     assert types(updates) == types(tree)
     assert types(new_state) == types(state)
     assert all(np.isfinite(leaf) for leaf in jax.tree.leaves(updates))

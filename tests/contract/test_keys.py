@@ -9,7 +9,7 @@ import optax
 import pytest
 
 import thermo_optax as to
-from tests.compiling import quick_jit
+from tests.compiling import quick, quick_jit
 from tests.registry import METHODS, PRIMARY, TURNS
 from tests.statistics import assert_uncorrelated
 
@@ -185,7 +185,7 @@ def test_groups_that_nothing_tells_apart_where_keys_are_traced(where):
 def test_inner_and_outer_sampler_with_one_key():
     tree = jnp.ones(SIZE)
     samplers = METHODS["langevin"](1.0, key=1), METHODS["langevin"](1.0, key=1)
-    state = to.local_entropy(*samplers, num_inner_steps=1).init(tree)
+    state = quick(to.local_entropy(*samplers, num_inner_steps=1)).init(tree)
     inner, outer = state.inner_state, state.outer_state
     assert differ(inner.rng_key, outer.rng_key)
     assert_uncorrelated(inner.momentum, outer.momentum, name="first momenta")
@@ -201,7 +201,7 @@ def test_local_entropies_in_each_other_with_one_key():
         return [around(pair, sampler), around(sampler, pair), around(pair, pair)]
 
     for tx, streams in zip(several(), (3, 3, 4), strict=True):
-        keys = {tuple(key.tolist()) for key in rng_keys(tx.init(jnp.ones(3)))}
+        keys = {tuple(key.tolist()) for key in rng_keys(quick(tx).init(jnp.ones(3)))}
         assert len(keys) == streams
 
 
@@ -222,10 +222,13 @@ SIZE = 1 << 14
 
 
 def noise_of(tx, tree):
-    """Two updates without gradients: heat, and nothing else."""
-    grads, step = jax.tree.map(jnp.zeros_like, tree), quick_jit(tx.update)
-    first, state = step(grads, tx.init(tree), tree)
-    return first, step(grads, state, tree)[0]
+    """Two updates without gradients, one after the other: heat, and nothing else."""
+
+    def step(state, _):
+        updates, state = tx.update(jax.tree.map(jnp.zeros_like, tree), state, tree)
+        return state, updates
+
+    return jax.lax.scan(step, tx.init(tree), length=2)[1]
 
 
 @pytest.mark.quick(*TURNS[0])
@@ -234,7 +237,9 @@ def test_groups_with_one_key(name):
     """Two groups of a partition, of one method and one key, and two leaves of one group."""
     tree = {group: (jnp.ones(SIZE), jnp.ones(SIZE)) for group in "ab"}
     tx = METHODS[name](key=1)
-    first, second = noise_of(optax.partition({"a": tx, "b": tx}, {"a": "a", "b": "b"}), tree)
+    groups = optax.partition({"a": tx, "b": tx}, {"a": "a", "b": "b"})
+    noise = jax.tree.map(np.asarray, quick_jit(lambda: noise_of(groups, tree))())
+    first, second = (jax.tree.map(lambda leaf, i=i: leaf[i], noise) for i in range(2))
     arrays = {"a0": first["a"][0], "a1": first["a"][1], "b0": first["b"][0], "b1": first["b"][1]}
     pairs = [(x, y) for x in arrays for y in arrays if x < y]
     for x, y in pairs:
@@ -247,7 +252,8 @@ def test_groups_with_one_key(name):
 def test_chained_methods_with_one_key():
     tree = jnp.ones(SIZE)
     names = ("sgld", "leimkuhler_matthews", "langevin", "sghmc", "psgld", "santa")
-    noises = {name: noise_of(METHODS[name](key=1), tree)[1] for name in names}
+    run = quick_jit(lambda: {name: noise_of(METHODS[name](key=1), tree)[1] for name in names})
+    noises = jax.tree.map(np.asarray, run())
     for i, x in enumerate(names):
         for y in names[:i]:
             assert_uncorrelated(noises[x], noises[y], name=f"{x} and {y}")
@@ -257,7 +263,7 @@ def test_chained_methods_with_one_key():
 def test_replicas(name):
     """`vmap` over keys, in a function that builds the transformation."""
     tree = jnp.ones(SIZE)
-    noise = jax.vmap(lambda key: noise_of(METHODS[name](key=key), tree)[1])
-    replicas = noise(jax.random.split(jax.random.key(1), 3))
+    noise = quick_jit(jax.vmap(lambda key: noise_of(METHODS[name](key=key), tree)[1]))
+    replicas = np.asarray(noise(jax.random.split(jax.random.key(1), 3)))
     for i, j in ((0, 1), (0, 2), (1, 2)):
         assert_uncorrelated(replicas[i], replicas[j], name=f"replicas {i} and {j}")

@@ -17,6 +17,7 @@ import pytest
 from flax import nnx
 
 import thermo_optax as to
+from tests.compiling import quick, quick_jit
 from tests.contract.test_containers import BATCH, NNXNet, equinox, linen, nnx_state
 
 REPLICAS = 3
@@ -74,6 +75,7 @@ class Reader:
     like_params: bool = False
     layers: bool = False  # the reading is a dict by layer
     replicas: bool = False
+    counts: bool = False  # how much is read depends on a number in the state: not in jit
 
 
 def collecting():
@@ -107,9 +109,9 @@ def shapes(tree):
 
 thermometers = to.diagnostics
 READERS = {
-    "collected_samples": Reader(collecting, lambda s, p, g: to.collected_samples(s)),
+    "collected_samples": Reader(collecting, lambda s, p, g: to.collected_samples(s), counts=True),
     "collected_samples, completed": Reader(
-        collecting, lambda s, p, g: to.collected_samples(s, p), like_params=True
+        collecting, lambda s, p, g: to.collected_samples(s, p), like_params=True, counts=True
     ),
     "samples_and_mask": Reader(collecting, lambda s, p, g: to.samples_and_mask(s, p)),
     "posterior_mean": Reader(averaging, lambda s, p, g: to.posterior_mean(s, p), like_params=True),
@@ -159,7 +161,7 @@ def held(container: str, make: Callable[[], Any], replicas: bool) -> tuple[Any, 
     params = made.params()
     if replicas:
         params = jax.tree.map(lambda leaf: jnp.stack([leaf] * REPLICAS), params)
-    state = made.state(make(), params)
+    state = made.state(quick(make()), params)
     ints = [jnp.int32(2) if leaf.ndim == 0 else leaf for leaf in jax.tree.leaves(state)]
     floats = jax.tree.leaves(numbered(jax.tree.map(lambda x: x.astype(jnp.float32), state), 0))
     leaves = [
@@ -192,11 +194,12 @@ def values(reading):
 def test_readings_do_not_depend_on_the_container(name, container):
     reader = READERS[name]
     state, params, grads = held(container, reader.make, reader.replicas)
-    found = reader.read(state, params, grads)
+    read = reader.read if reader.counts else quick_jit(reader.read)
+    found = read(state, params, grads)
     pure = nnx.as_pure((state, params, grads)) if "NNX" in container else (state, params, grads)
     structure = jax.tree.structure(nnx.as_pure(CONTAINERS[container].params()))
     plain_state = as_tuples(pure[0], structure)
-    expected = reader.read(plain_state, *(tuple(jax.tree.leaves(tree)) for tree in pure[1:]))
+    expected = read(plain_state, *(tuple(jax.tree.leaves(tree)) for tree in pure[1:]))
     if reader.like_params:
         assert jax.tree.structure(found) == jax.tree.structure(params)
     if reader.layers:
@@ -210,7 +213,9 @@ def test_readings_do_not_depend_on_the_container(name, container):
 def test_a_run_of_an_nnx_optimizer():
     """As users train: `nnx.jit`, then the readers of the optimizer's state."""
     model = NNXNet(nnx.Rngs(0))
-    optimizer = nnx.Optimizer(model, to.running_moments(collecting()), wrt=nnx.Param)
+    tx = to.running_moments(collecting())
+    tx = optax.GradientTransformationExtraArgs(quick_jit(tx.init), tx.update)  # the step is in jit
+    optimizer = nnx.Optimizer(model, tx, wrt=nnx.Param)
 
     @nnx.jit
     def step(model, optimizer):

@@ -6,16 +6,17 @@ import numpy as np
 import optax
 import pytest
 
-from tests.compiling import quick_jit
+from tests.compiling import quick
 from tests.registry import METHODS, PRIMARY, TEMPERATURE, TURNS
 
 from .programs import assert_close, assert_equal, init, params, types, update
 
 
 def one_step(tx, tree=None):
-    """Updates and state after a step; `init` without jit, which has nothing to compile."""
+    """Updates and state after a step."""
     tree = params() if tree is None else tree
-    return quick_jit(tx.update)(tree, tx.init(tree), tree)
+    tx = quick(tx)
+    return tx.update(tree, tx.init(tree), tree)
 
 
 @pytest.mark.quick(*TURNS[2])
@@ -51,8 +52,8 @@ def test_inject_hyperparams_of_a_bfloat16_network(name):
 @pytest.mark.parametrize("name", PRIMARY)
 def test_inject_hyperparams_takes_schedules_and_changes_by_hand(name):
     tree = params()
-    tx = METHODS[name].injected(optax.linear_schedule(0.0, 4 * TEMPERATURE, 4))
-    state, step = tx.init(tree), quick_jit(tx.update)
+    tx = quick(METHODS[name].injected(optax.linear_schedule(0.0, 4 * TEMPERATURE, 4)))
+    state, step = tx.init(tree), tx.update
     for count in range(3):
         inner = state.inner_state
         updates, state = step(tree, state, tree)
@@ -76,10 +77,12 @@ def test_inject_hyperparams_takes_schedules_and_changes_by_hand(name):
 def test_multi_steps(name):
     """Noise, count and momenta advance once for every emitted step."""
     tree = params()
-    tx = optax.MultiSteps(METHODS[name](), every_k_schedule=4)
-    step, state = quick_jit(tx.update), tx.init(tree)
+    multi = optax.MultiSteps(METHODS[name](), every_k_schedule=4)
+    tx = quick(multi.gradient_transformation())
+    step, state = tx.update, tx.init(tree)
     alone = init(name)
-    grads = [jax.tree.map(lambda x, k=k: k * x, tree) for k in (0.0, 1.0, 2.0, 1.0)]  # mean: 1
+    factors = [np.float32(k) for k in (0.0, 1.0, 2.0, 1.0)]  # mean: 1
+    grads = [jax.tree.map(lambda x, k=k: k * np.asarray(x), tree) for k in factors]
     for _ in range(2):
         for gradient in grads[:-1]:
             updates, state = step(gradient, state, tree)
@@ -95,8 +98,8 @@ def test_multi_steps(name):
 def test_apply_if_finite(name):
     """A rejected step leaves no trace: the chain goes on as if it had not been."""
     tree = params()
-    tx = optax.apply_if_finite(METHODS[name](), max_consecutive_errors=5)
-    step, state = quick_jit(tx.update), tx.init(tree)
+    tx = quick(optax.apply_if_finite(METHODS[name](), max_consecutive_errors=5))
+    step, state = tx.update, tx.init(tree)
     bad = {**tree, "output": {"kernel": tree["output"]["kernel"].at[0, 0].set(jnp.nan)}}
     alone = init(name)
     for gradient in (tree, bad, bad, tree):

@@ -7,7 +7,8 @@ import optax
 import pytest
 
 import thermo_optax as to
-from tests.simulation import over_grid, simulate
+from tests.compiling import quick_jit
+from tests.simulation import simulate
 
 H, MASS, FRICTION = 0.3, 1.7, 0.8
 C = float(np.exp(-FRICTION * H))
@@ -54,7 +55,7 @@ def test_cold_sampler_is_sgd(name):
         well = jnp.sum(jnp.log(jnp.cosh(stiff * p["w"])))
         return well + 0.1 * jnp.sum((p["b"] - p["w"][0]) ** 2)
 
-    @jax.jit
+    @quick_jit
     def trajectories():
         return [
             simulate(tx, jax.grad(loss), params, 1_000, observe=lambda x, _: x)[2]
@@ -63,7 +64,7 @@ def test_cold_sampler_is_sgd(name):
 
     ours, theirs = trajectories()
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=3e-5), ours, theirs)
-    assert float(jnp.abs(ours["b"][-1] - params["b"]).max()) > 0.1
+    assert np.max(np.abs(np.subtract(ours["b"][-1], params["b"]))) > 0.1
 
 
 def oscillator(t, x, p, k):
@@ -79,14 +80,15 @@ def test_damped_oscillator(word, order):
     k, until, steps = 1.1, 12.0, 320
     hs = np.array([0.3, 0.15, 0.075, 0.0375])
 
-    def run(key, h):
+    def run(h):
         tx = to.langevin(
-            h, 0.0, friction=FRICTION, mass=MASS, splitting=word, initial_momentum="zero", key=key
+            h, 0.0, friction=FRICTION, mass=MASS, splitting=word, initial_momentum="zero", key=0
         )
         return simulate(tx, lambda x: k * x, jnp.ones(1), steps, observe=lambda x, _: x[0])[2]
 
     errors = []
-    for h, path in zip(hs, over_grid(run, jax.random.key(0), hs), strict=True):
+    paths = np.asarray(quick_jit(jax.vmap(run))(jnp.asarray(hs, jnp.float32)))
+    for h, path in zip(hs, paths, strict=True):
         # In the middle of its step the momentum, at rest before the first kick, has felt half of
         # this kick, and in OBABO also half of the bath.
         p = -h / 2 * k * (np.exp(-FRICTION * h / 2) if word == "OBABO" else 1)
@@ -115,7 +117,7 @@ def test_a_friction_that_heats_damps_without_heat(name):
     """A thermostat may be below 0 when the bath goes cold, and then would heat without end."""
     x = jnp.array([1.0, -2.0])
 
-    @jax.jit
+    @quick_jit
     def run():
         return [simulate(NEGATIVE[name](xi), lambda x: x, x, 100)[0] for xi in (0.7, -0.7)]
 

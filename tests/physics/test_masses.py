@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import thermo_optax as to
+from tests.compiling import quick, quick_jit
 from tests.physics import adaptive_oracle, oracle
 from tests.physics.test_stationary_laws import WORDS
 from tests.simulation import simulate
@@ -56,10 +57,14 @@ def wide(key):
     return tree(z * jnp.sqrt(TEMPERATURE / jnp.asarray(CURVATURES, jnp.float32))[:, None])
 
 
-def sampled(make, steps=STEPS, gradient=gradient, **options):
+def sampled(make, steps=STEPS, gradient=gradient, noise_key=None):
     """Parameters and state after many steps, as one program."""
     key, start_key = jax.random.split(jax.random.key(5))
-    run = jax.jit(lambda: simulate(make(key), gradient, wide(start_key), steps, **options)[:2])
+    # A run without noise in its gradients takes less time than what compiles it.
+    compiled = quick_jit if noise_key is None else jax.jit
+    run = compiled(
+        lambda: simulate(make(key), gradient, wide(start_key), steps, noise_key=noise_key)[:2]
+    )
     return run()
 
 
@@ -177,7 +182,7 @@ def test_masses_like_the_curvature_make_all_coordinates_mix_alike():
     def observe(x, state):
         return jnp.mean(x * start, axis=1) * jnp.asarray(curvatures, jnp.float32) / TEMPERATURE
 
-    run = jax.jit(lambda: simulate(tx, lambda x: stiffness * x, start, steps, observe=observe)[2])
+    run = quick_jit(lambda: simulate(tx, lambda x: stiffness * x, start, steps, observe=observe)[2])
     matrix, _ = oracle.propagator("BAOAB", h, 1.0, 1.0, 1.0, TEMPERATURE)
     law = [np.linalg.matrix_power(matrix, n)[0, 0] for n in range(1, steps + 1)]
     np.testing.assert_allclose(run(), np.tile(law, (5, 1)).T, atol=Z * np.sqrt(2 / particles))
@@ -221,7 +226,7 @@ def test_a_tree_of_one_number_is_that_number(name):
 
         return jax.lax.scan(step, (params, start), length=40)[1]
 
-    expected, *others = jax.jit(lambda: [path(mass) for mass in trees])()
+    expected, *others = quick_jit(lambda: [path(mass) for mass in trees])()
     for other in others:
         jax.tree.map(
             lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), other, expected
@@ -231,7 +236,7 @@ def test_a_tree_of_one_number_is_that_number(name):
 def test_first_momenta():
     params = tree(jnp.zeros((ROWS, PARTICLES)))
     for method in (METHODS["BAOAB"], METHODS["sghmc"], METHODS["BADODAB"]):
-        state: Any = method(mass=TREE, key=0).init(params)
+        state: Any = quick(method(mass=TREE, key=0)).init(params)
         for p, m in zip(rows(state.momentum), MASSES, strict=True):
             assert_mean(p**2, 0.7 * m, name=f"m={m}")
     assert abs(state.kinetic_temperature / 0.7 - 1) < Z * np.sqrt(2 / (ROWS * PARTICLES))

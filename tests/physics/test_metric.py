@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import thermo_optax as to
+from tests.compiling import quick_jit
 from tests.simulation import over_grid, simulate
 from tests.statistics import assert_variance
 from tests.targets import DOUBLE_WELL, harmonic
@@ -82,14 +83,9 @@ def test_correction_vanishes_with_the_heat():
     tx = to.psgld(0.1, 0.0, decay=0.9, damping=0.01, adaptation_steps=None, key=0)
     x, moment = np.array([1.0, -3.0, 0.2]), np.zeros(3)
     curvature = np.array([1.0, 0.3, 4.0])
-    path = simulate(
-        tx,
-        lambda x: jnp.asarray(curvature, jnp.float32) * x,
-        jnp.asarray(x, jnp.float32),
-        50,
-        observe=lambda x, _: x,
-    )[2]
-    for n, seen in enumerate(path, start=1):
+    slopes, start = jnp.asarray(curvature, jnp.float32), jnp.asarray(x, jnp.float32)
+    run = quick_jit(lambda: simulate(tx, lambda x: slopes * x, start, 50, observe=lambda x, _: x))
+    for n, seen in enumerate(np.asarray(run()[2]), start=1):
         gradient = curvature * x
         moment = 0.9 * moment + 0.1 * gradient**2
         x = x - 0.1 * gradient / (0.01 + np.sqrt(moment / (1 - 0.9**n)))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import thermo_optax as to
+from tests.compiling import quick, quick_jit
 from tests.simulation import simulate
 from tests.statistics import assert_mean, assert_uncorrelated, assert_variance
 
@@ -64,7 +65,7 @@ def test_descent(phase):
             key=0,
         )
         start = jnp.asarray(x)
-        run = jax.jit(
+        run = quick_jit(
             lambda: simulate(
                 tx,
                 lambda x: jnp.stack(quartic(x)),
@@ -98,14 +99,14 @@ def test_one_noisy_step():
             adaptation_steps=None,
             key=0,
         )
-        state: Any = jax.jit(tx.init)(jnp.asarray(x))
+        state: Any = quick_jit(tx.init)(jnp.asarray(x))
         state = state._replace(
             momentum=jnp.asarray(p),
             friction=jnp.asarray(xi),
             second_moment=jnp.asarray(moment),
             count=jnp.int32(3),
         )
-        step = jax.jit(functools.partial(tx.update, temperature_scale=2.0))
+        step = quick_jit(functools.partial(tx.update, temperature_scale=2.0))
         free: Any = step(jnp.zeros(n), state)[1]
         updates, new = step(jnp.asarray(g), state)
 
@@ -128,7 +129,7 @@ def test_metric_adapts_again_in_refinement():
     """V moves in the warm-up and after exploration, and stays in between."""
     tx = to.santa(0.01, 0.1, exploration_steps=6, adaptation_steps=3, decay=0.5, key=0)
     x = jnp.ones(4)
-    moments = jax.jit(
+    moments = quick_jit(
         lambda: simulate(tx, lambda x: x, x, 9, observe=lambda _, state: state.second_moment)[2]
     )()
     moved = np.any(np.diff(moments, axis=0) != 0, axis=1)
@@ -137,8 +138,8 @@ def test_metric_adapts_again_in_refinement():
 
 def test_square_that_overflows_is_a_fault():
     """A finite gradient whose square is not would make the second moment infinite, for good."""
-    tx, x = to.santa(0.01, 0.1, key=0), jnp.zeros(2)
-    updates, state = jax.jit(tx.update)(jnp.array([1.0, 1e30]), tx.init(x))
+    tx, x = quick(to.santa(0.01, 0.1, key=0)), jnp.zeros(2)
+    updates, state = tx.update(jnp.array([1.0, 1e30]), tx.init(x))
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(state))
     assert abs(updates[1]) > 1e20 and abs(updates[0]) < 1
 
@@ -168,10 +169,10 @@ def test_bad_arguments():
 
 def test_the_bath_of_refinement_is_cold():
     """The state tells the temperature of each step, also where Santa itself takes the heat away."""
-    tx, x = to.santa(0.01, 0.5, exploration_steps=2, key=0), jnp.ones(2)
+    tx, x = quick(to.santa(0.01, 0.5, exploration_steps=2, key=0)), jnp.ones(2)
     state = tx.init(x)
     baths = []
     for _ in range(4):
         _, state = tx.update(x, state, x)
-        baths.append(float(jnp.asarray(state.bath_temperature)))
+        baths.append(float(state.bath_temperature))
     assert baths == [0.5, 0.5, 0.0, 0.0]

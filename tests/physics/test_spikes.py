@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 import thermo_optax as to
-from tests.compiling import quick_jit
+from tests.compiling import quick, quick_jit
 from tests.simulation import simulate
 
 
 def after(tx, size, gradients, steps=3):
     """The last displacement and state, after gradients of that many coordinates, then of 0."""
-    x, update = jnp.zeros(size), quick_jit(tx.update)
+    tx, x = quick(tx), jnp.zeros(size)
     state = tx.init(x)
     updates = x
     for gradient in (*gradients, *[0.0] * steps):
-        updates, state = update(jnp.full(size, gradient), state, x)
+        updates, state = tx.update(np.full(size, gradient, np.float32), state, x)
     return updates, state
 
 
@@ -52,26 +52,27 @@ def test_a_rest_after_a_spike_with_covariance_control():
     assert is_sound(quick_jit(tx.update)(jnp.zeros(2), state, jnp.zeros(2)))
 
 
+@quick_jit
+def santa_after_a_spike(gradient):
+    """The frictions right after it, and the momenta of 2,000 steps."""
+    tx = to.santa(0.01, 1.0, adaptation_steps=5, damping=1.0, key=0)
+    x, state, _ = simulate(tx, lambda x: x, jnp.zeros(300), 10)
+    _, state = tx.update(jnp.full(300, gradient), state, x)
+    highest = state.friction
+
+    def step(carry, count):
+        x, state = carry
+        updates, state = tx.update(x, state, x)
+        # The parameters are put back, until the momentum of the spike is gone.
+        return (jnp.where(count < 20, 0, x + updates), state), state.momentum
+
+    return highest, jax.lax.scan(step, (jnp.zeros(300), state), jnp.arange(2_000))[1]
+
+
 @pytest.mark.parametrize("gradient", [1e4, 1e12])
 def test_a_spike_does_not_stop_santa(gradient):
     """Frictions stop growing where no momentum is left, so they come back: after 400 steps here."""
-    tx = to.santa(0.01, 1.0, adaptation_steps=5, damping=1.0, key=0)
-
-    @jax.jit
-    def run():
-        x, state, _ = simulate(tx, lambda x: x, jnp.zeros(300), 10)
-        _, state = tx.update(jnp.full(300, gradient), state, x)
-        highest = state.friction
-
-        def step(carry, count):
-            x, state = carry
-            updates, state = tx.update(x, state, x)
-            # The parameters are put back, until the momentum of the spike is gone.
-            return (jnp.where(count < 20, 0, x + updates), state), state.momentum
-
-        return highest, jax.lax.scan(step, (jnp.zeros(300), state), jnp.arange(2_000))[1]
-
-    highest, momenta = run()
+    highest, momenta = santa_after_a_spike(jnp.float32(gradient))
     assert np.max(highest) <= 4.001 / 0.1
     late = np.mean(np.square(np.asarray(momenta)[1_000:]))
     assert 0.9 < late < 1.1  # of the bath
