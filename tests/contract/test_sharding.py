@@ -86,7 +86,8 @@ def test_numbers_do_not_depend_on_the_sharding(name, on_eight):
     expected = update(name, tree, init(name), tree)
     with on_eight() as spread:
         tree = spread(tree)
-        # The test above does without jit under explicit axes; within it XLA places arrays of others.
+        # Explicit axes are checked without jit, by the test above; within it XLA places arrays of
+        # others.
         explicit = "@x" in str(jax.typeof(tree["hidden"]["bias"]))
         state = (quick_jit(tx.init) if explicit else tx.init)(tree)
         assert types(state) == types(jax.eval_shape(tx.init, tree))
