@@ -37,14 +37,6 @@ MUTANTS = [
         CONTAINERS,
     ),
     Mutant(
-        "readings: the places of an NNX state are not those of its arrays",
-        STATES,
-        "return dict(zip(plain_paths(tree), jax.tree.leaves(tree), strict=True))",
-        "return {tuple(jax.tree_util.keystr((entry,), simple=True) for entry in path): leaf\n"
-        "            for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}",
-        CONTAINERS,
-    ),
-    Mutant(
         "plots: the longest line is cut off",
         "plot/_canvas.py",
         "max([last, *ends])",
