@@ -48,8 +48,10 @@ def test_outcomes_are_kept_while_their_code_stays(tmp_path):
         ledger = Ledger(tmp_path, file)
         found = [ledger.find("a", (test,)) for test in ("test_one.py::test_a", "test_two.py")]
         assert ledger.find("b", ("test_two.py",)) is None
+        assert ledger.find("a", ("test_two.py",), Mutant("a", "one.py", "1", "2", ())) is None
         return [outcome == caught for outcome in found]
 
+    write("tests/mutants/one.py", "another defect")
     assert known() == [True, True]
     write("tests/test_two.py", "2")
     assert known() == [True, False]

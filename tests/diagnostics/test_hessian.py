@@ -96,6 +96,8 @@ def test_messages(vector):
         product(lambda x: x**2, jnp.ones(4), jnp.ones(4))
     with pytest.raises(ValueError, match=r"`loss` must return a single.*got a tuple"):
         product(lambda x: (jnp.sum(x), x), jnp.ones(4), jnp.ones(4))
+    with pytest.raises(TypeError, match=r"`loss` must return a real.*got int32"):
+        product(lambda x: jnp.sum(x > 0), jnp.ones(4), jnp.ones(4))
     with pytest.raises(ValueError, match=r"`batches` holds no batch.*only once"):
         product(LOSS, PARAMS, vector, iter([]))
     with pytest.raises(ValueError, match=r"`batches` must be a tree.*\(24, 4\), \(5,\)"):

@@ -81,7 +81,8 @@ def _plant_all(
 
     def one(mutant: Mutant) -> Outcome:
         name, tests = mutant.name, mutant.tests
-        return ledger.find(name, tests) or ledger.add(name, tests, run(sound, mutant, tests))
+        known = ledger.find(name, tests, mutant)
+        return known or ledger.add(name, tests, run(sound, mutant, tests), mutant)
 
     outcomes = []
     for mutant, outcome in zip(chosen, _in_turn(one, chosen, jobs), strict=True):

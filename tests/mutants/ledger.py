@@ -17,7 +17,8 @@ from tests.mutants.mutant import COPIED, Mutant, Outcome
 class Ledger:
     """Outcomes by name; a file, if there is one, has a line for each.
 
-    An outcome holds as long as the package, the tests that led to it and what they import stay.
+    An outcome holds as long as the package, the defect, the tests that led to it and what they
+    import stay. Other defects of the catalogue do not count.
     """
 
     def __init__(self, sound: pathlib.Path, path: pathlib.Path | None) -> None:
@@ -33,16 +34,19 @@ class Ledger:
         self._tests = {
             name: text for name, text in contents.items() if _is_test(pathlib.Path(name))
         }
-        self._others = _digest({name: contents[name] for name in contents.keys() - self._tests})
+        others = {name for name in contents if not name.startswith("tests/mutants/")}
+        self._others = _digest({name: contents[name] for name in others - self._tests.keys()})
 
-    def find(self, name: str, tests: Sequence[str]) -> Outcome | None:
+    def find(self, name: str, tests: Sequence[str], mutant: Mutant | None = None) -> Outcome | None:
         """What is known of these tests with this defect."""
-        entry = self._entries.get((self._code(tests), name))
+        entry = self._entries.get((self._code(tests, mutant), name))
         return entry and Outcome(entry["verdict"], entry["seconds"], entry["detail"])
 
-    def add(self, name: str, tests: Sequence[str], outcome: Outcome) -> Outcome:
+    def add(
+        self, name: str, tests: Sequence[str], outcome: Outcome, mutant: Mutant | None = None
+    ) -> Outcome:
         """Keeps an outcome, and returns it."""
-        entry = {"code": self._code(tests), "name": name, **dataclasses.asdict(outcome)}
+        entry = {"code": self._code(tests, mutant), "name": name, **dataclasses.asdict(outcome)}
         with self._lock:
             self._entries[entry["code"], name] = entry
             if self._path is not None:
@@ -50,14 +54,15 @@ class Ledger:
                     file.write(json.dumps(entry) + "\n")
         return outcome
 
-    def _code(self, tests: Sequence[str]) -> str:
+    def _code(self, tests: Sequence[str], mutant: Mutant | None) -> str:
         files = {f"tests/{test.partition('::')[0]}" for test in tests}
         chosen = {
             name: text
             for name, text in self._tests.items()
             if any(name == file or name.startswith(f"{file}/") for file in files)
         }
-        return _digest({"others": self._others.encode(), "tests": repr(tests).encode(), **chosen})
+        run = repr((tuple(tests), mutant)).encode()
+        return _digest({"others": self._others.encode(), "run": run, **chosen})
 
 
 def table(mutants: Sequence[Mutant], outcomes: Sequence[Outcome]) -> str:

@@ -77,6 +77,7 @@ def hessian_eigenvalues(
 
     Raises:
         ValueError: for numbers out of range, a loss that is not a single number, or no batches.
+        TypeError: for a loss that is not a real floating-point number.
 
     Examples:
         >>> import jax.numpy as jnp

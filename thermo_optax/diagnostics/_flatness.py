@@ -141,6 +141,7 @@ def loss_under_noise(
 
     Raises:
         ValueError: for numbers out of range, a loss that is not a single number, or no batches.
+        TypeError: for a loss that is not a real floating-point number.
 
     Examples:
         >>> import jax.numpy as jnp

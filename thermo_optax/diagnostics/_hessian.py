@@ -56,6 +56,7 @@ def hessian_vector_product(loss: Loss, params: Any, vector: Any, batches: Any = 
 
     Raises:
         ValueError: for trees that differ, a loss that is not a single number, or no batches.
+        TypeError: for a loss that is not a real floating-point number.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -104,7 +105,8 @@ def exact_spectrum(
 
     Raises:
         ValueError: for more weights, a loss that is not a single number, or no batches.
-        TypeError: inside `jit`, where there are no numbers yet.
+        TypeError: for a loss that is not a real floating-point number, or inside `jit`, where there
+            are no numbers yet.
 
     Examples:
         >>> import jax.numpy as jnp

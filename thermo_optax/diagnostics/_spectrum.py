@@ -130,6 +130,7 @@ def hessian_spectrum(
     Raises:
         ModuleNotFoundError: without matfree.
         ValueError: for numbers out of range, a loss that is not a single number, or no batches.
+        TypeError: for a loss that is not a real floating-point number.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -217,6 +218,7 @@ def hessian_trace(
     Raises:
         ModuleNotFoundError: without matfree.
         ValueError: for fewer than 2 probes, a loss that is not a single number, or no batches.
+        TypeError: for a loss that is not a real floating-point number.
 
     Examples:
         >>> import jax.numpy as jnp

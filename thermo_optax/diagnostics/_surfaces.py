@@ -82,6 +82,7 @@ def loss_line(
     Raises:
         ValueError: for numbers out of range, trees that differ, a loss that is not a single number,
             or no batches.
+        TypeError: for a loss that is not a real floating-point number.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -220,6 +221,7 @@ def loss_surface(
         TypeError: without directions and without a key.
         ValueError: for numbers out of range, trees that differ, a loss that is not a single number,
             or no batches.
+        TypeError: for a loss that is not a real floating-point number.
 
     Examples:
         >>> import jax, jax.numpy as jnp
