@@ -55,12 +55,13 @@ def logits(
     """
     drop = (lambda number, x: x) if key is None else functools.partial(_drop, key, rate)
     activate = jnp.tanh if smooth else jax.nn.relu
-    pool = _mean if smooth else _largest
+    # ReLU of the largest is the largest ReLU, to the bit, of a quarter of the units.
+    pooled = (lambda x: _mean(activate(x))) if smooth else (lambda x: activate(_largest(x)))
     margin = (SIZE - images.shape[1]) // 2
     x = jnp.pad(images, [(0, 0), (margin, margin), (margin, margin), (0, 0)])
     x = jnp.transpose(x, (3, 1, 2, 0))
     for number, name in enumerate(("C1", "C3")):
-        x = drop(number, pool(activate(_convolved(params[name], x))))
+        x = drop(number, pooled(_convolved(params[name], x)))
     x = x.reshape(-1, x.shape[-1])
     for number, name in enumerate(("C5", "F6")):
         x = drop(2 + number, activate(_product(params[name], x)))
