@@ -103,7 +103,7 @@ def save_comparison(
 ) -> bool:
     """Of methods at searched settings: `notes` go before the table, `remarks` after it.
 
-    Returns whether there was anything to save.
+    The scores of the search end it. Returns whether there was anything to save.
     """
     if not results:
         print(f"{problem.title}: nothing was finished")
@@ -116,6 +116,7 @@ def save_comparison(
         comparison_table(problem, results),
         *(stage_table(problem, results) if len(problem.stages) > 1 else ()),
         *remarks,
+        *search_table(problem, results),
     )
     methods = {result.label: _summary(result) for result in results}
     save(output, parts, facts(problem.title) | {"methods": methods}, _arrays(results, problem))
@@ -158,23 +159,28 @@ def stage_table(problem: Problem, results: Sequence[Tuned]) -> tuple[str, str]:
     return f"Test {problem.score}, stage by stage:", table(columns, rows)
 
 
-def search_table(results: Sequence[Tuned], decimals: int) -> str:
-    """A markdown table: the validation score of every setting that was tried."""
+def search_table(problem: Problem, results: Sequence[Tuned]) -> tuple[str, str]:
+    """A sentence and a table: the validation score of every setting that was tried."""
+    # Runs at the learning rate of another method share the search of their own.
+    own = {result.name: result for result in reversed(results)}
+    shown = [result for result in results if own[result.name] is result]
+    decimals = problem.columns[0].decimals
 
     def cell(result: Tuned, number: int) -> str:
+        if number >= len(result.search.rows):
+            return ""
         score = f"{result.search.scores[number]:.{decimals}f}"
         mark = "**" if number == result.search.best else ""
         return f"{mark}{setting(result, result.search.rows[number])}: {score}{mark}"
 
-    width = max(len(result.search.rows) for result in results)
-    rows = [
-        (
-            result.label,
-            *(cell(result, n) if n < len(result.search.rows) else "" for n in range(width)),
-        )
-        for result in results
-    ]
-    return table(("method", *(f"setting {n + 1}" for n in range(width))), rows)
+    numbers = range(max(len(result.search.rows) for result in shown))
+    rows = [(result.label, *(cell(result, number) for number in numbers)) for result in shown]
+    steps = sorted({result.search.steps for result in shown})
+    return (
+        f"Validation {problem.score} after {' or '.join(f'{n:,}' for n in steps)} steps, by "
+        "learning rate and what else was searched; the best is the one that was taken:",
+        table(("method", *(f"setting {number + 1}" for number in numbers)), rows),
+    )
 
 
 def setting(result: Tuned, row: Mapping[str, float]) -> str:

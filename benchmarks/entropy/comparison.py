@@ -38,15 +38,7 @@ def run(name: str, options: argparse.Namespace, output: pathlib.Path) -> None:
 
     def save(results):
         trained[:] = results
-        remarks = []
-        if results:
-            decimals = problem.columns[0].decimals + 1
-            remarks = [
-                f"Validation {problem.score} after {results[0].search.steps:,} steps, by learning "
-                "rate and what else was searched; the best is the one that was taken:",
-                report.search_table(results, decimals),
-            ]
-        if report.save_comparison(output, problem, results, notes, remarks):
+        if report.save_comparison(output, problem, results, notes):
             learning_curves(results, problem, output / "curves.png", PLAIN)
 
     comparison.compare(

@@ -248,6 +248,9 @@ def test_a_run_leaves_tables_numbers_and_pictures(command, options, monkeypatch,
     rates = [summary[n]["learning_rate"] for n in ("SGD with momentum", methods.CTLD_LIKE_SGD)]
     assert rates[0] == rates[1]
     assert ("after stage 2" in table) == (command == "sda")
+    searched = table.split("the best is the one that was taken:")[1]
+    assert searched.count("**") == 2 * 2  # one setting of each method, not one more for the rerun
+    assert searched.count("\n| CTLD ") == 1
     curves = np.load(tmp_path / "curves.npz")
     assert curves["CTLD/temperature"].shape == (3 * stages, 2)
     for picture in ("curves.png", "noise.png"):
