@@ -19,7 +19,11 @@ PINS = constraints/python-$$($(PY) -c 'import sys; print("3.11" if sys.version_i
 JOBS ?= 2
 # A file's tests share programs and fixtures, so they stay in one process.
 PYTEST = $(PY) -m pytest $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadfile) $(ARGS)
-IN_312 = $(MAKE) VENV=.venv-3.12 PYTHON="$(PYTHON312)"
+# XLA compiles for most of the tests' time. In `make test`, which runs at each change, it does so without
+# its newest code generator, and for what is not about numbers without LLVM's passes; see conftest.py.
+# All other targets compile as users do, `make test-all` too: a later XLA may not know the option.
+QUICK_XLA = XLA_FLAGS="$$XLA_FLAGS --xla_cpu_use_fusion_emitters=false" JAX_DISABLE_MOST_OPTIMIZATIONS=1
+IN_312 = $(MAKE) VENV=.venv-3.12 PYTHON="$(PYTHON312)" QUICK_XLA=
 
 # `make gpu` runs in the environment that has a jax for the accelerator, and must not replace it: the
 # library runs from here, and what else it needs goes into a folder of its own, without dependencies.
@@ -40,7 +44,7 @@ demo: $(VENV)/.installed-bench  ## train real networks with our methods and with
 	$(PY) -m benchmarks demo $(ARGS)
 
 test: $(VENV)/.installed-test  ## run the tests, except the slow ones
-	$(PYTEST)
+	$(QUICK_XLA) $(PYTEST)
 
 test-slow: $(VENV)/.installed-test  ## run the long statistics and trainings
 	$(PYTEST) -m slow

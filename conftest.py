@@ -57,6 +57,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         raise pytest.UsageError(f"The mark `quick` names cases that do not exist: {unknown}")
 
 
+# Of `make test`, what LLVM optimises as for users: laws, bits, speeds and examples.
+AS_FOR_USERS = (
+    "tests/_noise/",
+    "tests/benchmarks/",
+    "tests/docs/",
+    "tests/physics/",
+    "tests/validation/",
+    "thermo_optax/",
+)
+QUICKLY_COMPILED = jax.config.read("jax_disable_most_optimizations")  # as `make test` asks for
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Sets how well XLA compiles the programs of a test, those of its fixtures included."""
+    quickly = QUICKLY_COMPILED and not item.nodeid.startswith(AS_FOR_USERS)
+    jax.config.update("jax_disable_most_optimizations", quickly)
+    return (yield)
+
+
 @pytest.fixture
 def standard_promotion() -> Iterator[None]:
     """For tests of parts of optax that promote dtypes themselves.

@@ -30,6 +30,12 @@ def quick_jit(fn: Callable, **options: Any) -> Any:
     return jax.jit(fn, compiler_options=OPTIONS, **options)
 
 
+def users_jit(fn: Callable, **options: Any) -> Any:
+    """`jax.jit` with XLA's newest code generator, also in `make test`: for bits of two programs."""
+    newest = {"xla_cpu_use_fusion_emitters": True} if OPTIONS else {}
+    return jax.jit(fn, compiler_options=newest, **options)
+
+
 def quick(tx: optax.GradientTransformation) -> Any:
     """The same transformation in programs that compile quickly.
 

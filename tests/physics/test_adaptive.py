@@ -96,6 +96,7 @@ class TestGradientNoiseIsAbsorbed:
                 continuous
             )
 
+    @pytest.mark.quick("BADODAB")
     def test_spread_of_friction(self, splitting):
         """std xi = sqrt(T eps), which follows from the invariant law of xi."""
         for row, (_, _, xi, xi2, *_) in zip(*measured(splitting), strict=True):
@@ -104,6 +105,7 @@ class TestGradientNoiseIsAbsorbed:
             expected = row[1] * COUPLING
             assert_mean(variance, expected, name=f"{row}", slack=0.02 * expected)
 
+    @pytest.mark.quick("BADODAB")
     def test_kinetic_temperature_is_exact_at_the_thermostat(self, splitting):
         """The mean reading is T + (xi_end - xi_start) / (eps h N steps), to rounding."""
         for row, (*_, reading, start, end) in zip(*measured(splitting), strict=True):

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 import thermo_optax as to
-from tests.compiling import quick, quick_jit
+from tests.compiling import quick, quick_jit, users_jit
 
 TEMPERATURES = [1.0, 2.0, 4.0, 8.0]
 SIZE = len(TEMPERATURES)
@@ -49,8 +49,8 @@ def test_with_swaps_off_it_is_replicate_to_the_bit():
     inner = make(0.3, 1.0, friction=1.0, key=0, initial_momentum="zero")
     ladder = {"temperature": TEMPERATURES, "step_size": [0.1, 0.2, 0.3, 0.4]}
     alone = to.replicate(inner, SIZE, hyperparams=ladder)
-    expected, state, _ = run(alone, start(), 50, jit=jax.jit)
-    params, found, _ = run(exchange(inner, ladder, swap_period=None), start(), 50, jit=jax.jit)
+    expected, state, _ = run(alone, start(), 50, jit=users_jit)
+    params, found, _ = run(exchange(inner, ladder, swap_period=None), start(), 50, jit=users_jit)
     np.testing.assert_array_equal(params["w"], expected["w"])
     momentum = found.inner_state.inner_state.momentum["w"]
     np.testing.assert_array_equal(momentum, state.inner_state.momentum["w"])

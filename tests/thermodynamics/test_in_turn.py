@@ -102,7 +102,7 @@ def test_memory():
     assert memory.temp_size_in_bytes + memory.argument_size_in_bytes < 3.65 * size
 
 
-@pytest.mark.quick("batches")
+@pytest.mark.quick("batches-in turn")
 @pytest.mark.parametrize("at_once", [True, False], ids=["at once", "in turn"])
 @pytest.mark.parametrize("given", [None, batches], ids=["all data", "batches"])
 def test_weights_of_less_precision_than_losses(given, at_once, monkeypatch):

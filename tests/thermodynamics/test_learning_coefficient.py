@@ -39,6 +39,7 @@ def test_quadratic(precision):
     assert len(found.warnings) == (precision > 1)  # most of the force is the tether's there
 
 
+@pytest.mark.slow
 def test_the_error_covers_in_ninety_of_a_hundred_seeds():
     size = 50
     found = measure(*(quadratic, jnp.zeros(size)), temperature=HEAT, num_chains=400)

@@ -52,6 +52,7 @@ def chains(order, told):
     return jax.device_get(run(jax.random.split(jax.random.key(3), 16)))
 
 
+@pytest.mark.quick("reshuffled")
 @pytest.mark.parametrize("order", ["reshuffled", "symmetric"])
 def test_law_and_speed(order):
     """Warmer by 5 % at most, and not slowed by the friction that independent batches would need."""
