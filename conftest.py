@@ -57,10 +57,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         raise pytest.UsageError(f"The mark `quick` names cases that do not exist: {unknown}")
 
 
-# Of `make test`, what LLVM optimises as for users: laws, bits, speeds and examples.
+# Of `make test`, what LLVM optimises as for users: noise, laws and examples.
 AS_FOR_USERS = (
     "tests/_noise/",
-    "tests/benchmarks/",
     "tests/docs/",
     "tests/physics/",
     "tests/validation/",
