@@ -31,7 +31,7 @@ def quick_jit(fn: Callable, **options: Any) -> Any:
 
 
 def users_jit(fn: Callable, **options: Any) -> Any:
-    """`jax.jit` with XLA's newest code generator, also in `make test`: for bits of two programs."""
+    """`jax.jit` with XLA's newest code generator, also in `make test`: for bits, and long runs."""
     newest = {"xla_cpu_use_fusion_emitters": True} if OPTIONS else {}
     return jax.jit(fn, compiler_options=newest, **options)
 

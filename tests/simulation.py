@@ -6,6 +6,8 @@ from typing import Any
 import jax
 import optax
 
+from tests.compiling import users_jit
+
 
 def simulate(
     tx: optax.GradientTransformation,
@@ -41,7 +43,7 @@ def over_grid(run: Callable, key: jax.Array, *columns: Any) -> Any:
     """run(key, *row) for every row of a grid of settings: one compilation, a key for each row."""
     columns = tuple(jax.numpy.asarray(column, float) for column in columns)
     keys = jax.random.split(key, len(columns[0]))
-    return jax.jit(jax.vmap(run))(keys, *columns)
+    return users_jit(jax.vmap(run))(keys, *columns)
 
 
 def with_noise(gradient: Callable, spread: Any) -> Callable:

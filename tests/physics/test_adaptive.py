@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import thermo_optax as to
+from tests.compiling import users_jit
 from tests.physics import adaptive_oracle
 from tests.simulation import over_grid, simulate, with_noise
 from tests.statistics import assert_mean, mean_and_error
@@ -153,7 +154,7 @@ def two_tensors(thermostat):
         return [jnp.mean(one[BURN_IN:], axis=0) for one in series]
 
     keys = jax.random.split(jax.random.key(3), SYSTEMS // 2)
-    calm, noisy, friction = jax.jit(jax.vmap(run))(keys)
+    calm, noisy, friction = users_jit(jax.vmap(run))(keys)
     return calm, noisy, np.asarray(friction), [(h, 1.0, sigma, s) for s in (0.0, spread)]
 
 
@@ -187,7 +188,7 @@ def test_temperature_scale_heats_bath_and_noise_alike():
         series = simulate(*args, observe=observe, temperature_scale=scale)[2]
         return [jnp.mean(one[BURN_IN:]) for one in series]
 
-    x2, friction = jax.jit(jax.vmap(run))(jax.random.split(jax.random.key(4), SYSTEMS // 2))
+    x2, friction = users_jit(jax.vmap(run))(jax.random.split(jax.random.key(4), SYSTEMS // 2))
     xi, law = adaptive_oracle.equilibrium("ACDEDCAB", 0.1, scale, sigma * np.sqrt(scale), 0.0)
     assert_mean(x2, law[0, 0], slack=1e-3 * scale)
     assert_mean(friction, xi, slack=2e-3 * xi)

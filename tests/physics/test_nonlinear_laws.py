@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import thermo_optax as to
+from tests.compiling import users_jit
 from tests.simulation import simulate
 from tests.statistics import Z, assert_law, assert_mean
 from tests.targets import DOUBLE_WELL, anisotropic
@@ -29,7 +30,7 @@ def test_both_wells_are_found_in_their_proportion(name):
     """From a start in the mirror image, in which the shallow well is full."""
     start = -DOUBLE_WELL.sample(PARTICLES, TEMPERATURE)
     args = (SAMPLERS[name], DOUBLE_WELL.gradient, start, STEPS[name])
-    x = jax.jit(lambda: simulate(*args)[0])()
+    x = users_jit(lambda: simulate(*args)[0])()
     assert_law(x, DOUBLE_WELL.cdf(TEMPERATURE))
     assert_mean(x, DOUBLE_WELL.expect(lambda y: y, TEMPERATURE), slack=0.005)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import thermo_optax as to
+from tests.compiling import users_jit
 from tests.simulation import over_grid, simulate, with_noise
 from tests.statistics import assert_mean, assert_variance
 from tests.targets import harmonic
@@ -209,6 +210,6 @@ def test_annealing():
         return jnp.mean(x > 0), to.diagnostics.kinetic_temperature(state).value
 
     x = jnp.full(2**12, -1.0)
-    lower, kinetic = jax.jit(lambda: simulate(tx, slope, x, 3_000, observe=observe)[2])()
+    lower, kinetic = users_jit(lambda: simulate(tx, slope, x, 3_000, observe=observe)[2])()
     np.testing.assert_allclose(kinetic[500:1_500], cooling(jnp.arange(500, 1_500)), rtol=0.15)
     assert lower[-1] > 0.75 and kinetic[-1] < 1e-4
