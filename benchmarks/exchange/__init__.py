@@ -23,6 +23,7 @@ from benchmarks.engine.options import (
 )
 
 PROBLEMS = ("emnist-dropout", "emnist-lr", "cifar-dropout", "cifar-lr")
+ASIDE = ("linear-lr",)  # by its page, with options of its own
 FOR_A_GPU = ("resnet20-lr",)
 _SHORT = {"train": 4_000, "validation": 1_000, "swap_images": 250, "test": 3_000}
 BUDGETS = {  # what is not named here is the problem's own: all images, its batch size
@@ -44,8 +45,8 @@ BUDGETS = {  # what is not named here is the problem's own: all images, its batc
 def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
     """The options of this benchmark."""
     del benchmark
-    known = (*PROBLEMS, *FOR_A_GPU)
-    said = f"all but {FOR_A_GPU[0]}, which is meant for a GPU"
+    known = (*PROBLEMS, *ASIDE, *FOR_A_GPU)
+    said = f"all but {ASIDE[0]} and {FOR_A_GPU[0]}, which is meant for a GPU"
     add_problems(parser, known, PROBLEMS, said)
     add_count(parser, "--replicas", 8, "rungs of the ladder", minimum=3)
     numbers = {

@@ -29,6 +29,7 @@ from benchmarks.exchange.problems import (
 )
 
 ARMS = ("exchange", "no swaps")
+FALLING = "falling rates"  # without swaps; by half a cosine, from the rung's rate to 0
 NEVER = 2**30  # a swap period that no run reaches
 BLOCK = 250  # images that are measured at once: the patches of more would not fit the cache
 _BATCHES, _DROPS, _SWAPS = 0xBA7C4, 0xD209, 0x5A4B
@@ -80,7 +81,7 @@ class ForkedRuns:
         )
         self._start = jax.jit(self._started)
         self._warm = jax.jit(self._warmed)
-        self._advance = jax.jit(self._advanced)
+        self._advance = jax.jit(self._advanced, static_argnames="falls")
         self._measure = jax.jit(self._measured)
 
     @property
@@ -113,7 +114,8 @@ class ForkedRuns:
         """One arm; `check` is called between chunks, and `part` is offered the state there."""
         part, chunks = part or Part(), self.plan.chunks
         period = self.plan.swap_period if name == ARMS[0] else NEVER
-        tx = self._transformation(period, key)
+        falls = name == FALLING
+        tx = self._transformation(period, key, falls)
         if part.step:
             carry: Any = part.restore(jax.eval_shape(lambda: (fork, tx.init(fork))))
             records, seconds = part.record
@@ -122,7 +124,7 @@ class ForkedRuns:
             records, seconds = [self._record(0, carry, fork)], 0.0
 
         def advance(carry, chunk):
-            return self._step(carry, fork, key, chunk, period)
+            return self._step(carry, fork, key, chunk, period, falls)
 
         left = range(part.step // self.plan.chunk, chunks)
         for chunk, carry, _, elapsed in timed(advance, carry, left):  # noqa: B020
@@ -143,20 +145,28 @@ class ForkedRuns:
             seconds,
         )
 
-    def _step(self, carry, fork, key, chunk, period):
-        return self._advance(
-            carry, fork, key, self._train, self._validation, jnp.int32(chunk), jnp.int32(period)
-        )
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Those of this experiment."""
+        return (*ARMS, FALLING) if self.experiment.falling else ARMS
+
+    def _step(self, carry, fork, key, chunk, period, falls=False):
+        data, numbers = (self._train, self._validation), (jnp.int32(chunk), jnp.int32(period))
+        return self._advance(carry, fork, key, *data, *numbers, falls=falls)
 
     def _record(self, step: int, carry: Any, fork: Any) -> Record:
         params, state = carry
         measured = self._measure(params, fork, self._validation, self._test)
         return Record(step, *map(np.asarray, measured), rung=np.asarray(state.rung))
 
-    def _transformation(self, period, key):
+    def _transformation(self, period, key, falls=False):
         """SGD of all replicas, that exchange their rungs every so many steps."""
         hyperparameter = self.experiment.hyperparameter
         sgd = optax.inject_hyperparams(optax.sgd)(self.experiment.cold_rate, MOMENTUM)
+        if falls:
+            whole = self.plan.chunk * self.plan.chunks
+            fall = optax.scale_by_schedule(optax.cosine_decay_schedule(1.0, whole))
+            sgd = optax.chain(sgd, fall)
         return to.replica_exchange(
             sgd,
             {hyperparameter: self.ladder},
@@ -209,9 +219,9 @@ class ForkedRuns:
         batches = self._batches(jax.random.fold_in(key, _BATCHES), self.plan.warmup, len(data[1]))
         return jax.lax.scan(body, (params, tx.init(params)), batches)[0][0]
 
-    def _advanced(self, carry, fork, key, data, validation, chunk, period):
+    def _advanced(self, carry, fork, key, data, validation, chunk, period, falls):
         """A chunk of the second phase, and the distances from the fork after each step."""
-        tx = self._transformation(period, key)
+        tx = self._transformation(period, key, falls)
 
         few = jax.tree.map(lambda x: x[: self.plan.swap_images], validation)
 

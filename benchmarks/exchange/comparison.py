@@ -13,7 +13,7 @@ from benchmarks.engine import runtime
 from benchmarks.engine.options import seeds_of, within_budget
 from benchmarks.engine.resuming import Saves
 from benchmarks.exchange import BUDGETS, figures, report
-from benchmarks.exchange.arms import ARMS, Arm, ForkedRuns, Plan, ladder_between
+from benchmarks.exchange.arms import Arm, ForkedRuns, Plan, ladder_between
 from benchmarks.exchange.problems import EXPERIMENTS, split
 
 START, DIFFUSION = "start", "diffusion"  # parts of the run of a seed, before its arms
@@ -36,7 +36,8 @@ def run(name: str, options: argparse.Namespace, output: pathlib.Path) -> None:
     chunk = -(-options.steps // options.chunks)
     plan = Plan(options.warmup, chunk, options.chunks, options.swap_period, options.swap_images)
     forked = ForkedRuns(experiment, splits, ladder, c, plan)
-    runs: dict[str, list[Arm]] = {arm: [] for arm in ARMS}
+    arms = forked.arms
+    runs: dict[str, list[Arm]] = {arm: [] for arm in arms}
     walks: list[np.ndarray] = []
     seeds, saves = seeds_of(options), Saves.of(options, output)
     settings = {
@@ -49,7 +50,7 @@ def run(name: str, options: argparse.Namespace, output: pathlib.Path) -> None:
         "seeds": list(seeds),
     }
     arm_steps = chunk * options.chunks
-    lengths = {START: options.warmup, DIFFUSION: chunk, **dict.fromkeys(ARMS, arm_steps)}
+    lengths = {START: options.warmup, DIFFUSION: chunk, **dict.fromkeys(arms, arm_steps)}
     steps = {f"seed {seed}, {part}": n for seed in seeds for part, n in lengths.items()}
 
     def save():
@@ -85,7 +86,7 @@ def run(name: str, options: argparse.Namespace, output: pathlib.Path) -> None:
             walk = result_of(DIFFUSION, lambda _, key=key, fork=fork: forked.diffusion(key, fork))
             check()
             both = {}
-            for arm in ARMS:
+            for arm in arms:
                 train = functools.partial(forked.arm, arm, key, fork, check)
                 both[arm] = result_of(arm, train)
             walks.append(walk)

@@ -4,11 +4,11 @@ import pathlib
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 import thermo_optax as to
 from benchmarks.engine import figures
-from benchmarks.exchange.arms import ARMS
+from benchmarks.exchange.arms import ARMS, FALLING
 from benchmarks.exchange.report import NAMES, Outcome
 
 
@@ -37,7 +37,8 @@ def overview(outcome: Outcome, path: pathlib.Path) -> None:
 
 def _errors(axes, outcome: Outcome) -> None:
     steps = [record.step for record in outcome.runs[ARMS[0]][0].records]
-    for arm, method in zip(ARMS, ("replica_exchange", "replicate"), strict=True):
+    methods = {ARMS[0]: "replica_exchange", ARMS[1]: "replicate", FALLING: "sgd"}
+    for arm, method in ((arm, methods[arm]) for arm in outcome.runs):
         figures.band(
             axes,
             steps,
@@ -45,9 +46,14 @@ def _errors(axes, outcome: Outcome) -> None:
             color=figures.colour_of(method),
             alpha=0.2,
             linewidth=2,
-            linestyle="-" if arm == ARMS[0] else "--",
+            linestyle={ARMS[0]: "-", ARMS[1]: "--"}.get(arm, ":"),
             label=f"with {arm}" if arm == ARMS[0] else arm,
         )
+    low, high = axes.get_ylim()
+    if high > 2 * low > 0:
+        axes.set_yscale("log")
+        for side in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+            side(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel("steps since the fork")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel("test error %, mean and range over seeds")

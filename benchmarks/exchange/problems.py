@@ -44,6 +44,7 @@ class Experiment(NamedTuple):
     cold_rate: float = 0.005  # and after, where the ladder is one of dropout
     batch_size: int = 32
     augment: Callable[[jax.Array, jax.Array], jax.Array] | None = None
+    falling: bool = False  # whether a third arm has rates that fall
 
     def inverse_temperatures(self, ladder: np.ndarray) -> np.ndarray:
         """beta on each rung, as `replica_exchange` has it."""
@@ -78,6 +79,16 @@ def _lenet(smooth: bool, channels: int, classes: int) -> tuple[str, Callable, Ca
     )
 
 
+def _linear_init(key: jax.Array) -> dict[str, jax.Array]:
+    weights = jax.random.normal(key, (28 * 28, 26)) / 28
+    return {"weights": weights, "bias": jnp.zeros(26)}
+
+
+def _linear_logits(params, images, rate=0.0, key=None):
+    del rate, key  # there is nothing to drop
+    return images.reshape(len(images), -1) @ params["weights"] + params["bias"]
+
+
 EMNIST = (*_lenet(smooth=True, channels=1, classes=26), _emnist)
 CIFAR10 = (*_lenet(smooth=False, channels=3, classes=10), _cifar10)
 
@@ -89,6 +100,16 @@ EXPERIMENTS = {
     "cifar-dropout": Experiment(*CIFAR10, DROPOUT, (0.05, 0.4), (0.47, 0.55), 0.1),
     "cifar-lr": Experiment(
         *CIFAR10, LEARNING_RATE, (0.001, 0.03), (0.002, 0.018), 0.02, dropout=0.05
+    ),
+    # Small rates are bad early, for the way is long, and large ones late, for batches are small.
+    "linear-lr": Experiment(
+        *("Softmax regression", _linear_init, _linear_logits, _emnist),
+        LEARNING_RATE,
+        (1e-4, 0.015),
+        (1e-4, 0.015),
+        0.02,
+        batch_size=8,
+        falling=True,
     ),
     "resnet20-lr": Experiment(
         "ResNet-20",

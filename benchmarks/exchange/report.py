@@ -8,7 +8,7 @@ import numpy as np
 import thermo_optax as to
 from benchmarks.engine import report
 from benchmarks.engine.report import with_spread
-from benchmarks.exchange.arms import ARMS, Arm, Plan, Record
+from benchmarks.exchange.arms import ARMS, FALLING, Arm, Plan, Record
 from benchmarks.exchange.problems import DROPOUT, LEARNING_RATE, MOMENTUM, Experiment, Splits
 
 NAMES = {DROPOUT: "dropout", LEARNING_RATE: "learning rate"}
@@ -103,12 +103,12 @@ def save(output: pathlib.Path, outcome: Outcome) -> None:
 
 def table(outcome: Outcome) -> str:
     """One line for each arm, and one for their difference, paired by seed."""
-    rows = [_row(outcome, arm) for arm in ARMS]
+    rows = [_row(outcome, arm) for arm in outcome.runs]
     differences = [
         measure(outcome, ARMS[0]) - measure(outcome, ARMS[1]) for measure in _MEASURES.values()
     ]
     cells = [with_spread(difference, 2, deviation=False) for difference in differences]
-    rows.append(("difference", *cells, "", "", ""))
+    rows.insert(len(ARMS), ("difference", *cells, "", "", ""))
     columns = ("replicas", *_MEASURES, "swaps", "round trips", "ms/step")
     return report.table(columns, rows)
 
@@ -138,7 +138,7 @@ def rung_table(outcome: Outcome) -> str:
             f"with {arm}" if arm == ARMS[0] else arm,
             *(f"{error:.1f}" for error in outcome.on_each_rung(arm).mean(axis=0)),
         )
-        for arm in ARMS
+        for arm in outcome.runs
     ]
     return report.table((f"{name}:", *(f"{value:.3g}" for value in outcome.ladder)), rows)
 
@@ -160,6 +160,7 @@ def _notes(outcome: Outcome) -> str:
         f"{plan.swap_images:,} of the validation images, which makes {_surplus(outcome):.0%} more "
         "passes through the networks (a gradient counted as three); the best replica is the one "
         "with the lowest loss on all of them."
+        + (f" {FALLING.capitalize()} are those of the rungs at first." * experiment.falling)
     )
 
 

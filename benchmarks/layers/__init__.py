@@ -1,8 +1,8 @@
-"""`python -m benchmarks spiral`, `trig` and `mnist`: Langevin dynamics layer by layer.
+"""`python -m benchmarks spiral`, `trig`, `mnist` and `barriers`: Langevin dynamics layer by layer.
 
 LOL and AdLaLa of B. Leimkuhler, C. Matthews, T. Vlaar, `Partitioned integrators for thermodynamic
 parameterization of neural networks <https://arxiv.org/abs/1908.11843>`_, 2019, against optimizers
-without heat, on the paper's two problems in the plane and on images.
+without heat, on the paper's two problems in the plane and on images; and heat that wanders.
 """
 
 import argparse
@@ -15,6 +15,11 @@ PLANAR_BUDGETS = {
     "quick": {"steps": 2_000, "seeds": 4, "chunks": 10},
     "default": {"seeds": 20, "chunks": 40},
     "paper": {"seeds": 20, "chunks": 40},
+}
+BARRIER_BUDGETS = {
+    "quick": {"steps": 2_000, "seeds": 2, "search_seeds": 2, "chunks": 4},
+    "default": {"steps": 40_000, "seeds": 20, "search_seeds": 4, "chunks": 40},
+    "paper": {"steps": 40_000, "seeds": 20, "search_seeds": 4, "chunks": 40},
 }
 MNIST_BUDGETS = {
     "quick": {"epochs": 1, "seeds": 1, "chunks": 5},
@@ -44,6 +49,16 @@ def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
             output="results/ and the data set's name",
         )
         return
+    if benchmark == "barriers":
+        add_count(parser, "--steps", None, f"gradients of a run {BY_BUDGET}")
+        add_count(parser, "--search-seeds", None, f"runs of each setting searched {BY_BUDGET}")
+        add_training_options(
+            parser,
+            BARRIER_BUDGETS,
+            methods="adlala, tempered, ctld, apart, exchanged",
+            output="results/barriers",
+        )
+        return
     add_count(
         parser,
         "--steps",
@@ -60,6 +75,6 @@ def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Trains, prints the table, saves results and pictures."""
-    from benchmarks.layers import mnist, planar
+    from benchmarks.layers import barriers, mnist, planar
 
-    (mnist if options.benchmark == "mnist" else planar).run(options)
+    {"mnist": mnist, "barriers": barriers}.get(options.benchmark, planar).run(options)

@@ -11,6 +11,7 @@ from benchmarks.entropy.problems import EXPERIMENTS
 BUDGETS = {
     "spiral": layers.PLANAR_BUDGETS,
     "trig": layers.PLANAR_BUDGETS,
+    "barriers": layers.BARRIER_BUDGETS,
     "mnist": layers.MNIST_BUDGETS,
     "sda": tempering.BUDGETS["sda"],
     "charlm": tempering.BUDGETS["charlm"],

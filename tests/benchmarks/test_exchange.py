@@ -281,6 +281,23 @@ def test_the_command_leaves_a_table_numbers_and_a_picture(monkeypatch, tmp_path,
     assert (folder / "overview.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_rates_of_the_third_arm_fall_by_half_a_cosine_to_zero():
+    one = trainer(experiment(falling=True))
+    assert one.arms == (*ARMS, arms.FALLING)
+    steps = PLAN.chunk * PLAN.chunks
+    tx = one._transformation(arms.NEVER, jax.random.key(0), falls=True)
+    fork = jnp.ones((4, 4, 3))
+    state, found = tx.init(fork), []
+    update = quick_jit(lambda state: tx.update(fork, state, fork, value_fn=jnp.sum))
+    for _ in range(steps):
+        updates, state = update(state)
+        found.append(np.asarray(updates)[:, 0, 0])
+    n = np.arange(steps)
+    sums = (1 - 0.9 ** (n + 1)) / (1 - 0.9)  # of a gradient of 1, by momentum
+    fall = np.cos(np.pi * n / steps / 2) ** 2
+    np.testing.assert_allclose(found, -np.outer(sums * fall, one.ladder), rtol=1e-5)
+
+
 @pytest.mark.slow
 def test_an_interrupted_run_keeps_the_seeds_that_are_done(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(problems.EXPERIMENTS, "cifar-lr", experiment())
