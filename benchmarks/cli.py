@@ -16,7 +16,7 @@ from benchmarks.engine import status
 BENCHMARKS = {  # by name: the folder, and a line for the help text
     "spiral": ("layers", "two interleaved 4-turn spirals, 2-100-1 network, 8 methods"),
     "trig": ("layers", "cosine against sine over 5 periods, same network and methods"),
-    "barriers": ("layers", "the spiral by heat that wanders: tempering and exchange of AdLaLa"),
+    "barriers": ("layers", "the spiral by heat that wanders, AdLaLa tempered and exchanged"),
     "mnist": ("layers", "a network on the 60,000 images of MNIST or Fashion-MNIST"),
     "sda": ("tempering", "stacked denoising autoencoder, MNIST: CTLD, Santa, 4 optimizers"),
     "charlm": ("tempering", "character LSTM, War and Peace: CTLD, Santa, 4 optimizers"),
