@@ -45,9 +45,9 @@ class Arm(NamedTuple):
         return max(1, int(gradients / (self.replicas * self.cost) / chunks))
 
 
-def adlala(key: Any, steps: Any, hidden_temperature: Any) -> optax.GradientTransformationExtraArgs:
-    """At the settings of the table of the spiral, but for the heat of the hidden layer."""
-    sampler = to.adlala(
+def _sampler(key, hidden_temperature):
+    """AdLaLa at the settings of the table of the spiral, but for the heat of the hidden layer."""
+    return to.adlala(
         0.25,
         adaptive_groups={"hidden": hidden_temperature},
         langevin_groups={"output": 1e-7},
@@ -59,29 +59,35 @@ def adlala(key: Any, steps: Any, hidden_temperature: Any) -> optax.GradientTrans
         initial_momentum="zero",
         key=key,
     )
-    return to.explore_then_refine(sampler, jnp.round(HEATED * steps))
+
+
+def _heated(steps, tx):
+    return to.explore_then_refine(tx, jnp.round(HEATED * steps))
+
+
+def _adlala(key, steps, hidden_temperature):
+    return _heated(steps, _sampler(key, hidden_temperature))
 
 
 def _apart(key, steps, hidden_temperature):
-    return to.replicate(adlala(key, steps, hidden_temperature), REPLICAS)
+    return to.replicate(_adlala(key, steps, hidden_temperature), REPLICAS)
 
 
 def _tempered(key, steps, hidden_temperature, heat_ratio):
-    # The ends of a wandering temperature: T, and T / (1 - depth).
-    sampler = to.continuous_tempering(
-        adlala(key, 2 * steps, hidden_temperature),  # the phase without heat is that of both
+    tempered = to.continuous_tempering(
+        _sampler(key, hidden_temperature),
         hidden_temperature,
         mode="exploration",
-        depth=1 - 1 / heat_ratio,
+        depth=1 - 1 / heat_ratio,  # it wanders between T and T / (1 - depth)
         key=key,
     )
-    return to.explore_then_refine(sampler, jnp.round(HEATED * steps))
+    return _heated(steps, tempered)
 
 
 def _exchanged(key, steps, hidden_temperature, heat_ratio):
     rungs = hidden_temperature * heat_ratio ** (jnp.arange(REPLICAS) / (REPLICAS - 1))
     return to.replica_exchange(
-        adlala(key, steps, hidden_temperature),
+        _adlala(key, steps, hidden_temperature),
         {"temperature": rungs},
         reference_temperature=hidden_temperature,
         energy="value_fn",
@@ -112,7 +118,7 @@ def _alpha(state):
 WANDERING = grid(hidden_temperature=HEATS, heat_ratio=RATIOS)
 CONSTANT = grid(hidden_temperature=(1.25e-4, 2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3))
 ARMS = {
-    "adlala": Arm(PLAIN, "adlala", adlala, CONSTANT),
+    "adlala": Arm(PLAIN, "adlala", _adlala, CONSTANT),
     "tempered": Arm(
         "continuous tempering of AdLaLa",
         "continuous_tempering",
