@@ -1,8 +1,8 @@
 """Heat that wanders, around AdLaLa: continuous tempering, replica exchange, and constant heat.
 
-Every arm spends the same number of gradients. An arm of several replicas makes as many steps fewer,
-and where validation of swaps costs passes through the data, it pays for them too. In the last fifth
-of its steps no arm has heat, since a network that is hot at its end errs for that reason alone.
+Every arm spends the same number of gradients, so an arm of four replicas makes a quarter of the
+steps; where the loss of all points decides on swaps, it pays for these passes too. In the last
+fifth of its steps no arm has heat, since a network that is hot at its end errs for that alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,14 +15,17 @@ import optax
 import thermo_optax as to
 from benchmarks.engine.networks import binary_accuracy, binary_loss, functional
 from benchmarks.engine.problem import grid
+from benchmarks.layers.planar import SIZES
+from benchmarks.layers.settings import PROBLEMS
 
-SIZES = (2, 100, 1)
-BATCH, POINTS = 25, 500  # points of a gradient, and all of them, whose loss decides on swaps
+BATCH = PROBLEMS["spiral"].batch_size
+POINTS = 500  # all of them, whose loss decides on swaps
 REPLICAS, PERIOD = 4, 100
 HEATED = 0.8  # of the steps
 HEATS = (2.5e-4, 1e-3)  # of the hidden layer where heat wanders: its cold end
 RATIOS = (2.0, 4.0, 16.0)  # of the hottest temperature to that
-PLAIN = "AdLaLa"
+ADLALA = PROBLEMS["spiral"].methods["adlala"]  # but for the heat of its hidden layer
+PLAIN = ADLALA.label
 _NETWORKS, _BATCHES = 0x4E7, 0xBA7C4
 
 init, apply = functional(SIZES)
@@ -46,19 +49,8 @@ class Arm(NamedTuple):
 
 
 def _sampler(key, hidden_temperature):
-    """AdLaLa at the settings of the table of the spiral, but for the heat of the hidden layer."""
-    return to.adlala(
-        0.25,
-        adaptive_groups={"hidden": hidden_temperature},
-        langevin_groups={"output": 1e-7},
-        noise_amplitude=0.005,
-        coupling=0.1,
-        friction=2.0,
-        thermostat="group",
-        param_labels=lambda params: to.label_layers(params, {"output": "last"}, default="hidden"),
-        initial_momentum="zero",
-        key=key,
-    )
+    row = {**ADLALA.settings[0], "hidden_temperature": hidden_temperature}
+    return ADLALA.make(**row, key=key)
 
 
 def _heated(steps, tx):
