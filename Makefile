@@ -20,7 +20,7 @@ JOBS ?= 2
 # A file's tests share programs and fixtures, so they stay in one process.
 PYTEST = $(PY) -m pytest $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadfile) $(ARGS)
 # XLA compiles for most of the tests' time. In `make test`, which runs at each change, it does so without
-# its newest code generator, and for what is not about numbers without LLVM's passes; see conftest.py.
+# its newest code generator and, where numbers are not the subject, LLVM's passes; see conftest.py.
 # All other targets compile as users do, `make test-all` too: a later XLA may not know the option.
 QUICK_XLA = XLA_FLAGS="$$XLA_FLAGS --xla_cpu_use_fusion_emitters=false" JAX_DISABLE_MOST_OPTIMIZATIONS=1
 IN_312 = $(MAKE) VENV=.venv-3.12 PYTHON="$(PYTHON312)" QUICK_XLA=

@@ -65,9 +65,7 @@ def learning_curves(
         mark_switches(axes, results[0])
         axes.set_title(f"{'training' if split == 'train' else split} data")
         over_steps(axes)
-        axes.set_yscale("log")
-        for side in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-            side(FuncFormatter(lambda value, _: f"{value:.3g}"))
+        log_scores(axes)
         low, high = axes.get_ylim()
         low = axes.set_ylim(bottom=max(low, high / DEEPEST))[0]
         if high > 50 * low:  # labels at every digit would overlap
@@ -88,6 +86,13 @@ def band(
     )
     axes.plot(x, mean, **line)
     axes.fill_between(x, low, high, color=line["color"], alpha=alpha, linewidth=0)
+
+
+def log_scores(axes: Any) -> None:
+    """A logarithmic axis upwards, with plain numbers."""
+    axes.set_yscale("log")
+    for side in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        side(FuncFormatter(lambda value, _: f"{value:.3g}"))
 
 
 def over_steps(axes: Any, note: str = "") -> None:

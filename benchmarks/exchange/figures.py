@@ -4,7 +4,7 @@ import pathlib
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 import thermo_optax as to
 from benchmarks.engine import figures
@@ -51,9 +51,7 @@ def _errors(axes, outcome: Outcome) -> None:
         )
     low, high = axes.get_ylim()
     if high > 2 * low > 0:
-        axes.set_yscale("log")
-        for side in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-            side(FuncFormatter(lambda value, _: f"{value:g}"))
+        figures.log_scores(axes)
     axes.set_xlabel("steps since the fork")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel("test error %, mean and range over seeds")

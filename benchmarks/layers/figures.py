@@ -9,7 +9,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, LinearSegmentedColormap
-from matplotlib.ticker import FuncFormatter
 
 from benchmarks.data import PlanarData
 from benchmarks.engine import figures
@@ -44,9 +43,7 @@ def learning_curves(
     axes.set_title(title)
     axes.set_ylabel(f"test {'error' if errors else 'accuracy'} (%), mean ± std over seeds")
     if errors:
-        axes.set_yscale("log")
-        for side in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-            side(FuncFormatter(lambda value, _: f"{value:g}"))
+        figures.log_scores(axes)
     figures.over_steps(axes)
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles[::-1], labels[::-1], loc="outside right center", frameon=False)
