@@ -35,7 +35,7 @@ BUDGETS = {  # what is not named here is the problem's own: all images, its batc
         "batch_size": 128,
         "warmup": 2_000,
         "steps": 10_000,
-        "chunks": 50,
+        "chunks": 25,
         "swap_period": 100,
         "seeds": 2,
     },

@@ -32,6 +32,7 @@ ARMS = ("exchange", "no swaps")
 FALLING = "falling rates"  # without swaps; by half a cosine, from the rung's rate to 0
 NEVER = 2**30  # a swap period that no run reaches
 BLOCK = 250  # images that are measured at once: the patches of more would not fit the cache
+CROWD = 64  # images of a batch: with more of them LeNets train half as long one by one
 _BATCHES, _DROPS, _SWAPS = 0xBA7C4, 0xD209, 0x5A4B
 
 
@@ -192,12 +193,19 @@ class ForkedRuns:
         batch_key, drop_key = jax.random.split(key)
         if self.experiment.augment:
             images = self.experiment.augment(batch_key, images)
+        seen = self.experiment.prepare(images)
 
         def loss(params, rate, key):
-            return class_loss(self.experiment.logits(params, images, rate, key), labels)
+            return class_loss(self.experiment.logits(params, seen, rate, key), labels)
 
         keys = jax.random.split(drop_key, self.replicas)
-        return jax.vmap(jax.value_and_grad(loss))(params, rates, keys)
+        return self._for_each(jax.value_and_grad(loss), params, rates, keys)
+
+    def _for_each(self, function, *of_replicas):
+        """Of all replicas at once; one by one with large batches on a CPU, for its cache's sake."""
+        if jax.default_backend() == "cpu" and self.experiment.batch_size > CROWD:
+            return jax.lax.map(lambda one: function(*one), of_replicas)
+        return jax.vmap(function)(*of_replicas)
 
     def _batches(self, key, length, examples):
         """Indices and keys of the steps of a chunk."""
@@ -226,7 +234,7 @@ class ForkedRuns:
         few = jax.tree.map(lambda x: x[: self.plan.swap_images], validation)
 
         def value_fn(params):
-            return self._score(params, few)[0]
+            return self._score(params, few, lambda score, one: score(one))[0]
 
         def body(carry, batch):
             def gradients(params, state):
@@ -239,13 +247,10 @@ class ForkedRuns:
         return jax.lax.scan(body, carry, self._batches(chunk_key, self.plan.chunk, len(data[1])))
 
     def _measured(self, params, fork, validation, test):
-        scores = [
-            jnp.stack(jax.vmap(lambda p, data=data: self._score(p, data))(params))
-            for data in (validation, test)
-        ]
-        return (*scores, to.diagnostics.distance(params, fork))
+        scores = [self._score(params, data, self._for_each) for data in (validation, test)]
+        return (*map(jnp.stack, scores), to.diagnostics.distance(params, fork))
 
-    def _score(self, params, data) -> tuple[jax.Array, jax.Array]:
+    def _score(self, params, data, for_each) -> tuple[jax.Array, jax.Array]:
         """Mean loss and error in %, without dropout; a remainder of a block is left out."""
         count = len(data[1])
         block = min(BLOCK, count)
@@ -253,13 +258,18 @@ class ForkedRuns:
             lambda x: x[: count // block * block].reshape(-1, block, *x.shape[1:]), data
         )
 
-        def one(examples):
+        def of_block(examples):
             images, labels = examples
-            found = self.experiment.logits(params, as_numbers(images))
-            return class_loss(found, labels), 100 * (1 - class_accuracy(found, labels))
+            seen = self.experiment.prepare(as_numbers(images))
 
-        loss, error = jax.lax.map(one, blocks)
-        return jnp.mean(loss), jnp.mean(error)
+            def score(params):
+                found = self.experiment.logits(params, seen)
+                return class_loss(found, labels), 100 * (1 - class_accuracy(found, labels))
+
+            return for_each(score, params)
+
+        losses, errors = jax.lax.map(of_block, blocks)
+        return jnp.mean(losses, axis=0), jnp.mean(errors, axis=0)
 
 
 def ladder_between(low: float, high: float, replicas: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 Convolutions of replicas with weights of their own are grouped convolutions, for which XLA's CPU
 compiler has slow loops only. Here they are products of matrices, the images along the last axis, so
 that `vmap` over replicas makes them batches of products, which is several times as fast. All
-replicas see the same images, whose patches are cut out once.
+replicas see the same images, whose patches are cut out once, by `prepared`.
 """
 
 import functools
@@ -16,7 +16,7 @@ from benchmarks.engine.losses import dropout
 
 KERNEL = 5
 SIZE = 32  # of the images; smaller ones are padded
-POOLED = 5  # what two convolutions and two poolings leave of it
+MAPS = (28, 10)  # what each of the two convolutions leaves of it; half of that after pooling
 FILTERS = (6, 16)
 UNITS = (120, 84)
 
@@ -26,7 +26,7 @@ def init(key: jax.Array, *, channels: int, classes: int) -> dict[str, Any]:
     sizes = {
         "C1": (KERNEL**2 * channels, FILTERS[0]),
         "C3": (KERNEL**2 * FILTERS[0], FILTERS[1]),
-        "C5": (POOLED**2 * FILTERS[1], UNITS[0]),
+        "C5": ((MAPS[1] // 2) ** 2 * FILTERS[1], UNITS[0]),
         "F6": UNITS,
         "output": (UNITS[1], classes),
     }
@@ -40,15 +40,22 @@ def init(key: jax.Array, *, channels: int, classes: int) -> dict[str, Any]:
     return params
 
 
+def prepared(images: jax.Array) -> jax.Array:
+    """What the first layer sees of [batch, height, width, channels]: patches, as its columns."""
+    margin = (SIZE - images.shape[1]) // 2
+    x = jnp.pad(images, [(0, 0), (margin, margin), (margin, margin), (0, 0)])
+    return _patches(jnp.transpose(x, (3, 1, 2, 0)))
+
+
 def logits(
     params: dict[str, Any],
-    images: jax.Array,
+    patches: jax.Array,
     rate: Any = 0.0,
     key: jax.Array | None = None,
     *,
     smooth: bool,
 ) -> jax.Array:
-    """float32[batch, classes] from [batch, height, width, channels]; dropout with a key only.
+    """float32[batch, classes] from `prepared` images; dropout with a key only.
 
     `smooth`: tanh and the mean of 2 x 2 units, as in LeCun's network and for EMNIST in the paper;
     else ReLU and the largest of them, as there for CIFAR-10.
@@ -57,12 +64,11 @@ def logits(
     activate = jnp.tanh if smooth else jax.nn.relu
     # ReLU of the largest is the largest ReLU, to the bit, of a quarter of the units.
     pooled = (lambda x: _mean(activate(x))) if smooth else (lambda x: activate(_largest(x)))
-    margin = (SIZE - images.shape[1]) // 2
-    x = jnp.pad(images, [(0, 0), (margin, margin), (margin, margin), (0, 0)])
-    x = jnp.transpose(x, (3, 1, 2, 0))
-    for number, name in enumerate(("C1", "C3")):
-        x = drop(number, pooled(_convolved(params[name], x)))
-    x = x.reshape(-1, x.shape[-1])
+    batch = patches.shape[1] // MAPS[0] ** 2
+    x = _product(params["C1"], patches).reshape(-1, MAPS[0], MAPS[0], batch)
+    x = _patches(drop(0, pooled(x)))
+    x = _product(params["C3"], x).reshape(-1, MAPS[1], MAPS[1], batch)
+    x = _stored(drop(1, pooled(x))).reshape(-1, batch)
     for number, name in enumerate(("C5", "F6")):
         x = drop(2 + number, activate(_product(params[name], x)))
     return _product(params["output"], x).T
@@ -72,13 +78,20 @@ def _product(layer: dict[str, jax.Array], x: jax.Array) -> jax.Array:
     return layer["weights"].T @ x + layer["bias"][:, None]
 
 
-def _convolved(layer: dict[str, jax.Array], x: jax.Array) -> jax.Array:
-    """Without padding, on [channels, height, width, batch]."""
-    channels, height, _, batch = x.shape
-    size = height - KERNEL + 1
+def _patches(x: jax.Array) -> jax.Array:
+    """Of [channels, height, width, batch], without padding: [25 channels, places * batch]."""
+    x, size = _stored(x), x.shape[1] - KERNEL + 1
     shifts = [(i, j) for i in range(KERNEL) for j in range(KERNEL)]
-    patches = [x[:, i : i + size, j : j + size].reshape(channels, -1) for i, j in shifts]
-    return _product(layer, jnp.concatenate(patches)).reshape(-1, size, size, batch)
+    cuts = [x[:, i : i + size, j : j + size].reshape(len(x), -1) for i, j in shifts]
+    return jnp.concatenate(cuts)
+
+
+def _stored(x: jax.Array) -> jax.Array:
+    """As it is, but computed once: XLA's CPU compiler would do it again in each of the slices.
+
+    A branch is the only fence that it keeps. Both ways the values are the same.
+    """
+    return jax.lax.cond(x.ravel()[0] == 0, lambda x: x, lambda x: x * 1, x)
 
 
 # By slices: the gradient of a mean, or maximum, over an axis of length 2 takes three times as long.

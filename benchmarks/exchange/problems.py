@@ -33,7 +33,7 @@ class Experiment(NamedTuple):
 
     network: str  # title
     init: Callable[[jax.Array], Any]  # init(key) -> the parameters of one replica
-    logits: Callable[..., jax.Array]  # logits(params, images, dropout_rate, key)
+    logits: Callable[..., jax.Array]  # logits(params, prepared images, dropout_rate, key)
     load: Callable[[], tuple[str, ImageData]]
     hyperparameter: str
     ladder: tuple[float, float]  # its ends; wide, for short runs
@@ -44,6 +44,7 @@ class Experiment(NamedTuple):
     cold_rate: float = 0.005  # and after, where the ladder is one of dropout
     batch_size: int = 32
     augment: Callable[[jax.Array, jax.Array], jax.Array] | None = None
+    prepare: Callable[[jax.Array], jax.Array] = lambda images: images  # once for all replicas
     falling: bool = False  # whether a third arm has rates that fall
 
     def inverse_temperatures(self, ladder: np.ndarray) -> np.ndarray:
@@ -79,6 +80,10 @@ def _lenet(smooth: bool, channels: int, classes: int) -> tuple[str, Callable, Ca
     )
 
 
+def _with_lenet(*arguments: Any, **options: Any) -> Experiment:
+    return Experiment(*arguments, prepare=lenet.prepared, **options)
+
+
 def _linear_init(key: jax.Array) -> dict[str, jax.Array]:
     weights = jax.random.normal(key, (28 * 28, 26)) / 28
     return {"weights": weights, "bias": jnp.zeros(26)}
@@ -93,12 +98,12 @@ EMNIST = (*_lenet(smooth=True, channels=1, classes=26), _emnist)
 CIFAR10 = (*_lenet(smooth=False, channels=3, classes=10), _cifar10)
 
 EXPERIMENTS = {
-    "emnist-dropout": Experiment(*EMNIST, DROPOUT, (0.05, 0.4), (0.05, 0.12), 0.1),
-    "emnist-lr": Experiment(
+    "emnist-dropout": _with_lenet(*EMNIST, DROPOUT, (0.05, 0.4), (0.05, 0.12), 0.1),
+    "emnist-lr": _with_lenet(
         *EMNIST, LEARNING_RATE, (0.001, 0.03), (0.006, 0.012), 0.02, dropout=0.05
     ),
-    "cifar-dropout": Experiment(*CIFAR10, DROPOUT, (0.05, 0.4), (0.47, 0.55), 0.1),
-    "cifar-lr": Experiment(
+    "cifar-dropout": _with_lenet(*CIFAR10, DROPOUT, (0.05, 0.4), (0.47, 0.55), 0.1),
+    "cifar-lr": _with_lenet(
         *CIFAR10, LEARNING_RATE, (0.001, 0.03), (0.002, 0.018), 0.02, dropout=0.05
     ),
     # Small rates are bad early, for the way is long, and large ones late, for batches are small.

@@ -62,7 +62,7 @@ def _init(key: jax.Array) -> Any:
 
 def _loss(params, batch):
     images, labels = batch
-    return class_loss(lenet.logits(params, images, smooth=True), labels)
+    return class_loss(lenet.logits(params, lenet.prepared(images), smooth=True), labels)
 
 
 def epoch(loss: Callable, tx: optax.GradientTransformation, over_replicas: Callable) -> Callable:

@@ -88,7 +88,7 @@ def test_lenet_is_what_its_name_says(smooth):
         return x
 
     found = jax.jit(jax.vmap(functools.partial(lenet.logits, smooth=smooth), (0, None)))(
-        params, pictures
+        params, lenet.prepared(pictures)
     )
     assert found.shape == (2, 2, 7)
     wanted = jax.jit(lambda p: jax.lax.map(lambda one: reference(one, pictures), p))(params)
@@ -99,7 +99,9 @@ def test_lenet_is_what_its_name_says(smooth):
 def test_lenet_pads_and_drops_out():
     params = lenet.init(jax.random.key(0), channels=1, classes=26)
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == 63_066
-    run = quick_jit(functools.partial(lenet.logits, smooth=True))
+    run = quick_jit(
+        lambda params, x, *drop: lenet.logits(params, lenet.prepared(x), *drop, smooth=True)
+    )
     small = jax.random.normal(jax.random.key(1), (3, 28, 28, 1))
     padded = jnp.pad(small, [(0, 0), (2, 2), (2, 2), (0, 0)])
     plain = run(params, small)
