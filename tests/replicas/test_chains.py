@@ -236,6 +236,53 @@ def test_the_loss_reaches_the_transformation():
     np.testing.assert_allclose(to.run_chains(tx, loss, chains, 2)[0].state, expected, rtol=1e-6)
 
 
+LADDER = to.replica_exchange(SAMPLER, {"temperature": [0.5, 1.0, 2.0]}, swap_period=3, key=4)
+EACH = jax.vmap(loss)  # of the replicas of one ladder
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["ladders", "replicated ladders"])
+def test_chains_of_ladders(nested):
+    """The loss of each replica decides on its swaps, and is traced; its gradient is its own."""
+    tx = to.replicate(LADDER, 2) if nested else LADDER
+    shape = (2, 3) if nested else (3,)
+    wide = {"w": jnp.arange(3.0), "b": jnp.ones([])}
+    starts = jax.tree.map(lambda x: jnp.broadcast_to(x, (SIZE, *shape, *x.shape)), wide)
+    each, all_chains = (jax.vmap(EACH) if nested else EACH), to.replicate(tx, SIZE)
+    found, trace = to.run_chains(tx, each, to.init_chains(tx, starts, SIZE), 12, chunk=6)
+
+    @quick_jit
+    def step(params, state):
+        values, pull = jax.vjp(jax.vmap(each), params)
+        (grads,) = pull(jnp.ones_like(values))
+        updates, state = all_chains.update(grads, state, params, value=values)
+        return optax.apply_updates(params, updates), state, values
+
+    params, state, losses = starts, quick_jit(all_chains.init)(starts), []
+    for _ in range(12):
+        params, state, values = step(params, state)
+        losses.append(values)
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4), found.params, params)
+    assert int(np.sum(found.state.swaps.acceptances)) == np.sum(state.swaps.acceptances) > 0
+    means = np.reshape(losses, (2, 6, SIZE, *shape)).mean(1)
+    assert trace.loss.shape == (SIZE, *shape, 2) and trace.temperature is None
+    np.testing.assert_allclose(np.moveaxis(trace.loss, -1, 0), means, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (lambda params: jnp.sum(EACH(params)), r"each replica, of shape \(3,\).*got shape \(\)"),
+        (lambda params: params["w"], r"of shape \(3,\).*got shape \(3, 3\): `jax.vmap`"),
+        (lambda params: (EACH(params), 0), "single number, got a tuple"),
+    ],
+)
+def test_losses_of_ladders_that_are_refused(returned, message):
+    starts = to.init_replicas(lambda key: to.init_replicas(start, key, 3), 1, SIZE)
+    chains = to.init_chains(LADDER, starts, SIZE)
+    with pytest.raises(ValueError, match=message):
+        to.run_chains(LADDER, returned, chains, 2)
+
+
 def test_a_state_begins_on_the_devices_of_the_starts():
     """On a single one it may be more than that holds."""
     mesh = jax.make_mesh((4,), ("chains",), axis_types=(jax.sharding.AxisType.Auto,))

@@ -28,6 +28,7 @@ from thermo_optax._base import (
 from thermo_optax._noise import KeyLike
 from thermo_optax.diagnostics import Temperature, kinetic_temperature
 
+from ._records import ReplicaExchangeState
 from ._replicate import (
     check_replica_axis,
     hear_of_rounding,
@@ -55,7 +56,9 @@ class ChainTrace(NamedTuple):
     """
 
     count: np.ndarray  # int32[chunks], steps taken at the end of each chunk
-    loss: np.ndarray  # float[chains, chunks], of the batches if there are any
+    # float[chains, chunks], of the batches if there are any; where each chain is a ladder of
+    # `replica_exchange`, float[chains, replicas, chunks]
+    loss: np.ndarray
     # float[chains, chunks], kinetic; by group of a partition; None without momenta, and where each
     # chain is several replicas, which have no temperature together
     temperature: Any
@@ -174,7 +177,9 @@ def run_chains(
         tx: the transformation with which `chains` were made. Its `update` also gets
             ``value=``, the loss of each chain.
         loss: ``loss(params)``, or ``loss(params, batch)`` with `batches`, of one chain; a single
-            number. With a mean over N examples the temperature of the posterior is 1 / N.
+            number. With a mean over N examples the temperature of the posterior is 1 / N. Where
+            each chain is a ladder of `replica_exchange`, one number for each replica, as
+            ``jax.vmap(loss)`` returns; they decide on swaps.
         chains: those of `init_chains`, of a former run, or of a checkpoint.
         num_steps: n >= 1, steps to take now, one gradient each.
         batches: ``batches(step, chain)``, a function of two integers (int32[] and uint32[]) that
@@ -288,7 +293,13 @@ def _slopes(program: _Program, arrays: list[Any], chains: Chains) -> tuple[jax.A
 
     def one(params, chain):
         batch = () if batches is None else (batches(chains.count, chain),)
-        return jax.value_and_grad(loss)(params, *batch)
+
+        def summed(params):
+            values = loss(params, *batch)
+            return jnp.sum(values), values  # of replicas: the gradient of each is that of its own
+
+        (_, values), grads = jax.value_and_grad(summed, has_aux=True)(params)
+        return values, grads
 
     numbers = jnp.arange(_number_of(chains), dtype=jnp.uint32)
     return jax.vmap(one)(chains.params, split_like(chains.params, numbers))
@@ -368,4 +379,19 @@ def _check_loss(program: _Program, arrays: list[Any], chains: Chains) -> None:
         params, chain = jax.tree.map(first_of, chains.params), jnp.zeros([], jnp.uint32)
         return loss(params) if batches is None else loss(params, batches(chains.count, chain))
 
-    check_returned_loss(jax.eval_shape(first, chains), "the examples of one chain")
+    returned, ladder = jax.eval_shape(first, chains), _ladder_of(chains.state)
+    if ladder and isinstance(returned, jax.ShapeDtypeStruct):
+        if returned.shape != ladder:
+            raise ValueError(
+                f"`loss` must return one number for each replica, of shape {ladder}, since each "
+                f"chain is a ladder of `replica_exchange`, got shape {returned.shape}: `jax.vmap` "
+                "the loss of one replica, as in `run_chains(tx, jax.vmap(loss), ...)`."
+            )
+        returned = returned.update(shape=())
+    check_returned_loss(returned, "the examples of one chain")
+
+
+def _ladder_of(state: Any) -> tuple[int, ...]:
+    """The shape of the losses of one chain: that of its replicas where they exchange, else ()."""
+    ladders = optax.tree.get_all_with_path(state, ReplicaExchangeState.__name__)
+    return ladders[0][1].rung.shape[1:] if ladders else ()
