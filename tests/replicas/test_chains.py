@@ -236,7 +236,8 @@ def test_the_loss_reaches_the_transformation():
     np.testing.assert_allclose(to.run_chains(tx, loss, chains, 2)[0].state, expected, rtol=1e-6)
 
 
-LADDER = to.replica_exchange(SAMPLER, {"temperature": [0.5, 1.0, 2.0]}, swap_period=3, key=4)
+TEMPERATURES = {"temperature": jnp.array([0.5, 1.0, 2.0])}
+LADDER = to.replica_exchange(SAMPLER, TEMPERATURES, swap_period=3, key=4)
 EACH = jax.vmap(loss)  # of the replicas of one ladder
 
 
