@@ -236,8 +236,9 @@ def test_the_loss_reaches_the_transformation():
     np.testing.assert_allclose(to.run_chains(tx, loss, chains, 2)[0].state, expected, rtol=1e-6)
 
 
-TEMPERATURES = {"temperature": jnp.array([0.5, 1.0, 2.0])}
-LADDER = to.replica_exchange(SAMPLER, TEMPERATURES, swap_period=3, key=4)
+LADDER = to.replica_exchange(
+    SAMPLER, {"temperature": jnp.array([0.5, 1.0, 2.0])}, swap_period=3, key=4
+)
 EACH = jax.vmap(loss)  # of the replicas of one ladder
 
 
@@ -246,8 +247,7 @@ def test_chains_of_ladders(nested):
     """The loss of each replica decides on its swaps, and is traced; its gradient is its own."""
     tx = to.replicate(LADDER, 2) if nested else LADDER
     shape = (2, 3) if nested else (3,)
-    wide = {"w": jnp.arange(3.0), "b": jnp.ones([])}
-    starts = jax.tree.map(lambda x: jnp.broadcast_to(x, (SIZE, *shape, *x.shape)), wide)
+    starts = {"w": jnp.full((SIZE, *shape, 3), 2.0), "b": jnp.ones((SIZE, *shape))}
     each, all_chains = (jax.vmap(EACH) if nested else EACH), to.replicate(tx, SIZE)
     found, trace = to.run_chains(tx, each, to.init_chains(tx, starts, SIZE), 12, chunk=6)
 
@@ -264,8 +264,8 @@ def test_chains_of_ladders(nested):
         losses.append(values)
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4), found.params, params)
     assert int(np.sum(found.state.swaps.acceptances)) == np.sum(state.swaps.acceptances) > 0
-    means = np.reshape(losses, (2, 6, SIZE, *shape)).mean(1)
     assert trace.loss.shape == (SIZE, *shape, 2) and trace.temperature is None
+    means = np.reshape(losses, (2, 6, SIZE, *shape)).mean(1)
     np.testing.assert_allclose(np.moveaxis(trace.loss, -1, 0), means, rtol=1e-4)
 
 
@@ -278,8 +278,7 @@ def test_chains_of_ladders(nested):
     ],
 )
 def test_losses_of_ladders_that_are_refused(returned, message):
-    starts = to.init_replicas(lambda key: to.init_replicas(start, key, 3), 1, SIZE)
-    chains = to.init_chains(LADDER, starts, SIZE)
+    chains = to.init_chains(LADDER, lambda key: to.init_replicas(start, key, 3), SIZE, key=1)
     with pytest.raises(ValueError, match=message):
         to.run_chains(LADDER, returned, chains, 2)
 

@@ -28,7 +28,7 @@ from thermo_optax._base import (
 from thermo_optax._noise import KeyLike
 from thermo_optax.diagnostics import Temperature, kinetic_temperature
 
-from ._records import ReplicaExchangeState
+from ._records import shape_of_ladder
 from ._replicate import (
     check_replica_axis,
     hear_of_rounding,
@@ -293,13 +293,8 @@ def _slopes(program: _Program, arrays: list[Any], chains: Chains) -> tuple[jax.A
 
     def one(params, chain):
         batch = () if batches is None else (batches(chains.count, chain),)
-
-        def summed(params):
-            values = loss(params, *batch)
-            return jnp.sum(values), values  # of replicas: the gradient of each is that of its own
-
-        (_, values), grads = jax.value_and_grad(summed, has_aux=True)(params)
-        return values, grads
+        values, pull = jax.vjp(lambda params: loss(params, *batch), params)
+        return values, *pull(jnp.ones_like(values))  # of replicas: the gradient of each one's own
 
     numbers = jnp.arange(_number_of(chains), dtype=jnp.uint32)
     return jax.vmap(one)(chains.params, split_like(chains.params, numbers))
@@ -379,7 +374,7 @@ def _check_loss(program: _Program, arrays: list[Any], chains: Chains) -> None:
         params, chain = jax.tree.map(first_of, chains.params), jnp.zeros([], jnp.uint32)
         return loss(params) if batches is None else loss(params, batches(chains.count, chain))
 
-    returned, ladder = jax.eval_shape(first, chains), _ladder_of(chains.state)
+    returned, ladder = jax.eval_shape(first, chains), shape_of_ladder(chains.state)
     if ladder and isinstance(returned, jax.ShapeDtypeStruct):
         if returned.shape != ladder:
             raise ValueError(
@@ -389,9 +384,3 @@ def _check_loss(program: _Program, arrays: list[Any], chains: Chains) -> None:
             )
         returned = returned.update(shape=())
     check_returned_loss(returned, "the examples of one chain")
-
-
-def _ladder_of(state: Any) -> tuple[int, ...]:
-    """The shape of the losses of one chain: that of its replicas where they exchange, else ()."""
-    ladders = optax.tree.get_all_with_path(state, ReplicaExchangeState.__name__)
-    return ladders[0][1].rung.shape[1:] if ladders else ()

@@ -265,3 +265,9 @@ def check_energies(
             f"`value` must be {wanted}, of shape {(num_replicas,)}, but has shape "
             f"{np.shape(value)}: `jax.vmap` the loss over the replicas, and do not average it."
         )
+
+
+def shape_of_ladder(state: Any) -> tuple[int, ...]:
+    """That of the losses of one chain of several: of its replicas where they exchange, else ()."""
+    ladders = optax.tree.get_all_with_path(state, ReplicaExchangeState.__name__)
+    return ladders[0][1].rung.shape[1:] if ladders else ()
