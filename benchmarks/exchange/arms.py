@@ -32,7 +32,6 @@ ARMS = ("exchange", "no swaps")
 FALLING = "falling rates"  # without swaps; by half a cosine, from the rung's rate to 0
 NEVER = 2**30  # a swap period that no run reaches
 BLOCK = 250  # images that are measured at once: the patches of more would not fit the cache
-CROWD = 64  # images of a batch: with more of them LeNets train half as long one by one
 _BATCHES, _DROPS, _SWAPS = 0xBA7C4, 0xD209, 0x5A4B
 
 
@@ -199,13 +198,7 @@ class ForkedRuns:
             return class_loss(self.experiment.logits(params, seen, rate, key), labels)
 
         keys = jax.random.split(drop_key, self.replicas)
-        return self._for_each(jax.value_and_grad(loss), params, rates, keys)
-
-    def _for_each(self, function, *of_replicas):
-        """Of all replicas at once; one by one with large batches on a CPU, for its cache's sake."""
-        if jax.default_backend() == "cpu" and self.experiment.batch_size > CROWD:
-            return jax.lax.map(lambda one: function(*one), of_replicas)
-        return jax.vmap(function)(*of_replicas)
+        return jax.vmap(jax.value_and_grad(loss))(params, rates, keys)
 
     def _batches(self, key, length, examples):
         """Indices and keys of the steps of a chunk."""
@@ -234,7 +227,7 @@ class ForkedRuns:
         few = jax.tree.map(lambda x: x[: self.plan.swap_images], validation)
 
         def value_fn(params):
-            return self._score(params, few, lambda score, one: score(one))[0]
+            return self._score(params, few)[0]
 
         def body(carry, batch):
             def gradients(params, state):
@@ -247,10 +240,13 @@ class ForkedRuns:
         return jax.lax.scan(body, carry, self._batches(chunk_key, self.plan.chunk, len(data[1])))
 
     def _measured(self, params, fork, validation, test):
-        scores = [self._score(params, data, self._for_each) for data in (validation, test)]
-        return (*map(jnp.stack, scores), to.diagnostics.distance(params, fork))
+        scores = [
+            jnp.stack(jax.vmap(lambda p, data=data: self._score(p, data))(params))
+            for data in (validation, test)
+        ]
+        return (*scores, to.diagnostics.distance(params, fork))
 
-    def _score(self, params, data, for_each) -> tuple[jax.Array, jax.Array]:
+    def _score(self, params, data) -> tuple[jax.Array, jax.Array]:
         """Mean loss and error in %, without dropout; a remainder of a block is left out."""
         count = len(data[1])
         block = min(BLOCK, count)
@@ -258,18 +254,13 @@ class ForkedRuns:
             lambda x: x[: count // block * block].reshape(-1, block, *x.shape[1:]), data
         )
 
-        def of_block(examples):
+        def one(examples):
             images, labels = examples
-            seen = self.experiment.prepare(as_numbers(images))
+            found = self.experiment.logits(params, self.experiment.prepare(as_numbers(images)))
+            return class_loss(found, labels), 100 * (1 - class_accuracy(found, labels))
 
-            def score(params):
-                found = self.experiment.logits(params, seen)
-                return class_loss(found, labels), 100 * (1 - class_accuracy(found, labels))
-
-            return for_each(score, params)
-
-        losses, errors = jax.lax.map(of_block, blocks)
-        return jnp.mean(losses, axis=0), jnp.mean(errors, axis=0)
+        loss, error = jax.lax.map(one, blocks)
+        return jnp.mean(loss), jnp.mean(error)
 
 
 def ladder_between(low: float, high: float, replicas: int) -> np.ndarray:

@@ -44,7 +44,7 @@ def prepared(images: jax.Array) -> jax.Array:
     """What the first layer sees of [batch, height, width, channels]: patches, as its columns."""
     margin = (SIZE - images.shape[1]) // 2
     x = jnp.pad(images, [(0, 0), (margin, margin), (margin, margin), (0, 0)])
-    return _patches(jnp.transpose(x, (3, 1, 2, 0)))
+    return _patches(jnp.transpose(x, (3, 1, 2, 0)), images)
 
 
 def logits(
@@ -66,9 +66,9 @@ def logits(
     pooled = (lambda x: _mean(activate(x))) if smooth else (lambda x: activate(_largest(x)))
     batch = patches.shape[1] // MAPS[0] ** 2
     x = _product(params["C1"], patches).reshape(-1, MAPS[0], MAPS[0], batch)
-    x = _patches(drop(0, pooled(x)))
+    x = _patches(drop(0, pooled(x)), patches)
     x = _product(params["C3"], x).reshape(-1, MAPS[1], MAPS[1], batch)
-    x = _stored(drop(1, pooled(x))).reshape(-1, batch)
+    x = _stored(drop(1, pooled(x)), patches).reshape(-1, batch)
     for number, name in enumerate(("C5", "F6")):
         x = drop(2 + number, activate(_product(params[name], x)))
     return _product(params["output"], x).T
@@ -78,20 +78,21 @@ def _product(layer: dict[str, jax.Array], x: jax.Array) -> jax.Array:
     return layer["weights"].T @ x + layer["bias"][:, None]
 
 
-def _patches(x: jax.Array) -> jax.Array:
+def _patches(x: jax.Array, seen: jax.Array) -> jax.Array:
     """Of [channels, height, width, batch], without padding: [25 channels, places * batch]."""
-    x, size = _stored(x), x.shape[1] - KERNEL + 1
+    x, size = _stored(x, seen), x.shape[1] - KERNEL + 1
     shifts = [(i, j) for i in range(KERNEL) for j in range(KERNEL)]
     cuts = [x[:, i : i + size, j : j + size].reshape(len(x), -1) for i, j in shifts]
     return jnp.concatenate(cuts)
 
 
-def _stored(x: jax.Array) -> jax.Array:
+def _stored(x: jax.Array, seen: jax.Array) -> jax.Array:
     """As it is, but computed once: XLA's CPU compiler would do it again in each of the slices.
 
-    A branch is the only fence that it keeps. Both ways the values are the same.
+    A branch is the only fence that it keeps, and `vmap` keeps a branch that all replicas take: by
+    what all of them see. Both ways the values are the same.
     """
-    return jax.lax.cond(x.ravel()[0] == 0, lambda x: x, lambda x: x * 1, x)
+    return jax.lax.cond(seen.ravel()[0] == 0, lambda x: x, lambda x: x * 1, x)
 
 
 # By slices: the gradient of a mean, or maximum, over an axis of length 2 takes three times as long.
