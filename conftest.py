@@ -65,13 +65,15 @@ AS_FOR_USERS = (
     "tests/validation/",
     "thermo_optax/",
 )
+FEW_STEPS = ("tests/benchmarks/",)  # trainings whose programs take longer to optimise than to run
 QUICKLY_COMPILED = jax.config.read("jax_disable_most_optimizations")  # as `make test` asks for
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Sets how well XLA compiles the programs of a test, those of its fixtures included."""
+    """Sets how well XLA compiles the programs of a test, and those of its module's fixtures."""
     quickly = QUICKLY_COMPILED and not item.nodeid.startswith(AS_FOR_USERS)
+    quickly = quickly or item.nodeid.startswith(FEW_STEPS)
     jax.config.update("jax_disable_most_optimizations", quickly)
     return (yield)
 

@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks",
         description="Thermodynamic training methods against SGD, RMSprop, Adam and SGLD.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="benchmark", metavar="BENCHMARK", required=True)
     sections = []
@@ -86,13 +87,14 @@ def _parser() -> argparse.ArgumentParser:
             name,
             help=summary,
             description=f"{summary[0].upper()}{summary[1:]}.",
+            allow_abbrev=False,  # --seed would be taken for --seeds
         )
         experiment.add_arguments(command, name)
         command.set_defaults(run=experiment.run)
         options = command.format_help().partition("show this help message and exit\n")[2]
         sections.append(f"options of {name}:\n{options}")
     summary = "what is done, and what is left, of the runs in a folder"
-    command = commands.add_parser("status", help=summary)
+    command = commands.add_parser("status", help=summary, allow_abbrev=False)
     status.add_arguments(command)
     command.set_defaults(run=status.run)
     parser.epilog = "\n".join(sections)

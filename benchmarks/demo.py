@@ -41,6 +41,7 @@ def run(options: argparse.Namespace) -> None:
             output=folders[benchmark],
             budget="default",
             resume=False,
+            join=(),
             **others,
         )
 

@@ -127,6 +127,15 @@ def add_resume_options(parser: argparse.ArgumentParser) -> None:
         f"stopped; {LOG} tells when it was",
     )
     parser.add_argument(
+        "--join",
+        nargs="+",
+        type=pathlib.Path,
+        default=(),
+        metavar="FOLDER",
+        help="--output of other runs with --resume, of other seeds (exchange) or methods: the "
+        "parts that these have finished are taken from there",
+    )
+    parser.add_argument(
         "--save-every",
         type=between(0, math.inf),
         default=5.0,

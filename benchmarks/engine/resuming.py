@@ -16,7 +16,7 @@ import os
 import pathlib
 import pickle
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -71,9 +71,18 @@ class Part:
 class Saves:
     """The saves of one run folder; without a folder nothing is saved."""
 
-    def __init__(self, folder: pathlib.Path | None = None, minutes: float = 0.0):
-        """Nothing is read or written before `opened`; `minutes` between two saves, at least."""
+    def __init__(
+        self,
+        folder: pathlib.Path | None = None,
+        minutes: float = 0.0,
+        join: Sequence[pathlib.Path] = (),
+    ):
+        """Nothing is read or written before `opened`; `minutes` between two saves, at least.
+
+        `join` are the folders of runs whose finished parts this run takes instead of making them.
+        """
         self.folder = folder and (folder / SAVES).absolute()
+        self._join = join
         self._seconds, self._last = 60 * minutes, time.monotonic()
         self._results: dict[str, Any] = {}
         self._part = Part()
@@ -81,17 +90,23 @@ class Saves:
         self._number = 0
 
     @classmethod
-    def of(cls, options: argparse.Namespace, folder: pathlib.Path) -> "Saves":
-        """Those that the command line asks for."""
-        return cls(folder, options.save_every) if options.resume else cls()
+    def of(cls, options: argparse.Namespace, folder: pathlib.Path, name: str = "") -> "Saves":
+        """Those that the command line asks for; `name` is that of the folder of one problem."""
+        if not options.resume:
+            if options.join:
+                raise SystemExit("error: --join needs --resume: it takes parts out of saves")
+            return cls()
+        return cls(folder, options.save_every, [path / name for path in options.join])
 
     @contextlib.contextmanager
-    def opened(self, settings: Mapping[str, Any], plan: Mapping[str, int]) -> Iterator[None]:
-        """Loads the newest good save; afterwards saves all results.
+    def opened(
+        self, settings: Mapping[str, Any], plan: Mapping[str, int], *, by_seed: bool = False
+    ) -> Iterator[None]:
+        """Loads the newest good save, and parts of other runs; afterwards saves all results.
 
         `settings` decide the numbers, so they must be those of the saves. `plan` has the steps of
-        every part, for `python -m benchmarks status`. Raises `SystemExit` with a message if
-        nothing can be read or written.
+        every part, for `python -m benchmarks status`. `by_seed`: each part is of one seed, which is
+        in its name. Raises `SystemExit` with a message if nothing can be read or written.
         """
         if self.folder is None:
             yield
@@ -111,6 +126,8 @@ class Saves:
                 self._manager = ocp.CheckpointManager(self.folder, options=options)
             try:
                 self._load()
+                for folder in self._join:
+                    self._take(folder, settings, plan, by_seed)
                 yield
                 self.save("", 0, {}, None, finished=True)
                 with self._writing():
@@ -174,29 +191,77 @@ class Saves:
         with self._writing():
             self._manager.save(self._number, args=saved)
 
+    def _take(
+        self,
+        folder: pathlib.Path,
+        settings: Mapping[str, Any],
+        plan: Mapping[str, int],
+        by_seed: bool,
+    ) -> None:
+        """The finished parts of this plan from the saves of another run, if they are the same.
+
+        That run may have other methods or problems, the keys of the settings that are mappings, and
+        where parts are `by_seed` other seeds.
+        """
+        import orbax.checkpoint as ocp
+
+        other = Saves(folder)
+        assert other.folder is not None
+        path = other.folder / RUN
+        if not path.exists():
+            raise SystemExit(
+                f"error: --join {folder} holds no saves: name the --output of a run with --resume"
+            )
+        before, now = _described(path)["settings"], json.loads(json.dumps(settings))
+        for name in before.keys() & now.keys():
+            a, b = before[name], now[name]
+            if isinstance(a, dict) and isinstance(b, dict):
+                before[name], now[name] = (
+                    {key: c[key] for key in a.keys() & b.keys()} for c in (a, b)
+                )
+        if by_seed:
+            del before["seeds"], now["seeds"]
+        _compare(before, now, other.folder)
+        with (other.folder / "lock").open("a+") as lock:
+            other._lock(lock)
+            kept = ocp.CheckpointManagerOptions(max_to_keep=KEPT, create=False)
+            other._manager = ocp.CheckpointManager(other.folder, options=kept)
+            newest = other._newest()
+            other._manager.close()
+        found = pickle.loads(newest[2][RECORD].tobytes())[0] if newest else {}
+        taken = [part for part in found if part in plan and part not in self._results]
+        self._results.update({part: found[part] for part in taken})
+        self._log(f"joined {folder}: {', '.join(taken) or 'nothing new'}")
+
     def _load(self) -> None:
-        """Takes the newest save that is whole; says which ones are not."""
+        """Goes on from the newest save that is whole."""
+        self._number = max(self._manager.all_steps(), default=0)
+        newest = self._newest()
+        if newest is None:
+            return
+        number, meta, arrays = newest
+        self._results, record = pickle.loads(arrays.pop(RECORD).tobytes())
+        self._part = Part(meta["part"], self)
+        self._part.step, self._part.record = meta["step"], record
+        self._part.arrays = arrays
+        where = f"{meta['part']}, step {meta['step']:,}" if meta["part"] else "between parts"
+        done = ", ".join(self._results) or "none"
+        self._log(f"resumed from save {number} ({where}; parts done: {done})")
+
+    def _newest(self) -> tuple[int, dict[str, Any], dict[str, np.ndarray]] | None:
+        """The newest save that is whole, if there is any save; says which ones are damaged."""
         numbers = sorted(self._manager.all_steps(), reverse=True)
-        self._number = max(numbers, default=0)
         for number in numbers:
             try:
-                meta, arrays = self._read(number)
+                return number, *self._read(number)
             except Exception as error:  # Orbax raises many kinds of them for damaged files
                 self._log(f"save {number} is damaged ({_told(error)}): trying the one before")
-                continue
-            self._results, record = pickle.loads(arrays.pop(RECORD).tobytes())
-            self._part = Part(meta["part"], self)
-            self._part.step, self._part.record = meta["step"], record
-            self._part.arrays = arrays
-            where = f"{meta['part']}, step {meta['step']:,}" if meta["part"] else "between parts"
-            done = ", ".join(self._results) or "none"
-            self._log(f"resumed from save {number} ({where}; parts done: {done})")
-            return
         if numbers:
             raise SystemExit(
                 f"error: no save in {self.folder} can be read: delete this folder to begin anew, "
                 "or put back a copy of it"
             )
+        return None
 
     def _read(self, number: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         import orbax.checkpoint as ocp
@@ -229,13 +294,7 @@ class Saves:
         now = {"command": runtime.command(), "versions": runtime.versions(), "plan": dict(plan)}
         now["settings"] = json.loads(json.dumps(settings))
         if path.exists():
-            try:
-                before = json.loads(path.read_text(encoding="utf-8"))
-            except ValueError as error:
-                raise SystemExit(
-                    f"error: {path} is damaged ({error}): delete {self.folder} to begin anew, or "
-                    "put back a copy of this file"
-                ) from error
+            before = _described(path)
             _compare(before["settings"], now["settings"], self.folder)
         else:
             with self._writing():
@@ -294,6 +353,17 @@ def _told(error: Exception) -> str:
     """One line, of which the end says most: `... No space left on device`."""
     text = str(error).partition("\n")[0] or type(error).__name__
     return text if len(text) <= MESSAGE else f"...{text[-MESSAGE:]}"
+
+
+def _described(path: pathlib.Path) -> dict[str, Any]:
+    """What a run wrote down of itself."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SystemExit(
+            f"error: {path} is damaged ({error}): delete {path.parent} to begin anew, or put back "
+            "a copy of this file"
+        ) from error
 
 
 def _compare(before: Mapping[str, Any], now: Mapping[str, Any], folder: pathlib.Path) -> None:

@@ -16,7 +16,6 @@ from benchmarks.engine.options import (
     add_search_options,
     add_training_options,
     begin_each,
-    within_budget,
 )
 
 PROBLEMS = ("mnistfc", "sweep", "lenet", "charlm", "small-mnistfc", "few-images", "small-lenet")
@@ -60,9 +59,5 @@ def run(options: argparse.Namespace) -> None:
     from benchmarks.entropy import comparison, sweeping
 
     for name, folder in folders.items():
-        if name.startswith(SWEEP):
-            own = within_budget(options, BUDGETS)
-            chosen = name.removeprefix(f"{SWEEP}-")
-            sweeping.run(own, folder, SWEPT if chosen == SWEEP else (chosen,))
-        else:
-            comparison.run(name, options, folder)
+        kind = sweeping if name.startswith(SWEEP) else comparison
+        kind.run(name, options, folder)

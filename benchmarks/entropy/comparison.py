@@ -30,7 +30,7 @@ def run(name: str, options: argparse.Namespace, output: pathlib.Path) -> None:
     chosen = [name for name in select_names(LABELS, options.methods) if name in methods]
     seeds = seeds_of(options)
     chunks = options.chunks
-    saves = Saves.of(options, output)
+    saves = Saves.of(options, output, name)
     trained: list[comparison.Tuned] = []
     notes = (
         f"Batches of {problem.batch_size}. {NORMALIZED if experiment.normalized else ''}".strip()

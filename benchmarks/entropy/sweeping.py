@@ -14,9 +14,10 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.engine import figures, report, runtime
-from benchmarks.engine.options import seeds_of
+from benchmarks.engine.options import seeds_of, within_budget
 from benchmarks.engine.resuming import Saves
 from benchmarks.engine.training import Meter, Trainer
+from benchmarks.entropy import BUDGETS, SWEEP, SWEPT
 from benchmarks.entropy.methods import ENTROPY_SGD, LABELS, SGD, make_methods
 from benchmarks.entropy.problems import ERROR, EXPERIMENTS, LOSS
 
@@ -50,10 +51,13 @@ class Swept(NamedTuple):
     loss: np.ndarray  # on training data
 
 
-def run(options: argparse.Namespace, output: pathlib.Path, problems: Sequence[str]) -> None:
+def run(name: str, options: argparse.Namespace, output: pathlib.Path) -> None:
     """Trains with every rate, then reports; after Ctrl-C, on what there is."""
+    options = within_budget(options, BUDGETS)
+    chosen = name.removeprefix(f"{SWEEP}-")
+    problems = SWEPT if chosen == SWEEP else (chosen,)
     found: list[Swept] = []
-    seeds, saves = seeds_of(options), Saves.of(options, output)
+    seeds, saves = seeds_of(options), Saves.of(options, output, name)
     chunk_steps = {name: -(-(options.steps or SWEEPS[name].steps) // CHUNKS) for name in problems}
     settings = {
         "seeds": list(seeds),

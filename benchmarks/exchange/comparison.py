@@ -39,7 +39,7 @@ def run(name: str, options: argparse.Namespace, output: pathlib.Path) -> None:
     arms = forked.arms
     runs: dict[str, list[Arm]] = {arm: [] for arm in arms}
     walks: list[np.ndarray] = []
-    seeds, saves = seeds_of(options), Saves.of(options, output)
+    seeds, saves = seeds_of(options), Saves.of(options, output, name)
     settings = {
         "network": experiment.network,
         "images": [len(labels) for _, labels in splits],
@@ -72,7 +72,7 @@ def run(name: str, options: argparse.Namespace, output: pathlib.Path) -> None:
 
     with (
         runtime.interruptible(save) as check,
-        saves.opened(settings, steps),
+        saves.opened(settings, steps, by_seed=True),
     ):
         for seed in tqdm(seeds, desc=name, unit="seed"):
             key = jax.random.key(seed)

@@ -7,12 +7,10 @@ import pytest
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _quick_to_compile() -> Iterator[None]:
-    """Trainings of a few steps need no good machine code, and most of their time made it."""
-    jax.config.update("jax_disable_most_optimizations", True)
+def _not_for_other_tests() -> Iterator[None]:
+    """Programs are compiled in a hurry here; other tests may compile as users do."""
     yield
-    jax.config.update("jax_disable_most_optimizations", False)
-    jax.clear_caches()  # other tests compile as users do
+    jax.clear_caches()
 
 
 @pytest.fixture

@@ -272,8 +272,9 @@ def test_every_sweep_has_its_rates():
 @pytest.mark.slow
 def test_the_sweep_shows_every_rate_to_both(tiny_experiments, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sweeping, "SWEEPS", {"mnistfc": sweeping.Sweep(40, (0.1, 1e6))})
-    options = argparse.Namespace(first_seed=0, seeds=2, steps=None, resume=False)
-    sweeping.run(options, tmp_path, ["mnistfc"])
+    options = argparse.Namespace(first_seed=0, seeds=2, steps=None, resume=False, join=())
+    options.budget = "default"
+    sweeping.run("sweep-mnistfc", options, tmp_path)
     found = np.load(tmp_path / "sweep.npz")
     table = (tmp_path / "table.md").read_text()
     assert table.strip() in capsys.readouterr().out

@@ -283,6 +283,22 @@ def test_the_command_leaves_a_table_numbers_and_a_picture(monkeypatch, tmp_path,
     assert (folder / "overview.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
+def test_runs_of_one_seed_each_end_with_the_numbers_of_one_run(monkeypatch, tmp_path):
+    monkeypatch.setitem(problems.EXPERIMENTS, "cifar-lr", experiment())
+
+    def results(name, *options):
+        assert cli.main([*ARGUMENTS, "--output", str(tmp_path / name), *options]) == 0
+        numbers = json.loads((tmp_path / name / "cifar-lr" / "results.json").read_text())
+        return {key: numbers[key] for key in ("diffusion", "arms")}
+
+    whole = results("whole")
+    for seed in ("0", "1"):
+        results(seed, "--first-seed", seed, "--seeds", "1", "--resume")
+    monkeypatch.setattr(ForkedRuns, "arm", lambda *_: pytest.fail("trained again"))
+    assert results("joined", "--resume", "--join", *(str(tmp_path / n) for n in "01")) == whole
+
+
 def test_rates_of_the_third_arm_fall_by_half_a_cosine_to_zero():
     one = trainer(experiment(falling=True))
     assert one.arms == (*ARMS, arms.FALLING)

@@ -259,11 +259,68 @@ def test_status_says_what_is_done_and_what_is_left(tmp_path, capsys):
 
 
 def test_without_the_option_nothing_is_saved(tmp_path):
-    options = argparse.Namespace(resume=False)
+    options = argparse.Namespace(resume=False, join=())
     resumed_nothing = Saves.of(options, tmp_path)
     with resumed_nothing.opened(SETTINGS, PLAN):
         assert resumed_nothing.result_of("one", lambda part: part.step) == 0
     assert not list(tmp_path.iterdir())
+
+
+BY_SEED = {"seed 0": 10, "seed 1": 10}
+
+
+def one_seed(folder, seed, **settings):
+    """A finished run of one seed, which saw one of two methods."""
+    saves = Saves(folder)
+    with saves.opened({**SETTINGS, "seeds": [seed], **settings}, {f"seed {seed}": 10}):
+        saves.result_of(f"seed {seed}", lambda part: (seed, "trained"))
+
+
+def joined(tmp_path, *, by_seed=True, **settings):
+    """What a run of both seeds finds in those of one each."""
+    saves = Saves(tmp_path / "both", 0, [tmp_path / "0", tmp_path / "1"])
+    with saves.opened({**SETTINGS, "seeds": [0, 1], **settings}, BY_SEED, by_seed=by_seed):
+        return [saves.result_of(name, lambda part: None) for name in BY_SEED]
+
+
+def test_runs_of_one_seed_each_are_joined(tmp_path):
+    for seed in (0, 1):
+        one_seed(tmp_path / str(seed), seed, rates={str(seed): 0.1, "both": 1.0})
+    before = [(tmp_path / str(seed) / LOG).read_text() for seed in (0, 1)]
+    wanted = [(0, "trained"), (1, "trained")]
+    assert joined(tmp_path, rates={"0": 0.1, "1": 0.1, "both": 1.0}) == wanted
+    log = (tmp_path / "both" / LOG).read_text()
+    assert "joined" in log and "1: seed 1" in log and log.endswith("finished\n")
+    assert [(tmp_path / str(seed) / LOG).read_text() for seed in (0, 1)] == before
+    # They are its own now.
+    shutil.rmtree(tmp_path / "0" / SAVES / "1")
+    assert joined(tmp_path, rates={"0": 0.1, "1": 0.1, "both": 1.0}) == wanted
+
+
+def test_only_runs_of_the_same_settings_are_joined(tmp_path):
+    with pytest.raises(SystemExit, match="error: --join .*0 holds no saves: name the --output"):
+        joined(tmp_path)
+    shutil.rmtree(tmp_path / "both")
+    for seed in (0, 1):
+        one_seed(tmp_path / str(seed), seed, rates={"both": 1.0}, chunks=5)
+    with pytest.raises(SystemExit, match="chunks was 5, now 6"):
+        joined(tmp_path, rates={"both": 1.0}, chunks=6)
+    shutil.rmtree(tmp_path / "both")
+    with pytest.raises(SystemExit, match="rates was {'both': 1.0}, now {'both': 2.0}"):
+        joined(tmp_path, rates={"both": 2.0}, chunks=5)
+    shutil.rmtree(tmp_path / "both")
+    with pytest.raises(SystemExit, match=r"seeds was \[0\], now \[0, 1\]"):
+        joined(tmp_path, rates={"both": 1.0}, chunks=5, by_seed=False)
+    with pytest.raises(SystemExit, match="error: --join needs --resume"):
+        Saves.of(argparse.Namespace(resume=False, join=[tmp_path]), tmp_path)
+
+
+def test_options_are_not_abbreviated(capsys):
+    """`--seed 1` is not `--seeds 1`, the seed 0."""
+    for benchmark in cli.BENCHMARKS:
+        with pytest.raises(SystemExit):
+            cli.main([benchmark, "--outpu", "nowhere"])
+        assert "unrecognized arguments: --outpu nowhere" in capsys.readouterr().err
 
 
 @pytest.mark.slow
