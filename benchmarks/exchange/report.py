@@ -160,7 +160,10 @@ def _notes(outcome: Outcome) -> str:
         f"{plan.swap_images:,} of the validation images, which makes {_surplus(outcome):.0%} more "
         "passes through the networks (a gradient counted as three); the best replica is the one "
         "with the lowest loss on all of them."
-        + (f" {FALLING.capitalize()} are those of the rungs at first." * experiment.falling)
+        + (
+            f' In the arm "{FALLING}" nothing is swapped, and each rate falls from that of its '
+            "rung to 0, by half a cosine." * experiment.falling
+        )
     )
 
 

@@ -223,10 +223,11 @@ def _file(folder: pathlib.Path, target: str, name: str) -> pathlib.Path:
 def _save(output: pathlib.Path, budget: int) -> None:
     parts = [report.heading("Gradient noise of known law")]
     parts.append(
-        f"b^2_max, of {CHAINS} chains together over the second half of {budget:,} gradients: 0.01 "
-        "is an error of a tenth of a standard deviation. The noise has a quarter of the largest "
-        "curvature for its variance. The largest of three distributions (Gauss, Laplace, Student's "
-        "t), at the setting out of 6 that is best over all 12 noises."
+        "b^2_max, the largest squared error of a mean square E[x_i^2], in units of the variance of "
+        f"x_i^2, of {CHAINS} chains together over the second half of {budget:,} gradients. The "
+        "noise has a quarter of the largest curvature for its variance. Each number is the worst "
+        "of three distributions of the noise (Gauss, Laplace, Student's t), at the setting out of "
+        "6 that is best over all 12 noises."
     )
     numbers = {}
     for target in TARGETS:

@@ -85,10 +85,10 @@ def _save(output: pathlib.Path, found: dict, step: float | None) -> None:
     used = small if step is None else f"step {step:g}"
     parts = (
         report.heading("Long runs with a small step" if step is None else "Long runs"),
-        f"{CHAINS} chains of {LONGER} budgets, {used}, friction 1 in units of the grid. The "
-        "largest deviation of any mean or mean square from the truth, in standard errors of both; "
-        "in brackets the largest error, in standard deviations or variances. Chains that diverged "
-        "are left out, and counted.",
+        f"{CHAINS} chains, each {LONGER} times as long as the budget above, {used}, friction 1 in "
+        "units of the grid. The largest deviation of any mean or mean square from the truth, in "
+        "standard errors of both; in brackets the largest error, in standard deviations or "
+        "variances. Chains that diverged are left out, and counted.",
         report.table(["method", *targets], rows),
     )
     report.save(output, parts, found, name="stationary")
