@@ -10,6 +10,7 @@ from scipy.stats import norm
 
 import thermo_optax as to
 from tests.diagnostics.networks import in_batches, network, quadratic
+from thermo_optax.diagnostics._spectrum import estimate
 
 Z = 5.0  # standard errors
 
@@ -166,3 +167,11 @@ def test_messages(monkeypatch):
     for measure in (spectrum, trace, to.diagnostics.flatness):
         with pytest.raises(ModuleNotFoundError, match=r"pip install 'thermo_optax\[curvature\]'"):
             measure(loss, params, key=0)
+
+
+@pytest.mark.parametrize("unit", [1e-25, 1e25])
+def test_errors_are_in_the_unit_of_the_samples(unit):
+    samples = np.float32([1.0, 2.0, 4.0])
+    error = np.std(samples, ddof=1) / 3**0.5
+    np.testing.assert_allclose(estimate(jnp.asarray(samples * unit)).error, error * unit, rtol=1e-5)
+    np.testing.assert_array_equal(estimate(jnp.zeros(3)).error, 0)

@@ -113,3 +113,8 @@ def test_readings_are_the_same_under_vmap_and_for_whole_arrays():
 def test_messages(read, message):
     with pytest.raises(ValueError, match=message):
         read()
+
+
+def test_a_plateau_ends_before_the_edge():
+    with pytest.raises(ValueError, match="`edge` must be above `plateau`, got 1.5 and 2.0"):
+        to.diagnostics.time_at_temperature(jnp.zeros(3), plateau=2.0, edge=1.5)

@@ -80,6 +80,28 @@ def test_the_authors_schedules():
     assert int(state.outer_state[0].count) == int(state.outer_step) == 2
 
 
+def test_a_lost_replica_pulls_at_no_other():
+    tx = to.elastic_coupling(1.0)
+    x = jnp.asarray(START, jnp.float32).at[1, 0].set(jnp.nan)
+    updates, _ = tx.update(jnp.zeros_like(x), tx.init(x), x)
+    np.testing.assert_array_equal(np.isfinite(updates), np.isfinite(x))
+    np.testing.assert_allclose(updates[:, 0], [1.0, np.nan, -1.0], rtol=1e-6)
+
+
+def test_parle_survives_a_gradient_that_is_not_finite():
+    tx = to.parle(num_inner_steps=2)
+    x = jnp.asarray(START, jnp.float32)
+    state = tx.init(x)
+    for step in range(6):
+        gradient = x.at[0, 0].set(jnp.inf) if step == 1 else x
+        updates, state = tx.update(gradient, state, x)
+        if step == 1:  # it shows in its own entry
+            assert np.argwhere(~np.isfinite(updates)).tolist() == [[0, 0]]
+        x = optax.apply_updates(x, jnp.where(jnp.isfinite(updates), updates, 0))
+        assert np.all(np.isfinite(x))
+    assert np.all(np.isfinite(to.local_entropy_params(state, x)))
+
+
 def test_bad_input():
     x = jnp.asarray(START, jnp.float32)
     with pytest.raises(ValueError, match="`strength` must be finite and not negative, got -1"):
@@ -93,5 +115,7 @@ def test_bad_input():
         tx.update(x, tx.init(x), x[:1])  # its mean is itself, so springs would not pull
     with pytest.raises(ValueError, match="`momentum` must be"):
         to.parle(momentum=1.0)
+    with pytest.raises(ValueError, match="`coupling` must be finite and not negative, got -1"):
+        to.parle(coupling=-1.0)
     with pytest.raises(ValueError, match="`learning_rate` must be"):
         to.parle(-1.0)

@@ -97,6 +97,10 @@ def test_guide_of_a_scheduled_scope_and_a_fault():
     bad = params.at[0].set(jnp.nan)
     _, state = tx.update(params, state, bad)
     assert np.all(np.isfinite(to.guiding_params(state, params)))
+    # A norm over all gradients spreads the fault to all moves, also to those of the guide.
+    tx = to.entropy_mcmc(optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.1)), scope=1.0)
+    _, state = tx.update(bad, tx.init(params), params)
+    np.testing.assert_array_equal(to.guiding_params(state, params), params)
 
 
 def test_a_run_in_two_parts_is_the_same_to_the_bit():

@@ -50,6 +50,16 @@ def test_schedules_and_the_step_in_which_the_temperature_changes():
     assert int(state.count) == 2
 
 
+def test_a_temperature_in_joules_may_change():
+    x = jnp.array([1.0, -2.0])
+    tx = to.tether(1.0, lambda count: 4e-21 / (1 + count.astype(jnp.float32)), center=0.0)
+    state = tx.init(x)
+    for count in range(3):
+        found, state = tx.update(jnp.zeros(2), state, x)
+        between = 4e-21 / np.sqrt((1 + count) * max(count, 1))  # of this and the last temperature
+        np.testing.assert_allclose(found, between * np.array([1.0, -2.0]), rtol=1e-5)
+
+
 def test_trees_of_precisions_and_centers():
     tx = to.tether(
         {"a": {"w": jnp.full((2, 3), 2.0), "b": 3.0}, "c": 0.0}, 1.0, center={"a": 0.0, "c": 5.0}
@@ -122,6 +132,39 @@ def test_every_rung_keeps_its_law(name):
     seen = harmonic(make, TEMPERATURES, 3_000, squares).mean(axis=1)
     for rung, law in enumerate(LAW):
         assert_mean(seen[:, rung], law, z=3, name=f"<x^2> on rung {rung}")
+
+
+def test_after_a_rest_it_pulls_at_the_new_temperature_alone():
+    """Half of a kick is still to come. After a swap of temperatures alone, it is a whole one."""
+    x, losses = jnp.ones((2, 1)), jnp.array([9.0, 0.0])  # they swap
+    inner = optax.inject_hyperparams(lambda step_size: langevin(1.0, 0, step_size))(0.1)
+    for ladder, last in (({"step_size": [0.1, 0.1]}, -1.0), ({}, [4.0, 1.0])):
+        ladder = {"temperature": [1.0, 4.0], **ladder}
+        tx = to.replica_exchange(inner, ladder, swap_period=2, key=0)
+        state = quick_jit(tx.init)(x)
+        for _ in range(3):
+            _, state = quick_jit(tx.update)(x, state, x, value=losses)
+        assert state.rung.tolist() == [1, 0]
+        found = optax.tree.get(state, "last_temperature")
+        np.testing.assert_array_equal(found, np.broadcast_to(last, 2))
+
+
+@pytest.mark.slow
+def test_rungs_keep_their_laws_where_samplers_rest_in_a_swap():
+    """After a rest, half of a kick is still to come, at the temperature of the new rung alone."""
+    steps = np.full(len(TEMPERATURES), 0.1)
+
+    def make(key):
+        ladder = {"temperature": TEMPERATURES, "step_size": steps}
+        inner = optax.inject_hyperparams(lambda step_size: langevin(1.0, key, step_size))(0.1)
+        return to.replica_exchange(inner, ladder, swap_period=2, key=jax.random.fold_in(key, 1))
+
+    def squares(state, x):
+        return jnp.mean(to.by_rung(state, x) ** 2, axis=1)
+
+    seen = harmonic(make, TEMPERATURES, 6_000, squares).mean(axis=1)
+    for rung, law in enumerate(LAW):
+        assert_mean(seen[:, rung], law, z=4, name=f"<x^2> on rung {rung}")
 
 
 @pytest.mark.slow
@@ -202,6 +245,10 @@ def test_bad_input():
         to.tether(1.0, -1.0)
     with pytest.raises(ValueError, match="`center` must be finite, got inf"):
         to.tether(1.0, 1.0, center=np.inf)
+    with pytest.raises(ValueError, match="`center` must be finite, got 1e.39"):
+        to.tether(1.0, 1.0, center=1e39)  # infinite in float32
+    with pytest.raises(ValueError, match="`precision` must be finite and not negative, got -1.0. "):
+        to.tether(lambda count: -1.0, 1.0)
     with pytest.raises(TypeError, match="`center` at 'a' must be a real number.*True"):
         to.tether(1.0, 1.0, center={"a": True})
     with pytest.raises(ValueError, match=r"`precision` must have a number or.*at 'c', got none"):

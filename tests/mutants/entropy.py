@@ -12,6 +12,34 @@ QUADRATURE = (f"{TESTS}::test_gradient_of_a_quadratic_in_a_hundred_dimensions",)
 
 MUTANTS = [
     Mutant(
+        "parle: its velocity takes what is not finite",
+        "geometry/_elastic.py",
+        "on_sound_gradients(optax.sgd(cast(Any, inner_learning_rate), velocity, nesterov=True))",
+        "optax.sgd(cast(Any, inner_learning_rate), velocity, nesterov=True)",
+        ("geometry/test_elastic.py::test_parle_survives_a_gradient_that_is_not_finite",),
+    ),
+    Mutant(
+        "elastic coupling: a lost replica pulls",
+        "geometry/_elastic.py",
+        ", keepdims=True, where=sound)",
+        ", keepdims=True)",
+        ("geometry/test_elastic.py::test_a_lost_replica_pulls_at_no_other",),
+    ),
+    Mutant(
+        "entropy mcmc: the guide follows a move that is not finite",
+        "geometry/_entropy_mcmc.py",
+        "return jnp.where(jnp.isfinite(new), new, guide)",
+        "return new",
+        ("geometry/test_entropy_mcmc.py::test_guide_of_a_scheduled_scope_and_a_fault",),
+    ),
+    Mutant(
+        "samplers: no derivative where there is no heat",
+        "_base/_scalars.py",
+        "return jnp.where(none, 0, jnp.sqrt(jnp.where(none, 1, number)))",
+        "return jnp.sqrt(number)",
+        ("contract/test_derivatives.py::test_no_derivative_is_lost[cold-sgld]",),
+    ),
+    Mutant(
         "elastic coupling: the mean of half precision is rounded",
         "geometry/_elastic.py",
         "wide = x.astype(compute_dtype(x.dtype))",
@@ -182,8 +210,8 @@ MUTANTS = [
     Mutant(
         "entropy: springs pull to the sum of the replicas",
         "geometry/_elastic.py",
-        "jnp.mean(wide, axis=0, keepdims=True)",
-        "jnp.sum(wide, axis=0, keepdims=True)",
+        "jnp.mean(wide, axis=0, keepdims=True, where=sound)",
+        "jnp.sum(wide, axis=0, keepdims=True, where=sound)",
         ("geometry/test_elastic.py::test_springs_leave_the_mean_alone_and_draw_replicas_together",),
     ),
     Mutant(

@@ -16,8 +16,8 @@ EXACT_FLOWS = "physics/test_flows.py"
 COLD = "physics/test_cold.py"
 INDEPENDENCE = "physics/test_independence.py"
 
-SGLD_NOISE = "jnp.sqrt(2 * eta * step.temperature)"
-SGHMC_NOISE = "jnp.sqrt(jnp.maximum(needed - brought, 0))"
+SGLD_NOISE = "root(2 * eta * step.temperature)"
+SGHMC_NOISE = "root(jnp.maximum(needed - brought, 0))"
 OVERDAMPED_LAW = (f"{LAWS}::test_overdamped",)
 SGHMC_LAW = (f"{LAWS}::test_sghmc",)
 BAOAB_LAW = (f"{LAWS}::test_langevin[BAOAB]",)
@@ -68,8 +68,8 @@ MUTANTS = [
     Mutant(
         "leimkuhler_matthews: h^2 = lr instead of 2 lr",
         UNDERDAMPED,
-        "h = jnp.sqrt(2 * rate_at(learning_rate, count))",
-        "h = jnp.sqrt(rate_at(learning_rate, count))",
+        "h = root(2 * rate_at(learning_rate, count))",
+        "h = root(rate_at(learning_rate, count))",
         (f"{COLD}::test_cold_sampler_is_sgd[leimkuhler_matthews]",),
     ),
     Mutant(
@@ -173,7 +173,7 @@ MUTANTS = [
     Mutant(
         "bath: variance for its square root",
         FLOWS,
-        "jnp.sqrt(variance * heating(rate, time)) * noise",
+        "root(variance * heating(rate, time)) * noise",
         "variance * heating(rate, time) * noise",
         BAOAB_LAW,
     ),

@@ -171,7 +171,7 @@ MUTANTS = [
     Mutant(
         "swaps: santa moves while it rests",
         "integrators/_santa.py",
-        "*(jnp.sqrt(step.time(learning_rate)), target),",
+        "*(root(step.time(learning_rate)), target),",
         "*(h, target),",
         REST,
     ),

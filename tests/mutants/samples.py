@@ -168,7 +168,7 @@ MUTANTS = [
     Mutant(
         "moments: rounded up as often as down, wherever between the two",
         "_base/_scalars.py",
-        "moved = total + (increment + jnp.abs(offset) * (neighbour - near))",
+        "moved = total + (increment + jnp.abs(offset) * (neighbour - still))",
         "moved = near + jnp.where(jnp.abs(offset) > 0.25, neighbour - near, 0)",
         (MANY,),
     ),

@@ -38,7 +38,7 @@ MUTANTS = [
     Mutant(
         "santa: noise with the heat, not its root",
         SANTA,
-        "jnp.sqrt(2 * step.rate(friction) * target)",
+        "root(2 * step.rate(friction) * target)",
         "2 * step.rate(friction) * target",
         LAWS,
     ),

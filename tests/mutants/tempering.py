@@ -26,6 +26,20 @@ SPIKE = (f"{SEEN}::test_a_spike_of_the_loss_is_a_fault_and_passes[exact]",)
 
 MUTANTS = [
     Mutant(
+        "tempering: one whole kick of alpha, after its move",
+        TEMPERING,
+        'halves = law.exact and order == "alpha first"',
+        "halves = False",
+        PATH,
+    ),
+    Mutant(
+        "tempering: the half kick before the move is missing",
+        "temperature/_coupling.py",
+        "alpha = pushed(alpha, answer, time / 2)",
+        "alpha = pushed(alpha, answer, 0 * time)",
+        PATH,
+    ),
+    Mutant(
         "mean force: late visits are rounded away",
         MEAN,
         "energy = added(energy, rate * (visit.scaling * visit.energy - energy), visit.count)",

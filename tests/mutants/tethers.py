@@ -9,6 +9,20 @@ RUNGS = (f"{TESTS}::test_every_rung_keeps_its_law",)
 
 MUTANTS = [
     Mutant(
+        "tether: two halves of a kick after a rest",
+        "replicas/_exchange.py",
+        "inner_state = begun_anew(inner_state, due)",
+        "inner_state = inner_state",
+        (f"{TESTS}::test_after_a_rest_it_pulls_at_the_new_temperature_alone",),
+    ),
+    Mutant(
+        "tether: no root of small temperatures",
+        TETHER,
+        "jnp.sqrt(like(jnp.maximum(last, 0), now.dtype)) * jnp.sqrt(now)",
+        "jnp.sqrt(like(jnp.maximum(last, 0), now.dtype) * now)",
+        (f"{TESTS}::test_a_temperature_in_joules_may_change",),
+    ),
+    Mutant(
         "tether: pushes away from its centre",
         TETHER,
         "away = x.astype(dtype) - like(center, dtype)",
@@ -32,7 +46,7 @@ MUTANTS = [
     Mutant(
         "tether: the force of the temperature before a swap",
         TETHER,
-        "jnp.sqrt(like(jnp.maximum(last, 0), now.dtype) * now)",
+        "jnp.sqrt(like(jnp.maximum(last, 0), now.dtype)) * jnp.sqrt(now)",
         "like(jnp.maximum(last, 0), now.dtype)",
         RUNGS,
     ),

@@ -204,15 +204,15 @@ MUTANTS = [
     Mutant(
         "covariance control: friction without h",
         COVARIANCE,
-        "at(step_size, count) / (2 * target * weight)",
-        "1 / (2 * target * weight)",
+        "jnp.where(known, 2 * target * weight, 1)",
+        "jnp.where(known, 2 * target * weight * at(step_size, count), 1)",
         CONTROL,
     ),
     Mutant(
         "covariance control: friction twice too small",
         COVARIANCE,
-        "at(step_size, count) / (2 * target * weight)",
-        "at(step_size, count) / (4 * target * weight)",
+        "jnp.where(known, 2 * target * weight, 1)",
+        "jnp.where(known, 4 * target * weight, 1)",
         CONTROL,
     ),
     Mutant(

@@ -314,3 +314,12 @@ def test_depths_of_numpy_and_what_selects_nothing():
 def test_a_parameter_without_a_group_is_an_error():
     with pytest.raises(ValueError, match=r"output/bias.*`default`"):
         to.label_layers({"hidden": dense(), "output": dense()}, {"x": "first"})
+
+
+def test_a_layer_called_first_is_not_the_first():
+    params = {name: {"w": np.ones((2, 2))} for name in ("first", "last", "middle")}
+    with pytest.warns(UserWarning, match="selects the layer 'middle' by its pos.*'.l.ast'"):
+        labels = to.label_layers(params, {"out": "last"}, default="rest")
+    assert labels["middle"]["w"] == "out"
+    labels = to.label_layers(params, {"in": "first", "out": "[l]ast"}, default="rest")
+    assert labels == {"first": {"w": "in"}, "last": {"w": "out"}, "middle": {"w": "rest"}}

@@ -168,3 +168,10 @@ def test_the_overdamped_learning_rate_follows_a_scheduled_step_size():
     for h in (0.2, 0.15, 0.1):
         updates, state = tx.update(GRADS, state, PARAMS)
         np.testing.assert_allclose(updates["output"]["w"], -0.1 * h**2 / 2, rtol=1e-5)
+
+
+def test_errors_name_the_arguments_of_the_partition():
+    with pytest.raises(ValueError, match="`hidden_friction` must be finite and not negative"):
+        to.lala(hidden_friction=-1.0, key=0)
+    with pytest.raises(ValueError, match="`step_size` must be finite and not negative"):
+        to.lol({"langevin": 0.1, "overdamped": -0.1}, key=0)

@@ -349,3 +349,17 @@ def test_traced_ladders_pass():
         return tx.init(PARAMS).ladder["temperature"]
 
     assert first(jnp.array([1.0, 2.0, 3.0])).shape == (3,)
+
+
+def test_a_tempered_sampler_is_no_rung():
+    """Its energy is g(alpha) L, and not the loss that decides on swaps."""
+    tempered = to.continuous_tempering(SGLD, 1.0, mode="exact", key=1)
+    with pytest.raises(ValueError, match=r"`ladder` exchanges \['temperature'\] .*one of the two"):
+        to.replica_exchange(tempered, HEAT, key=2).init(PARAMS)
+
+
+@pytest.mark.parametrize("bad", [-1.0, np.nan])
+def test_temperatures_of_replicas_are_checked(bad):
+    injected = optax.inject_hyperparams(to.sgld)(0.1, 1.0, key=0)
+    with pytest.raises(ValueError, match="`hyperparams\\['temperature'\\]` must be finite and not"):
+        to.replicate(injected, 3, hyperparams={"temperature": [1.0, bad, 2.0]})

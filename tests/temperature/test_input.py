@@ -6,6 +6,7 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import thermo_optax as to
@@ -119,6 +120,11 @@ def test_ctld():
     with pytest.raises(ValueError, match="`friction` must be at most 1, got 1.5"):
         to.ctld(temperature=0.1, sampling_steps=1, key=0, step_size=0.5, friction=lambda t: 3.0)
     to.ctld(temperature=0.1, sampling_steps=1, key=0, step_size=0.5, friction=lambda t: 1.0)
+    # A rest, no friction, and the most friction that there may be, which float32 rounds up.
+    rest = optax.linear_schedule(0.0, 0.1, 100)
+    for motion in ((rest, 1.0), (0.1, 0.0), (0.07, 1 / 0.07), (0.043, 1 / 0.043)):
+        step_size, friction = motion
+        to.ctld(temperature=0.1, sampling_steps=1, key=0, step_size=step_size, friction=friction)
 
 
 @pytest.mark.parametrize("make", [tempering, lambda: to.ctld(0.1, 0.1, sampling_steps=9, key=0)])

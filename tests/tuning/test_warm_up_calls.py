@@ -116,3 +116,9 @@ def test_the_report_is_of_one_warm_up():
     with pytest.raises(ValueError, match="2 warm-ups in it, each of which chose for its group"):
         to.warm_up_report(state)
     assert to.warm_up_report(state.inner_states["b"]).step_size == np.float32(0.2)
+
+
+def test_a_first_step_is_a_number():
+    make = functools.partial(to.langevin, temperature=1.0, key=0)
+    with pytest.raises(TypeError, match="`step_size` must be a number: it is read once"):
+        to.warm_up(make, 100, step_size=optax.linear_schedule(0.1, 0.2, 10))

@@ -61,6 +61,7 @@ from ._scalars import like as like
 from ._scalars import next_count as next_count
 from ._scalars import next_in_turn as next_in_turn
 from ._scalars import rate_at as rate_at
+from ._scalars import root as root
 from ._scalars import size_of as size_of
 from ._trees import Path as Path
 from ._trees import arrays_by_place as arrays_by_place

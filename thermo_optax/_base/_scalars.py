@@ -54,6 +54,15 @@ def size_of(array: jax.Array, axis: int | None = None) -> jax.Array:
     return jnp.ldexp(jnp.ones([], array.dtype), jnp.clip(exponent, -100, 100))
 
 
+def root(number: jax.typing.ArrayLike) -> jax.Array:
+    """The square root; at 0 its derivative is 0, where that of `jnp.sqrt` is infinite.
+
+    So a derivative goes through a step without heat: infinity times 0 would be no number.
+    """
+    none = number == 0
+    return jnp.where(none, 0, jnp.sqrt(jnp.where(none, 1, number)))
+
+
 def next_count(count: jax.Array) -> jax.Array:
     """The step count after this step; it saturates instead of overflowing."""
     return jnp.asarray(optax.safe_increment(count))
@@ -71,8 +80,9 @@ def added(total: jax.Array, increment: jax.Array, number: jax.Array) -> jax.Arra
     word = (number.astype(jnp.uint32) * np.uint32(0x9E3779B9)) >> np.uint32(8)
     offset = like(word, total.dtype) / 2**24 + (2.0**-25 - 0.5)  # between -1/2 and 1/2
     near = total + increment
-    neighbour = jnp.nextafter(near, like(jnp.where(offset > 0, jnp.inf, -jnp.inf), near.dtype))
-    moved = total + (increment + jnp.abs(offset) * (neighbour - near))
+    still = jax.lax.stop_gradient(near)  # the digit that rounding decides has no derivative
+    neighbour = jnp.nextafter(still, like(jnp.where(offset > 0, jnp.inf, -jnp.inf), near.dtype))
+    moved = total + (increment + jnp.abs(offset) * (neighbour - still))
     return jnp.where(jnp.isfinite(moved), moved, near)
 
 

@@ -180,7 +180,7 @@ def probe_key(key: KeyLike, name: str, params: Any) -> jax.Array:
 
 def check_count(name: str, value: Any, least: int, remedy: str) -> None:
     """Numbers of probes, of steps, of points: static, since they are shapes."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ValueError(
             f"`{name}` must be an integer of at least {least}, got {value!r}. {remedy}"
         )

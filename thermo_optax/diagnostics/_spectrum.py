@@ -24,7 +24,8 @@ class Estimate(NamedTuple):
 
 def estimate(samples: jax.Array) -> Estimate:
     """The mean over the first axis, with its standard error."""
-    error = jnp.std(samples, axis=0, ddof=1) / len(samples) ** 0.5
+    size = size_of(samples, axis=0)  # a rise of 1e-20 has no square in float32
+    error = size * (jnp.std(samples / size[None], axis=0, ddof=1) / len(samples) ** 0.5)
     return Estimate(jnp.mean(samples, axis=0), error)
 
 

@@ -133,6 +133,12 @@ def time_at_temperature(
     """
     check_nonnegative(plateau=plateau)
     check_positive(edge=edge, wall=wall)
+    known = not isinstance(plateau, Tracer) and not isinstance(edge, Tracer)
+    if known and not np.asarray(plateau) < np.asarray(edge):
+        raise ValueError(
+            f"`edge` must be above `plateau`, got {edge} and {plateau}. Pass those of "
+            "`continuous_tempering`."
+        )
     alphas = _trace(alphas)
     plateau, edge, wall = (jnp.asarray(x, alphas.dtype) for x in (plateau, edge, wall))
     cold = jnp.sum(jnp.abs(alphas) < plateau, axis=-1, dtype=jnp.int32)

@@ -227,6 +227,7 @@ def _entropic(inner, outer, num_inner_steps, scope, scope_growth, momentum, **op
             "`scope` and `scope_growth` must be numbers, since the scope grows by itself: pass a "
             "schedule of the scope to `local_entropy`, around `sgld`."
         )
+    check_nonnegative(scope=scope, scope_growth=scope_growth)
     return local_entropy(
         inner,
         outer,

@@ -21,7 +21,7 @@ from thermo_optax._base import (
     next_count,
 )
 
-from ._local_entropy import local_entropy
+from ._local_entropy import local_entropy, on_sound_gradients
 
 
 class ElasticState(NamedTuple):
@@ -78,7 +78,9 @@ def elastic_coupling(strength: ScalarOrSchedule) -> optax.GradientTransformation
 
         def pulled(gradient, x):
             wide = x.astype(compute_dtype(x.dtype))  # a rounded mean would be pulled along
-            away = wide - jnp.mean(wide, axis=0, keepdims=True)
+            # A replica that is lost shows in its own update, and pulls at no other.
+            sound = jnp.isfinite(wide)
+            away = wide - jnp.mean(wide, axis=0, keepdims=True, where=sound)
             return gradient + in_dtype_of(like(rho, away.dtype) * away, gradient)
 
         return jax.tree.map(pulled, updates, params), ElasticState(next_count(state.count))
@@ -150,11 +152,13 @@ def parle(
     check_rate(learning_rate=learning_rate, inner_learning_rate=inner_learning_rate)
     check_number(momentum=momentum)
     check_fraction(momentum=momentum)
+    if coupling is not None:
+        check_nonnegative(coupling=coupling)
     scope = _growing(0.01, 1.0) if scope is None else scope
     springs = elastic_coupling(_growing(1.0, 10.0) if coupling is None else coupling)
     velocity = cast(Any, momentum)
     return local_entropy(
-        optax.sgd(cast(Any, inner_learning_rate), velocity, nesterov=True),
+        on_sound_gradients(optax.sgd(cast(Any, inner_learning_rate), velocity, nesterov=True)),
         optax.chain(springs, optax.sgd(cast(Any, learning_rate), velocity, nesterov=True)),
         num_inner_steps=num_inner_steps,
         scope=scope,

@@ -113,10 +113,16 @@ def entropy_mcmc(
         both: Any
         both, inner_state = inner.update(gradients, state.inner_state, pair, **extra_args)
         moved, drift = both
-        guide = jax.tree.map(lambda guide, v: guide + v.astype(guide.dtype), state.guide, drift)
+        guide = jax.tree.map(_moved, state.guide, drift)
         return moved, EntropyMCMCState(next_count(state.count), guide, inner_state)
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _moved(guide: jax.Array, drift: jax.Array) -> jax.Array:
+    """The guide after its move; one that is not finite leaves it where it is."""
+    new = guide + drift.astype(guide.dtype)
+    return jnp.where(jnp.isfinite(new), new, guide)
 
 
 Params = TypeVar("Params")  # any tree of arrays

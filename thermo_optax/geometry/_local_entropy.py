@@ -141,7 +141,7 @@ def local_entropy(
     check_nonnegative(scope=scope)
     check_weight(new_sample_weight=new_sample_weight)
     inner, outer = heating(inner, needs_bath=False), with_extra_args(outer)
-    mix = optax.identity() if mixing is None else mixing
+    mix = on_sound_gradients(optax.identity() if mixing is None else mixing)
 
     def init(params):
         check_leaves("params", params)
@@ -162,7 +162,7 @@ def local_entropy(
 
     def inner_move(updates, state, x, params, extra_args):
         mixing_state = _begun(mix, state, params) if restart_mixing else state.mixing_state
-        mixed, mixing_state = _mixed(mix, updates, mixing_state, params)
+        mixed, mixing_state = mix.update(updates, mixing_state, params)
         pull = functools.partial(_pulled, at(scope, state.outer_step))
         pulled = jax.tree.map(pull, mixed, params, x)
         moved, inner_state = inner.update(pulled, state.inner_state, params, **extra_args)
@@ -241,11 +241,18 @@ def _begun(mix, state, params):
     return jax.tree.map(begun, mix.init(params), state.mixing_state)
 
 
-def _mixed(mix, updates, state, params):
-    """Applies `mixing` to sound gradients only; other entries pass through."""
-    sound = jax.tree.map(finite_or_zero, updates)
-    mixed, state = mix.update(sound, state, params)
-    return jax.tree.map(lambda g, m: jnp.where(is_sound(g), m, g), updates, mixed), state
+def on_sound_gradients(
+    tx: optax.GradientTransformation,
+) -> optax.GradientTransformationExtraArgs:
+    """A transformation that never sees what is not sound: such entries pass through as they are."""
+    tx = optax.with_extra_args_support(tx)
+
+    def update(updates, state, params=None, **extra_args):
+        sound = jax.tree.map(finite_or_zero, updates)
+        moved, state = tx.update(sound, state, params, **extra_args)
+        return jax.tree.map(lambda g, m: jnp.where(is_sound(g), m, g), updates, moved), state
+
+    return optax.GradientTransformationExtraArgs(tx.init, update)
 
 
 def _pulled(scope, gradient, param, x):

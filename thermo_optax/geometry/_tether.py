@@ -1,6 +1,6 @@
 """A tether: a Gaussian around a centre that no temperature widens."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -11,14 +11,17 @@ from thermo_optax._base import (
     Path,
     ScalarOrSchedule,
     arrays_by_place,
+    as_computed,
     at,
     bath_temperature,
     check_leaves,
     check_nonnegative,
     check_structure,
     compute_dtype,
+    first_value,
     in_dtype_of,
     is_function,
+    known,
     layer_name,
     like,
     mass_at,
@@ -156,7 +159,8 @@ def _between(last: jax.Array, now: jax.Array) -> jax.Array:
     momenta by s = sqrt(T' / T) between the two halves. The sum of both, s T + T', is what a sampler
     makes of the force sqrt(T T'), because it weights a force by 1 + s.
     """
-    mean = jnp.sqrt(like(jnp.maximum(last, 0), now.dtype) * now)
+    # Of 1e-20 there is no square in float32.
+    mean = jnp.sqrt(like(jnp.maximum(last, 0), now.dtype)) * jnp.sqrt(now)
     return jnp.where((last == _NO_STEP) | (last == now.astype(last.dtype)), now, mean)
 
 
@@ -206,8 +210,11 @@ def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
 
 
 def _check_entry(name: str, entry: Any, least: float) -> None:
-    numbers = None if callable(entry) else real_numbers(name, entry, _REMEDY)
-    bad = [] if numbers is None else numbers[~(np.isfinite(numbers) & (numbers >= least))]
+    first = known(first_value(cast(Any, entry))) if callable(entry) else entry
+    numbers = None if first is None else real_numbers(name, first, _REMEDY)
+    bad = []
+    if numbers is not None:
+        bad = numbers[~(np.isfinite(as_computed(numbers)) & (numbers >= least))]
     if len(bad):
         condition = "finite and not negative" if least == 0 else "finite"
         raise ValueError(f"{name} must be {condition}, got {bad[0]}. {_REMEDY}")

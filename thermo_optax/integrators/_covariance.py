@@ -159,9 +159,10 @@ def covariance_controlled_langevin(
         samples = jnp.maximum(count - 1, 0)
         weight = 1 - decay ** samples.astype(decay.dtype)
         target = bath_temperature(temperature, count, temperature_scale)
-        per_noise = jnp.where(
-            (target > 0) & (samples > 0), at(step_size, count) / (2 * target * weight), 0
-        )
+        known = (target > 0) & (samples > 0)
+        # Also where it is not taken, the quotient must be a number, for derivatives.
+        doubled = jnp.where(known, 2 * target * weight, 1)
+        per_noise = jnp.where(known, at(step_size, count) / doubled, 0)
 
         def changed(gradient, last):
             return jnp.where(count > 0, finite_or_zero(gradient).astype(last.dtype) - last, 0)

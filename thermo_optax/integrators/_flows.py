@@ -17,6 +17,8 @@ time. They are linear in x, p, g and z, so they act alike on arrays and on linea
 import jax
 import jax.numpy as jnp
 
+from thermo_optax._base import root
+
 
 def drift(position, momentum, time, mass: jax.typing.ArrayLike = 1.0):
     """A: parameters move with their momentum."""
@@ -60,7 +62,7 @@ def thermostat(rate, energy_excess, coupling, time):
 
 def bath(momentum, noise, rate, variance, time):
     """O: friction and diffusion together, which keep p ~ N(0, variance) as it is."""
-    return friction(momentum, rate, time) + jnp.sqrt(variance * heating(rate, time)) * noise
+    return friction(momentum, rate, time) + root(variance * heating(rate, time)) * noise
 
 
 def drift_in_bath(position, momentum, noises, rate, variance, time, mass):
@@ -75,8 +77,8 @@ def drift_in_bath(position, momentum, noises, rate, variance, time, mass):
     z, y = noises
     u = rate * time
     mean = _mean_decay(u)
-    spread = jnp.sqrt(variance * jnp.tanh(u / 2)) * mean
-    own = jnp.sqrt(variance * _spread_of_path(u))
+    spread = root(variance * jnp.tanh(u / 2)) * mean
+    own = root(variance * _spread_of_path(u))
     moved = position + (time / mass) * (mean * momentum + spread * z + own * y)
     return moved, bath(momentum, z, rate, variance, time)
 

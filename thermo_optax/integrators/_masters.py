@@ -38,7 +38,9 @@ def float32_masters(
     steps and low temperatures make it, rounds to nothing. Noise drowns first, because it has no
     direction in which to add up: with steps of sqrt(2 eta T) = 1e-3 the parameters of `sgld` hardly
     move at all, while a thermometer of the momenta still reads T. Here every step is added to the
-    copy, which `inner` sees in place of the parameters, and the parameters are its rounding.
+    copy, which `inner` sees in place of the parameters, and the parameters are its rounding. (The
+    update is the difference to them, in half precision, and so rounded once more: after a long step
+    a parameter may be off by the last digit of that difference, until the next one.)
 
     Place it outermost, around all that moves the parameters: what another transformation does to
     them outside of it is undone in the next step. float32 parameters pass through unchanged.
@@ -129,6 +131,8 @@ def warn_if_drowned(params: Any, step: ScalarOrSchedule, masses: Any = None) -> 
         if not isinstance(leaf, jax.Array) or isinstance(leaf, Tracer):
             continue
         if leaf.dtype.itemsize >= 4 or not leaf.size:
+            continue
+        if isinstance(mass, Tracer):
             continue
         length = light if mass is None else light * float(jnp.sqrt(jnp.mean(1 / mass)))
         size = float(jnp.sqrt(jnp.mean(jnp.square(leaf.astype(jnp.float32)))))

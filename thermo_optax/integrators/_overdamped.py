@@ -6,7 +6,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from thermo_optax._base import ScalarOrSchedule, at, check_rate
+from thermo_optax._base import (
+    ScalarOrSchedule,
+    at,
+    check_rate,
+    root,
+)
 from thermo_optax._noise import KeyLike
 
 from ._sampler import sampler
@@ -80,7 +85,7 @@ def sgld(
     def move(step, gradients, state, **_):
         del state
         eta = step.time(learning_rate)
-        numbers = eta, jnp.sqrt(2 * eta * step.temperature)
+        numbers = eta, root(2 * eta * step.temperature)
 
         def leaf(numbers, z, g):
             eta, spread = numbers

@@ -14,6 +14,7 @@ from thermo_optax._base import (
     check_positive,
     check_rate,
     check_steps,
+    root,
     wide_zeros,
 )
 from thermo_optax._noise import KeyLike
@@ -111,12 +112,12 @@ def psgld(
         return {"second_moment": jax.tree.map(wide_zeros, params)}
 
     def move(step, gradients, state, **_):
-        count, eta, alpha = step.count, step.time(learning_rate), step.at(decay)
+        count, eta, alpha = step.count, step.time(learning_rate), memory(step.at(decay))
         frozen = None if adaptation_steps is None else as_steps(adaptation_steps)
         adapting = True if frozen is None else count < frozen
         samples = count if frozen is None else jnp.minimum(count, frozen)
         numbers = (
-            *(eta, alpha, step.at(damping), jnp.sqrt(2 * eta * step.temperature)),
+            *(eta, alpha, step.at(damping), root(2 * eta * step.temperature)),
             bias_correction(alpha, samples + jnp.asarray(adapting, jnp.int32)),
             bias_correction(alpha, samples),
         )
@@ -135,6 +136,11 @@ def psgld(
 
     options = {"start": start, "copy": "second_moment", "generator": generator, "key": key}
     return sampler("psgld", PSGLDState, temperature, move, **options)
+
+
+def memory(decay: jax.Array) -> jax.Array:
+    """The decay of a running mean: one that bfloat16 has rounded to 1 is the mean of all so far."""
+    return jnp.minimum(decay, 1 - 2.0**-24)
 
 
 def bias_correction(decay: jax.Array, samples: jax.Array) -> jax.Array:

@@ -19,12 +19,16 @@ from thermo_optax._base import (
     check_steps,
     like,
     next_count,
+    root,
     wide_zeros,
 )
 from thermo_optax._noise import KeyLike
 
 from . import _flows
-from ._preconditioned import bias_correction
+from ._preconditioned import (
+    bias_correction,
+    memory,
+)
 from ._sampler import sampler, swap_of
 
 _MOST = 4.0  # friction times step size, at which a step leaves 2 % of a momentum
@@ -204,11 +208,11 @@ def santa(
         if exploration_steps is not None:
             target = jnp.where(count < as_steps(exploration_steps), target, 0)
         hot = target > 0  # a bath at zero temperature neither heats nor regulates
-        h, alpha = jnp.sqrt(step.rate(learning_rate)), step.at(decay)
+        h, alpha = root(step.rate(learning_rate)), memory(step.at(decay))
         adapting, samples = _adaptation(count, adaptation_steps, exploration_steps)
         numbers = (
-            *(jnp.sqrt(step.time(learning_rate)), target),
-            *(jnp.sqrt(2 * step.rate(friction) * target), step.at(coupling), alpha),
+            *(root(step.time(learning_rate)), target),
+            *(root(2 * step.rate(friction) * target), step.at(coupling), alpha),
             *(step.at(damping), bias_correction(alpha, samples), h, swap_of(state)),
         )
 

@@ -73,9 +73,10 @@ def adaptive_sampler(
     def start(start, params):
         sizes = _sizes(params, by_tensor)
         if jax.tree.leaves(params) and not all(sizes):
+            remedy = ", or choose `thermostat='group'`." if by_tensor else "."
             raise ValueError(
                 "`params` has a thermostat without coordinates (a zero-size array). Leave that "
-                "array out with `optax.masked`, or choose `thermostat='group'`."
+                f"array out with `optax.masked`{remedy}"
             )
         momentum = start.momenta(params, initial_momentum, momentum_dtype, masses)
         degrees = _degrees(params, by_tensor)

@@ -20,6 +20,7 @@ from thermo_optax._base import (
     check_nonnegative,
     check_rate,
     rate_at,
+    root,
 )
 from thermo_optax._noise import KeyLike
 
@@ -184,7 +185,7 @@ def leimkuhler_matthews(
     legs = cycle("BAOAB")
 
     def step(count, heat):
-        h = jnp.sqrt(2 * rate_at(learning_rate, count))
+        h = root(2 * rate_at(learning_rate, count))
         return compose(legs, Settings(h, _FORGETFUL, heat, 1.0)), thermometer(legs, h), h
 
     options = Options("leimkuhler_matthews", UNIT_MASS, 1, "thermal")
@@ -267,12 +268,12 @@ def sghmc(
 
     def step(count, heat):
         lr, mu, m = rate_at(learning_rate, count), at(momentum, count), masses.common(count)
-        h = jnp.sqrt(lr)
+        h = root(lr)
         needed, brought = 2 * (1 - mu) * heat * m, lr * at(gradient_noise, count)
-        spread = jnp.sqrt(jnp.maximum(needed - brought, 0))
+        spread = root(jnp.maximum(needed - brought, 0))
         step = AffineStep(mu, h, spread, from_new=h / m, from_gradient=jnp.zeros_like(h))
         if not masses.is_number:
-            step = step._replace(noise=jnp.sqrt(needed), brought=brought)
+            step = step._replace(noise=root(jnp.maximum(needed, 0)), brought=brought)
         return step, jnp.stack([(1 + mu) / 2, h / 2]), h
 
     options = Options("sghmc", masses, 1, initial_momentum)

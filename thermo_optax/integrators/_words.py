@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from thermo_optax._base import root
+
 from . import _flows
 
 _LETTERS = {"A": "drift", "B": "kick", "O": "bath", "U": "drift and bath at once"}
@@ -152,11 +154,11 @@ def compose(legs: tuple[Leg, ...], settings: Settings) -> AffineStep:
     p_noise, x_noise = momentum[2:], displacement[2:]
     p_variance = jnp.sum(p_noise**2)
     from_new = jnp.sum(p_noise * x_noise) / jnp.where(p_variance > 0, p_variance, 1)
-    heat = jnp.sqrt(settings.variance)
+    heat = root(settings.variance)
     return AffineStep(
         retain=momentum[0],
         kick=-momentum[1],
-        noise=heat * jnp.sqrt(p_variance),
+        noise=heat * root(p_variance),
         from_new=from_new,
         from_gradient=from_new * momentum[1] - displacement[1],
         from_old=displacement[0] - from_new * momentum[0],
@@ -194,7 +196,7 @@ def weighted(affine: AffineStep, mass: jax.Array) -> AffineStep:
     """
     noise = jnp.sqrt(mass) * affine.noise
     if affine.brought is not None:  # by the gradient, which knows of no mass
-        noise = jnp.sqrt(jnp.maximum(jnp.square(noise) - affine.brought, 0))
+        noise = root(jnp.maximum(jnp.square(noise) - affine.brought, 0))
     old, own = affine.from_old, affine.own_noise
     return affine._replace(
         noise=noise,
@@ -206,7 +208,7 @@ def weighted(affine: AffineStep, mass: jax.Array) -> AffineStep:
 
 
 def _norm(vector):
-    return jnp.sqrt(jnp.sum(vector**2))
+    return root(jnp.sum(vector**2))
 
 
 def thermometer(legs: tuple[Leg, ...], step_size) -> jax.Array:

@@ -8,7 +8,15 @@ import optax
 
 from thermo_optax._base import Path, check_array, is_number, layer_name, layer_of, plain_paths
 
-from ._selectors import Selector, first_match, in_order, matches, selectors, warn_of_normalisation
+from ._selectors import (
+    Selector,
+    first_match,
+    in_order,
+    matches,
+    selectors,
+    warn_of_names,
+    warn_of_normalisation,
+)
 
 Labels = Any | Callable[[Any], Any]
 
@@ -79,6 +87,7 @@ def label_layers(
         labels = {path: first_match(groups, path, layers, default) for path in arrays}
         _check_all_used(groups, labels, layers)
         warn_of_normalisation(groups, layers, arrays)
+        warn_of_names(groups, layers)
     leaves = [labels.get(path, optax.MaskedNode()) for path in paths]
     return jax.tree.unflatten(treedef, leaves)
 

@@ -2,7 +2,10 @@
 
 import optax
 
-from thermo_optax._base import ScalarOrSchedule
+from thermo_optax._base import (
+    ScalarOrSchedule,
+    check_nonnegative,
+)
 from thermo_optax._noise import KeyLike
 from thermo_optax.integrators import langevin
 
@@ -79,6 +82,9 @@ def lala(
     check_groups(output, output_friction=output_friction)
     frictions = ((hidden, hidden_friction, "hidden_friction"),)
     frictions += ((output, output_friction, "output_friction"),)
+    for group, friction, name in frictions:
+        for label in group:
+            check_nonnegative(**{name: of_group(friction, label, name)})
     transforms = {
         label: langevin(
             of_group(step_size, label, "step_size"),

@@ -2,7 +2,12 @@
 
 import optax
 
-from thermo_optax._base import ScalarOrSchedule, at
+from thermo_optax._base import (
+    ScalarOrSchedule,
+    at,
+    check_rate,
+    rate_at,
+)
 from thermo_optax._noise import KeyLike
 from thermo_optax.integrators import langevin, leimkuhler_matthews
 
@@ -95,8 +100,9 @@ def lol(
 
 
 def _half_square(step_size: ScalarOrSchedule) -> ScalarOrSchedule:
+    check_rate(step_size=step_size)
     if callable(step_size):
-        return lambda count: at(step_size, count) ** 2 / 2
+        return lambda count: rate_at(step_size, count) ** 2 / 2
     # Arrays of half precision or of integers have no room for the square.
     wide = step_size if isinstance(step_size, int | float) else at(step_size, 0)
     return wide**2 / 2

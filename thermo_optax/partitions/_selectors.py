@@ -121,6 +121,23 @@ def warn_of_normalisation(
             )
 
 
+def warn_of_names(groups: Mapping[str, Selector], layers: list[Path]) -> None:
+    """Warns if "first" or "last" is also what another layer is called."""
+    for label, selector in groups.items():
+        for one in selectors(selector):
+            if one not in ("first", "last"):
+                continue
+            chosen = layer_name(layers[0 if one == "first" else -1])
+            if one != chosen and one in map(layer_name, layers):
+                warnings.warn(
+                    f"`groups[{label!r}]`={one!r} selects the layer {chosen!r} by its position, "
+                    f"not the layer that is called {one!r}. If that is meant, write the pattern "
+                    f"'[{one[0]}]{one[1:]}'.",
+                    UserWarning,
+                    stacklevel=3,
+                )
+
+
 def _nearest(candidates: list[Path], layers: list[Path], position: int) -> Path:
     """The next candidate inward from a position that counts from the front or from the end."""
     place = position % len(layers)

@@ -330,10 +330,13 @@ def _number_of(chains: Chains) -> int:
     return jax.tree.leaves(chains.params)[0].shape[0]
 
 
+_ARRAYS = (jax.Array, np.ndarray, np.generic)  # by class: a function may have a `dtype`, too
+
+
 def _without_arrays(function: Any) -> tuple[_Function, list[Any]]:
     """A function without its arrays, and these."""
     leaves, structure = jax.tree.flatten(function)
-    arrays = [leaf if hasattr(leaf, "dtype") else None for leaf in leaves]
+    arrays = [leaf if isinstance(leaf, _ARRAYS) else None for leaf in leaves]
     pairs = zip(leaves, arrays, strict=True)
     rest = [hashable(leaf) if array is None else None for leaf, array in pairs]
     return _Function(structure, tuple(rest)), arrays

@@ -23,7 +23,14 @@ from thermo_optax._noise import KeyLike, check_key, stream_key
 
 from ._energies_by_rung import no_energies_by_rung, with_losses
 from ._hyperparams import with_hyperparams
-from ._momenta import check_steps_in_turn, rescaled, to_be_rescaled, to_rest, with_frictions_of
+from ._momenta import (
+    begun_anew,
+    check_steps_in_turn,
+    rescaled,
+    to_be_rescaled,
+    to_rest,
+    with_frictions_of,
+)
 from ._records import (
     ReplicaExchangeState,
     check_energies,
@@ -169,7 +176,8 @@ def replica_exchange(
         ValueError: for a ladder that is not monotone, does not begin with the coldest rung or has
             unequal lengths, a name or a group that `inner` does not have, parameters without the
             replica axis, missing or misshapen losses, or a state with another number of rungs; for
-            `optax.MultiSteps` inside where samplers rest.
+            `optax.MultiSteps` inside where samplers rest; for `continuous_tempering` inside where a
+            temperature decides on swaps.
         TypeError: for a missing key, ``energy="value_fn"`` without `value_fn`, or a ladder of
             functions.
 
@@ -338,6 +346,7 @@ def replica_exchange(
         updates, inner_state = replicas.update(updates, inner_state, params, **extra)
         if resting:
             inner_state, _ = on_rungs(inner_state, after, heat)
+            inner_state = begun_anew(inner_state, due)
         return updates, ReplicaExchangeState(
             count=next_in_turn(state.count),
             rng_key=state.rng_key,

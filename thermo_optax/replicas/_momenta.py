@@ -137,6 +137,28 @@ def to_rest(state: Any, due: jax.Array) -> Any:
     return jax.tree.map(asked, state, is_leaf=_is_ours)
 
 
+def begun_anew(state: Any, due: jax.Array) -> Any:
+    """The state whose tethers, if due, pull in the next step at its temperature alone.
+
+    In a step in which the temperature changes, a tether pulls for two halves of a kick. After a
+    rest, only the second half is still to come.
+    """
+
+    def asked(node):
+        if not _is_tether(node):
+            return node
+        return node._replace(last_temperature=jnp.where(due, _NO_STEP, node.last_temperature))
+
+    return jax.tree.map(asked, state, is_leaf=_is_tether)
+
+
+_NO_STEP = -1.0  # the last temperature of a tether that has made no step
+
+
+def _is_tether(node: Any) -> bool:
+    return "last_temperature" in getattr(node, "_fields", ())
+
+
 def _is_ours(node: Any) -> bool:
     return {"to_rest", "rng_key", "count"} <= set(getattr(node, "_fields", ()))
 

@@ -246,6 +246,16 @@ def _per_replica(hyperparams, num_replicas: int) -> dict[str, jax.Array]:
                 f"`hyperparams[{name!r}]` must have {num_replicas} values, one for each replica, "
                 f"but has shape {value.shape}."
             )
+        if isinstance(value, Tracer) or not jnp.issubdtype(value.dtype, jnp.floating):
+            continue
+        least = 0 if name in {scale.name for scale in _VARIANCE} else -np.inf
+        numbers = np.asarray(value, float)
+        bad = numbers[~(np.isfinite(numbers) & (numbers >= least))]
+        if len(bad):
+            raise ValueError(
+                f"`hyperparams[{name!r}]` must be finite{' and not negative' if least == 0 else ''}"
+                f", got {bad[0]}."
+            )
     return values
 
 

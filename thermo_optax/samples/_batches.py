@@ -114,8 +114,9 @@ def batch_order(
 
     Raises:
         ValueError: for no data, a batch size outside of 1 to N, an unknown order, a process index
-            outside, or a number of processes that does not divide the batch.
-        TypeError: for a missing key, or a step that is no integer.
+            outside, a number of processes that does not divide the batch, or a step that is no
+            integer.
+        TypeError: for a missing key, or a traced step that is no integer.
 
     Examples:
         >>> import jax, jax.numpy as jnp

@@ -183,7 +183,9 @@ def draw_posterior(state: Any, params: optax.Params, num_draws: int, *, key: Key
         params: the present parameters, which give structure and dtypes. Those that are not
             collected (in another group of a partition, or masked) are repeated as they are.
         num_draws: number of draws, at least 1.
-        key: an int, a typed key or a raw uint32 key. Required.
+        key: an int, a typed key or a raw uint32 key. Required. Under `jax.vmap` over chains give
+            each a key of its own, such as a row of ``jax.random.split(key, num_chains)``: with one
+            for all, their draws have the same noise.
 
     Returns:
         A tree with leaves [num_draws, ...], in the dtypes of params, for `ensemble_predict`; NaN

@@ -186,14 +186,15 @@ def _as_sgd(
             f"friction={friction}. They are related by lr = h^2 and momentum = 1 - h * friction."
         )
     h, gamma = known(first_value(step_size)), known(first_value(friction))
-    if h is not None and gamma is not None and h * gamma > 1:
+    if h is not None and gamma is not None and h * gamma > 1 + 1e-6:  # 1 / h is rounded, too
         raise ValueError(
             f"`step_size` times `friction` must be at most 1, got {h * gamma:g}: momentum = "
             f"1 - h * friction would be negative. Pass a friction of {1 / h:g} or less."
         )
     return (
         lambda count: jnp.square(at(step_size, count)),
-        lambda count: 1 - at(step_size, count) * at(friction, count),
+        # No friction, or a step of no length, is a momentum of 1, which only sampling forbids.
+        lambda count: jnp.clip(1 - at(step_size, count) * at(friction, count), 0, 1 - 2.0**-24),
     )
 
 

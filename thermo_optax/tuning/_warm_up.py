@@ -18,6 +18,7 @@ from thermo_optax._base import (
     check_leaves,
     check_no_clock,
     check_nonnegative,
+    check_number,
     check_positive,
     check_structure,
     known,
@@ -193,6 +194,7 @@ def warm_up(
             'In `optax.inject_hyperparams` name it in `static_args=("num_steps",)`.'
         )
     check_integer(_FEWEST, "Masses and step need some gradients each.", num_steps=num_steps)
+    check_number(step_size=step_size)
     check_positive(step_size=step_size)
     check_nonnegative(friction=friction)
     steps_per_epoch = _steps_per_epoch(batch_order)
