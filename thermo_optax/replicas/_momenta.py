@@ -128,6 +128,17 @@ def check_steps_in_turn(state: Any) -> None:
         )
 
 
+def check_not_tempered(names: Sequence[str], state: Any) -> None:
+    """Raises where swaps of these temperatures would compare what is not the replicas' energy."""
+    if names and optax.tree.get_all_with_path(state, "TemperingState"):
+        raise ValueError(
+            f"`ladder` exchanges {names} between replicas with `continuous_tempering` inside: "
+            "swaps compare losses, but a tempered replica at alpha samples exp(-g(alpha) L / T), so no "
+            "rung would keep its law. Take one of the two; or let the temperature only come along, "
+            f"`normalization={{{names[0]!r}: 0.0}}`, beside a name that decides."
+        )
+
+
 def to_rest(state: Any, due: jax.Array) -> Any:
     """The state whose next step, if due, moves nothing: it ends where momenta are independent."""
 

@@ -21,6 +21,7 @@ from thermo_optax._noise import (
 
 from ._hyperparams import check_kept, check_names, with_hyperparams
 from ._momenta import EVERYWHERE, Scale, factors, rescaled
+from ._settings import check_values
 
 # One number, or one for each replica. By shape nothing else is split: the data in a `grad_fn` may
 # happen to have as many rows as there are replicas.
@@ -246,16 +247,8 @@ def _per_replica(hyperparams, num_replicas: int) -> dict[str, jax.Array]:
                 f"`hyperparams[{name!r}]` must have {num_replicas} values, one for each replica, "
                 f"but has shape {value.shape}."
             )
-        if isinstance(value, Tracer) or not jnp.issubdtype(value.dtype, jnp.floating):
-            continue
-        least = 0 if name in {scale.name for scale in _VARIANCE} else -np.inf
-        numbers = np.asarray(value, float)
-        bad = numbers[~(np.isfinite(numbers) & (numbers >= least))]
-        if len(bad):
-            raise ValueError(
-                f"`hyperparams[{name!r}]` must be finite{' and not negative' if least == 0 else ''}"
-                f", got {bad[0]}."
-            )
+        of_variance = name in {scale.name for scale in _VARIANCE}
+        check_values(f"hyperparams[{name!r}]", value, least=0 if of_variance else -np.inf)
     return values
 
 

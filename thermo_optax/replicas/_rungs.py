@@ -6,14 +6,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax.core import Tracer
 
 from thermo_optax._base import bath_places, check_integer, check_positive, is_schedule, known
 
 from ._barrier import adapted_ladder
 from ._hyperparams import check_kept, check_names, injected_names, injections
-from ._momenta import EVERYWHERE, Scale, can_rest, factors, group_labels
+from ._momenta import EVERYWHERE, Scale, can_rest, check_not_tempered, factors, group_labels
 from ._records import ReplicaExchangeState, SwapRecord, forgotten
 from ._settings import (
     TEMPERATURE,
@@ -99,7 +98,7 @@ class Ladders:
         exactly = {*deciding(self._weights), *(scale.name for scale in self._scales)}
         check_kept(ours, state, exactly=exactly, moving=self._adapts)
         self._check_all_heated(state, temperatures)
-        self._check_not_tempered(state)
+        check_not_tempered(sorted(self._baths & {*deciding(self._weights)}), state)
         labels = group_labels(state)
         for label, argument in self._groups.items():
             if label not in labels:
@@ -240,17 +239,6 @@ class Ladders:
                     "samplers, or around none (rungs then heat through `temperature_scale`); if "
                     "only a group is to be exchanged, `heated_groups={'temperature': label}`."
                 )
-
-    def _check_not_tempered(self, state: Any) -> None:
-        """Raises where swaps would compare losses that are not the energies of the replicas."""
-        names = sorted(self._baths & {*deciding(self._weights)})
-        if names and optax.tree.get_all_with_path(state, "TemperingState"):
-            raise ValueError(
-                f"`ladder` exchanges {names} between replicas with `continuous_tempering` inside: "
-                "swaps compare losses, but a tempered replica at alpha samples exp(-g(alpha) L / T)"
-                ", so no rung would keep its law. Take one of the two; or let the temperature only "
-                f"come along, `normalization={{{names[0]!r}: 0.0}}`, beside a name that decides."
-            )
 
     def _check_resumed(self, exchange: ReplicaExchangeState) -> None:
         size, names = len(exchange.rung), set(exchange.ladder)

@@ -116,6 +116,17 @@ def deciding(weights: Mapping[str, Any]) -> list[str]:
     return [name for name, weight in weights.items() if known(weight) != 0]
 
 
+def check_values(name: str, values: jax.Array, *, least: float) -> None:
+    """Raises for values of the replicas that are not finite or below the least one."""
+    if isinstance(values, Tracer) or not jnp.issubdtype(values.dtype, jnp.floating):
+        return
+    numbers = np.asarray(values, float)
+    bad = numbers[~(np.isfinite(numbers) & (numbers >= least))]
+    if len(bad):
+        condition = "finite and not negative" if least == 0 else "finite"
+        raise ValueError(f"`{name}` must be {condition}, got {bad[0]}.")
+
+
 def check_positive_values(names: Iterable[str], values: Mapping[str, Any]) -> None:
     """Temperatures and masses, to whose roots momenta are rescaled."""
     for name in names:
