@@ -133,9 +133,9 @@ def check_not_tempered(names: Sequence[str], state: Any) -> None:
     if names and optax.tree.get_all_with_path(state, "TemperingState"):
         raise ValueError(
             f"`ladder` exchanges {names} between replicas with `continuous_tempering` inside: "
-            "swaps compare losses, but a tempered replica at alpha samples exp(-g(alpha) L / T), so "
-            "no rung would keep its law. Take one of the two; or let the temperature only come along, "
-            f"`normalization={{{names[0]!r}: 0.0}}`, beside a name that decides."
+            "swaps compare losses, but a tempered replica at alpha samples exp(-g(alpha) L / T). "
+            "Then no rung keeps its law. Take one of the two, or give the temperature "
+            f"`normalization={{{names[0]!r}: 0.0}}`, so that another name decides."
         )
 
 
