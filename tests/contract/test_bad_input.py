@@ -68,8 +68,7 @@ def remedy(argument):
 @pytest.mark.parametrize(("name", "argument"), PAIRS)
 def test_numbers(name, argument):
     make = PRIMARY[name]
-    # Some hand their numbers on to `langevin` or `sgld`, which know one of them.
-    shown = argument.removeprefix("hidden_").removeprefix("output_").removeprefix("inner_")
+    shown = argument.removeprefix("inner_")  # handed on to `sgld`, which knows one learning rate
     for value in bad_values(argument):
         for form in (value, np.float64(value), jnp.float32(value), jnp.bfloat16(value)):
             with pytest.raises(ValueError, match=f"`{shown}` must be {remedy(argument)}"):

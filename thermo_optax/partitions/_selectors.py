@@ -125,7 +125,7 @@ def warn_of_names(groups: Mapping[str, Selector], layers: list[Path]) -> None:
     """Warns if "first" or "last" is also what another layer is called."""
     for label, selector in groups.items():
         for one in selectors(selector):
-            if one not in ("first", "last"):
+            if one not in ("first", "last") or not layers:
                 continue
             chosen = layer_name(layers[0 if one == "first" else -1])
             if one != chosen and one in map(layer_name, layers):
