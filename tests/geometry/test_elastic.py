@@ -95,8 +95,8 @@ def test_parle_survives_a_gradient_that_is_not_finite():
     for step in range(6):
         gradient = x.at[0, 0].set(jnp.inf) if step == 1 else x
         updates, state = tx.update(gradient, state, x)
-        if step == 1:  # it shows in its own entry
-            assert np.argwhere(~np.isfinite(updates)).tolist() == [[0, 0]]
+        faults = np.argwhere(~np.isfinite(updates)).tolist()
+        assert faults == ([[0, 0]] if step == 1 else [])  # it shows in its own entry, once
         x = optax.apply_updates(x, jnp.where(jnp.isfinite(updates), updates, 0))
         assert np.all(np.isfinite(x))
     assert np.all(np.isfinite(to.local_entropy_params(state, x)))
