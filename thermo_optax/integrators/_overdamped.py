@@ -6,12 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from thermo_optax._base import (
-    ScalarOrSchedule,
-    at,
-    check_rate,
-    root,
-)
+from thermo_optax._base import ScalarOrSchedule, at, check_rate, root
 from thermo_optax._noise import KeyLike
 
 from ._sampler import sampler

@@ -25,10 +25,7 @@ from thermo_optax._base import (
 from thermo_optax._noise import KeyLike
 
 from . import _flows
-from ._preconditioned import (
-    bias_correction,
-    memory,
-)
+from ._preconditioned import bias_correction, memory
 from ._sampler import sampler, swap_of
 
 _MOST = 4.0  # friction times step size, at which a step leaves 2 % of a momentum

@@ -2,10 +2,7 @@
 
 import optax
 
-from thermo_optax._base import (
-    ScalarOrSchedule,
-    check_nonnegative,
-)
+from thermo_optax._base import ScalarOrSchedule, check_nonnegative
 from thermo_optax._noise import KeyLike
 from thermo_optax.integrators import langevin
 

@@ -2,12 +2,7 @@
 
 import optax
 
-from thermo_optax._base import (
-    ScalarOrSchedule,
-    at,
-    check_rate,
-    rate_at,
-)
+from thermo_optax._base import ScalarOrSchedule, at, check_rate, rate_at
 from thermo_optax._noise import KeyLike
 from thermo_optax.integrators import langevin, leimkuhler_matthews
 
