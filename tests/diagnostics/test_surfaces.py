@@ -141,8 +141,15 @@ def test_messages():
         surface(well, x, directions=(x, {"x": x}))
     with pytest.raises(ValueError, match="`extent`.*got -2"):
         surface(well, x, directions=(x, x), extent=(1.0, -1.0))
-    pairs = [surface(well, x, directions=(x, x), extent=e, num_points=2) for e in ((0, 1), [0, 1])]
-    np.testing.assert_array_equal(*(pair.losses for pair in pairs))
+    with pytest.raises(ValueError, match=r"`extent` must be one number or a pair.*\(3,\)"):
+        surface(well, x, directions=(x, x), extent=(0.0, 0.5, 1.0))
+    for wrong in ((x,), {"first": x, "second": x}):
+        with pytest.raises(ValueError, match="`directions` must be two trees"):
+            surface(well, x, directions=wrong)
+    ends = ((0, 1), [0, 1], np.array([0, 1]))
+    pairs = [surface(well, x, directions=(x, x), extent=e, num_points=2) for e in ends]
+    for pair in pairs[1:]:
+        np.testing.assert_array_equal(pair.losses, pairs[0].losses)
     with pytest.raises(ValueError, match="`num_points`.*got 1"):
         surface(well, x, num_points=1, key=0)
     with pytest.raises(ValueError, match=r"`output_axis`.*got 2 .*\(3, 3\)"):

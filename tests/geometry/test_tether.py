@@ -260,6 +260,8 @@ def test_bad_input():
     tx = to.tether(1.0, 1.0)
     with pytest.raises(ValueError, match="`params` is required: a tether pulls"):
         tx.update(PARAMS, tx.init(PARAMS))
+    with pytest.raises(ValueError, match="`center` is needed: this state was made with one"):
+        tx.update(PARAMS, to.tether(1.0, 1.0, center=0.0).init(PARAMS), PARAMS)
     with pytest.raises(ValueError, match="`updates` must have the tree structure of `params`"):
         tx.update({"a": jnp.ones(2)}, tx.init(PARAMS), PARAMS)
     with pytest.raises(TypeError, match="heat moves only real floating-point"):

@@ -378,7 +378,7 @@ MUTANTS = [
     Mutant(
         "covariances: one loss broadcasts over a state of several",
         "samples/_covariances.py",
-        'check_kept("per_example_loss", len(losses), mean_losses, "losses")',
+        '_check_number("per_example_loss", losses, mean_losses)',
         "pass",
         ("samples/test_covariances.py::test_bad_input",),
     ),

@@ -48,6 +48,16 @@ def test_a_shorter_warm_up_begins_anew_or_ends(taken, count):
     assert after.count == count and after.warming
 
 
+@pytest.mark.parametrize("names", [("step_size", "friction"), ("step_size", "mass")])
+def test_another_learn_than_that_of_the_state(names):
+    x, other = {"a": jnp.ones(4), "b": jnp.ones([])}, ("step_size", "friction", "mass")
+    if "mass" in names:
+        other = ("step_size",)
+    state = to.warm_up(make_langevin(0), 60, learn=other).init(x)
+    with pytest.raises(ValueError, match="`learn` chooses .*, and the state was made with"):
+        to.warm_up(make_langevin(0), 60, learn=names).update(x, state, x)
+
+
 def test_a_trial_that_was_missed_is_made_up_for():
     x, tx = jnp.ones(4), to.warm_up(make_langevin(0), 60)
     state = quick_jit(tx.init)(x)._replace(count=jnp.int32(59))

@@ -242,9 +242,7 @@ def loss_surface(
         solutions.
     """
     check_count("num_points", num_points, 2, "Pass 25.")
-    low, high = extent if isinstance(extent, Sequence) else (-extent, extent)
-    check_finite(extent=low)
-    check_positive(extent=high - low)
+    low, high = _ends(extent)
     if directions is None:
         if key is None:
             raise TypeError(
@@ -253,6 +251,10 @@ def loss_surface(
             )
         keys = jax.random.split(probe_key(key, "loss_surface", params))
         directions = tuple(random_direction(params, output_axis=output_axis, key=k) for k in keys)
+    if not isinstance(directions, (Sequence, jax.Array, np.ndarray)) or len(directions) != 2:
+        raise ValueError(
+            f"`directions` must be two trees like `params`, in a tuple, got {type(directions)}."
+        )
     on_batch, origin, _, data = objective(loss, params, batches)
     across, along = (
         flatten_like(f"directions[{i}]", tree, params).astype(origin.dtype)
@@ -270,3 +272,20 @@ def loss_surface(
         return LossSurface(positions, positions, jax.lax.map(at, positions))
 
     return compiled(measure, origin, across, along, data, *reach)
+
+
+def _ends(extent: Any) -> tuple[Any, Any]:
+    """From where to where an extent goes: one number stands for minus itself and itself."""
+    if np.ndim(extent) == 0:
+        check_finite(extent=extent)
+        check_positive(extent=extent)
+        return -extent, extent
+    if np.shape(extent) != (2,):
+        raise ValueError(
+            "`extent` must be one number or a pair, from where to where, got the shape "
+            f"{np.shape(extent)}. Pass 1.0 for (-1.0, 1.0)."
+        )
+    low, high = extent[0], extent[1]
+    check_finite(extent=low)
+    check_positive(extent=high - low)
+    return low, high

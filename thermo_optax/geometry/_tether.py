@@ -133,6 +133,11 @@ def tether(
                 "them as in `tx.update(grads, state, params)`."
             )
         check_structure(updates, params, "`params`")
+        if centers is None and state.center is None:
+            raise ValueError(
+                "`center` is needed: this state was made with one, so that it keeps no parameters "
+                "of its own. Pass the `center` of before, or call `init` anew."
+            )
         heat = bath_temperature(temperature, state.count, temperature_scale)
         strength = _between(state.last_temperature, heat)
         center = state.center if centers is None else centers.of(params, state.count)

@@ -22,7 +22,7 @@ from thermo_optax._base import (
     states_of,
 )
 
-from ._rule import begun, check_kept, collection_rule, inner_step, keep, may_enter
+from ._rule import begun, collection_rule, inner_step, keep, may_enter
 from ._rungs import as_array, replica_choice
 
 
@@ -166,8 +166,8 @@ def loss_covariances(
         def store(due, kept):
             number, mean_losses, mean_observables, products = kept
             losses, seen = measured(new)
-            check_kept("per_example_loss", len(losses), mean_losses, "losses")
-            check_kept("observables", len(seen), mean_observables, "numbers")
+            _check_number("per_example_loss", losses, mean_losses)
+            _check_number("observables", seen, mean_observables)
             due &= jnp.all(is_sound(losses)) & jnp.all(is_sound(seen)) & may_enter(number)
             number = jnp.where(due, next_count(number), number)
             share = 1 / jnp.maximum(number, 1).astype(products.dtype)
@@ -187,6 +187,14 @@ def loss_covariances(
         return moved, LossCovariancesState(count, number, losses, seen, products, inner_state)
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _check_number(name: str, new: jax.Array, kept: jax.Array) -> None:
+    if len(new) != len(kept):
+        raise ValueError(
+            f"`{name}` returns {len(new)} numbers, but the state keeps the means of {len(kept)}: "
+            "a run goes on with those that it began with. Return the same, or call `init` anew."
+        )
 
 
 def _wide(values: Any) -> jax.Array:

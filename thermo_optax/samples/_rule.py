@@ -96,7 +96,7 @@ def check_rows(name: str, least: int, value: Any) -> None:
     check_integer(least, "It is the number of copies of the parameters to keep.", **{name: value})
 
 
-def check_kept(name: str, length: int, rows: Any, what: str = "samples") -> None:
+def check_kept(name: str, length: int, rows: Any) -> None:
     """The rows of a state must be as many as the settings say: the newest would overwrite the last.
 
     Without rows (of a rank 0, or of no parameters) there is nothing to check.
@@ -104,7 +104,7 @@ def check_kept(name: str, length: int, rows: Any, what: str = "samples") -> None
     for leaf in jax.tree.leaves(rows):
         if leaf.shape[0] != length:
             raise ValueError(
-                f"`{name}` is {length}, but the state keeps {leaf.shape[0]} {what}: a run goes on "
+                f"`{name}` is {length}, but the state keeps {leaf.shape[0]} samples: a run goes on "
                 f"with the number it began with. Pass `{name}={leaf.shape[0]}`, or `init` anew."
             )
 

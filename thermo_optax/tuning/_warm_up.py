@@ -253,6 +253,7 @@ def warm_up(
             )
         params = jax.tree.map(_as_array, params)
         chosen, inner_state = names_for(params), state.inner_state
+        _check_learnt(state.mass, params, "mass" in chosen)
         momenta = [sampler.momentum for _, sampler in samplers(inner_state)]
         baths = bath_temperatures(inner_state)
         temperature = next(iter(baths.values())) if baths else jnp.zeros([], jnp.float32)
@@ -283,6 +284,17 @@ def warm_up(
         )
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _check_learnt(mass, params, learnt):
+    """Masses of a state must be those of this `learn`: others have another structure."""
+    expected = [jnp.shape(x) for x in jax.tree.leaves(params)] if learnt else [()]
+    if [jnp.shape(m) for m in jax.tree.leaves(mass)] != expected:
+        raise ValueError(
+            f"`learn` chooses {'masses' if learnt else 'no masses'}, and the state was made "
+            f"{'without' if learnt else 'with'} them: a warm-up goes on with the `learn` that it "
+            "began with, or call `init` anew."
+        )
 
 
 def _steps_per_epoch(batch_order):
