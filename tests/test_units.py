@@ -82,6 +82,9 @@ def test_a_tree_of_masses_has_a_tree_of_learning_rates():
     back = to.units.sgd_from_langevin(h, gamma, mass=masses)
     for name in masses:
         np.testing.assert_allclose([back[0][name], back[1][name]], [lr[name], momentum], rtol=1e-5)
+    again = to.units.langevin_from_sgd(*back, mass=masses)  # of two trees
+    for name in masses:
+        np.testing.assert_allclose([again[0][name], again[1][name]], [0.1, 2.0], rtol=1e-5)
     noise = {"step_size": 0.05, "gradient_noise": 4.0}
     xi = to.units.equilibrium_friction(0.5, 1.0, **noise, mass={"a": 1.0, "b": [2.0]})
     np.testing.assert_allclose(jax.tree.leaves(xi), [0.225, 0.175])

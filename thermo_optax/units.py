@@ -110,7 +110,7 @@ def sgd_from_langevin(
 
 
 def langevin_from_sgd(
-    learning_rate: ArrayLike | Tree, momentum: ArrayLike, mass: ArrayLike | Tree = 1.0
+    learning_rate: ArrayLike | Tree, momentum: ArrayLike | Tree, mass: ArrayLike | Tree = 1.0
 ) -> tuple[Tree, Tree]:
     r"""The step size and friction at which `langevin` ("BAOAB") is a given SGD, plus heat.
 
@@ -119,7 +119,7 @@ def langevin_from_sgd(
 
     Args:
         learning_rate: lr of SGD, a number or a tree.
-        momentum: mu in (0, 1).
+        momentum: mu in (0, 1), a number or a tree.
         mass: m, a number or a tree.
 
     Returns:
@@ -136,16 +136,15 @@ def langevin_from_sgd(
     References:
         The inverse of `sgd_from_langevin`.
     """
-    momentum = _float(momentum)
 
-    def step_of(learning_rate, mass):
+    def step_of(learning_rate, momentum, mass):
         return jnp.sqrt(2 * mass * learning_rate / (1 + momentum))
 
-    def friction_of(step_size):
+    def friction_of(step_size, momentum):
         return -jnp.log(momentum) / step_size
 
-    step_size = _mapped(step_of, learning_rate=learning_rate, mass=mass)
-    return step_size, _mapped(friction_of, step_size=step_size)
+    step_size = _mapped(step_of, learning_rate=learning_rate, momentum=momentum, mass=mass)
+    return step_size, _mapped(friction_of, step_size=step_size, momentum=momentum)
 
 
 def friction_from_momentum(learning_rate: ArrayLike, momentum: ArrayLike) -> jax.Array:

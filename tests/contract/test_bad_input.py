@@ -83,6 +83,25 @@ def test_numbers(name, argument):
         make(**{argument: jnp.ones(3)})
 
 
+def test_an_array_is_no_number_under_jit_either():
+    """It would heat each coordinate by itself, and change the shape of the state."""
+    x = jnp.ones(3)
+
+    def heated(scale):
+        tx = PRIMARY["sgld"]()
+        return tx.update(x, tx.init(x), x, temperature_scale=scale)
+
+    def built(rate):
+        return PRIMARY["sgld"](learning_rate=rate).init(x)
+
+    for function, name in ((heated, "temperature_scale"), (built, "learning_rate")):
+        with pytest.raises(ValueError, match=f"`{name}` must be a single number, got an array"):
+            jax.eval_shape(function, jnp.ones(3))
+        with pytest.raises(TypeError, match=f"`{name}` must be a number"):
+            jax.eval_shape(function, jnp.bool_(True))
+        jax.eval_shape(jax.vmap(function), jnp.ones(3))
+
+
 ROUNDED = {
     "temperature": (1e39, "finite and not negative, got 1e[+]39, which is inf in float32"),
     "damping": (1e-50, "finite and positive, got 1e-50, which is 0.0 in float32"),

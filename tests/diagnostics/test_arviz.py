@@ -45,6 +45,11 @@ def test_one_chain_of_one_array():
     assert data.sample_stats["lp"].shape == (1, 6)
 
 
+def test_a_prior_may_have_other_draws():
+    data = to.diagnostics.to_arviz(jnp.ones(50), prior={"params": jnp.ones(20)})
+    assert data["prior"]["params"].shape == (1, 20)
+
+
 def test_groups_of_data_have_no_draws():
     data = to.diagnostics.to_arviz(
         jnp.ones((6, 2)), observed_data={"y": np.arange(5.0)}, log_likelihood={"y": np.ones((6, 5))}
@@ -242,6 +247,12 @@ REFUSED = {
     "different chains": (
         lambda: to.diagnostics.rhat({"a": jnp.ones((2, 9)), "b": jnp.ones((9, 3))}),
         r"same numbers of chains and draws in every array, got \[\(2, 9\), \(9, 3\)\]",
+    ),
+    "other draws in a group": (
+        lambda: to.diagnostics.to_arviz(
+            {"a": jnp.ones((50, 2))}, sample_stats={"lp": jnp.ones(49)}
+        ),
+        r"`sample_stats` must have the chains and draws of `samples`, \(1, 50\), got \(1, 49\)",
     ),
     "one chain": (lambda: to.diagnostics.rhat(jnp.ones((1, 9))), "at least 2 chains and 4 draws"),
     "few draws": (lambda: to.diagnostics.effective_sample_size(jnp.ones(3)), "4 draws, got 1 and"),

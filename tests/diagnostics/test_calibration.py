@@ -140,6 +140,8 @@ def test_other_mistakes_are_named():
         said.agreement(PROBABILITIES, PROBABILITIES[:2])
     with pytest.raises(ValueError, match="`num_bins` must be"):
         said.calibration_error(PROBABILITIES, LABELS, num_bins=0)
+    with pytest.raises(TypeError, match="`probabilities` must be real numbers, got complex64"):
+        said.brier_score(jnp.asarray(PROBABILITIES, complex), LABELS)
     with pytest.raises(ValueError, match="at least 2 examples"):
         said.calibrated_log_likelihood(PROBABILITIES[:1], LABELS[:1])
 

@@ -110,8 +110,9 @@ def test_p_value_is_the_rate_of_false_alarms(seeds, replicas):
     np.testing.assert_allclose(reading.standard_error**2, expected, rtol=1e-5)
 
 
-def test_four_replicas_need_more_than_one_seed():
-    values = np.array([1.0, 2.0, 3.0, 4.0])
+@pytest.mark.parametrize("number", [4, 5])
+def test_five_replicas_need_more_than_one_seed(number):
+    values = np.arange(1.0, number + 1)
     distances = power_laws(values, 0.5)
     assert not read(distances, values, STEPS).eligible
     assert read(np.stack([distances] * 3, axis=1), values, STEPS).eligible
@@ -175,6 +176,8 @@ def test_messages():
         diffusion(distances, values, jnp.arange(3))
     with pytest.raises(ValueError, match="`steps` must increase"):
         diffusion(distances, values, jnp.array([1, 2, 2, 3]))
+    with pytest.raises(ValueError, match="`steps` must increase"):
+        diffusion(distances, values, jnp.array([1, jnp.nan, 2, 3]))
     with pytest.raises(ValueError, match="`least_correlation`.*got 1.5"):
         diffusion(distances, values, least_correlation=1.5)
     with pytest.raises(ValueError, match="`level`.*got 0"):
@@ -189,3 +192,5 @@ def test_messages():
         distance({"w": jnp.ones([2, 3])}, {"v": jnp.ones([2, 3])})
     with pytest.raises(TypeError, match=r"`params\['w'\]`"):
         distance({"w": jnp.ones([2], jnp.int32)}, {"w": jnp.ones([2], jnp.int32)})
+    with pytest.raises(TypeError, match=r"`start\['w'\]` has dtype complex64"):
+        distance({"w": jnp.ones([2])}, {"w": jnp.ones([2], complex)})

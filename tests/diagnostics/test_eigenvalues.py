@@ -67,6 +67,21 @@ def test_of_bowls(name, search):
     assert (found.num_products > basis + 3) == (name in ("crowded", "only negative"))
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_one_end_alone_is_as_easy_as_both(sign):
+    """The tolerance is over the largest eigenvalue, also where only small ones are asked for."""
+    exact = sign * np.concatenate([np.full(200, 1e-6), np.linspace(1, 100, 200)])
+    loss, params, _ = quadratic(exact)
+    ends = {"k": 0, "bottom": 1} if sign > 0 else {"k": 1, "bottom": 0}
+    found = to.diagnostics.hessian_eigenvalues(loss, params, **ends)
+    both = to.diagnostics.hessian_eigenvalues(loss, params, k=1, bottom=1)
+    flat, residual = (
+        (found.bottom, found.bottom_residuals) if sign > 0 else (found.top, found.top_residuals)
+    )
+    assert found.num_products <= 2 * both.num_products
+    assert residual[0] < 1e-2 and abs(flat[0]) < 0.1
+
+
 def test_an_eigenvalue_that_occurs_twice(search):
     """The largest is found, and what is found is an eigenvalue; its copy may be passed over."""
     exact = np.repeat(np.linspace(-3, 5, 30), 2)

@@ -160,6 +160,8 @@ def test_messages(monkeypatch):
     for curve in (found.density, found.distribution):
         with pytest.raises(ValueError, match="`width` must be finite and positive, got 0.0"):
             curve(1.0, 0.0)
+        with pytest.raises(ValueError, match="`width` must be finite and positive, got -1.0"):
+            curve(1.0, np.array([1.0, -1.0]))
     with pytest.raises(TypeError, match="`key` is required"):
         trace(loss, params, key=None)
     for name in ("matfree", "matfree.decomp", "matfree.stochtrace"):

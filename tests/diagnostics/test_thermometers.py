@@ -225,8 +225,20 @@ def test_nothing_is_broadcast(case):
         to.diagnostics.configurational_temperature(params, grads, center=center)
 
 
+@pytest.mark.parametrize("thermostat", [None, "group", "tensor"])
+def test_nothing_has_no_temperature(thermostat):
+    tx = to.langevin(0.1, 1.0, friction=1.0, key=0)
+    if thermostat is not None:
+        tx = to.adaptive_langevin(0.1, 1.0, thermostat=thermostat, key=0)
+    assert np.all(np.isnan(to.diagnostics.kinetic_temperature(tx.init({}))[:3]))
+    assert np.all(np.isnan(to.diagnostics.configurational_temperature({}, {})[:3]))
+
+
 def test_messages():
     params = {"x": jnp.ones(8)}
+    with pytest.raises(TypeError, match=r"`center\['x'\]` has dtype complex64"):
+        center = {"x": jnp.ones(8, complex)}
+        to.diagnostics.configurational_temperature(params, params, center=center)
     with pytest.raises(ValueError, match="`state` holds no momenta"):
         to.diagnostics.kinetic_temperature(to.sgld(0.1, 1.0, key=0).init(params))
     state = to.langevin(0.1, 1.0, friction=1.0, key=0).init(params)

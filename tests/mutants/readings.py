@@ -85,4 +85,11 @@ MUTANTS = [
         "if not values.size:",
         ("plot/test_training.py::test_a_thermometer_shows_what_was_set",),
     ),
+    Mutant(
+        "eigenvalues: the tolerance is over what is asked for alone",
+        "diagnostics/_eigenvalues.py",
+        "scale=jnp.maximum(search.scale, jnp.max(jnp.abs(values))),",
+        "scale=jnp.maximum(search.scale * 0, jnp.max(jnp.abs(values[kept]))),",
+        ("diagnostics/test_eigenvalues.py::test_one_end_alone_is_as_easy_as_both",),
+    ),
 ]

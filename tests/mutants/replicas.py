@@ -461,4 +461,35 @@ MUTANTS = [
         "if False:",
         ("replicas/test_rest.py::test_a_sampler_that_rests_must_step_in_each_update",),
     ),
+    Mutant(
+        "exchange: a tether beside temperatures and masses does not let samplers rest",
+        "replicas/_rungs.py",
+        "and not scales <= self._baths",
+        "and False",
+        ("replicas/test_swaps_at_finite_steps.py::test_a_tether_where_swaps_change_masses_too",),
+    ),
+    Mutant(
+        "psgld: the drift of the metric is lost in a rest",
+        "integrators/_preconditioned.py",
+        "adapting = ~step.resting",
+        "adapting = step.resting | True",
+        ("replicas/test_swaps_at_finite_steps.py::test_psgld_keeps_its_drift_over_a_rest",),
+    ),
+    Mutant(
+        "psgld: after a rest the drift follows noise that moved nothing",
+        "integrators/_preconditioned.py",
+        "last_move = count - 1 - state.rested",
+        "last_move = count - 1",
+        ("replicas/test_swaps_at_finite_steps.py::test_psgld_keeps_its_drift_over_a_rest",),
+    ),
+    Mutant(
+        "santa: frictions keep the width of the old rung",
+        "integrators/_santa.py",
+        "xi = xi + (swap.factor - 1) * (xi - mean_rate)",
+        "xi = xi + 0 * (xi - mean_rate)",
+        (
+            "replicas/test_swaps_at_finite_steps.py::"
+            "test_thermostats_of_santa_take_the_width_of_the_new_rung",
+        ),
+    ),
 ]

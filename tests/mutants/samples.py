@@ -343,8 +343,8 @@ MUTANTS = [
     Mutant(
         "samples: split along the axis that counts them",
         "samples/_sharding.py",
-        "return PartitionSpec(*[None] * further, *sharding)",
-        "return PartitionSpec(*sharding)",
+        "*[None] * (len(shape) - len(own) + of_one), *spec[of_one:])",
+        "*spec[of_one:])",
         ("samples/test_sharding.py::test_map_params",),
     ),
     Mutant(

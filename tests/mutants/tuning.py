@@ -322,4 +322,11 @@ MUTANTS = [
         """fixed = None if True""",
         (f"{WARM_UPS}::test_only_the_learnt_settings_are_passed_on",),
     ),
+    Mutant(
+        "warm-up: a network without learnt masses is refused in its first step",
+        "tuning/_warm_up.py",
+        '_check_learnt(state.mass, params, "mass" in names)',
+        '_check_learnt(state.mass, params, "mass" in chosen)',
+        ("tuning/test_warm_up_calls.py::test_a_network_goes_on_by_itself",),
+    ),
 ]

@@ -175,3 +175,8 @@ def test_errors_name_the_arguments_of_the_partition():
         to.lala(hidden_friction=-1.0, key=0)
     with pytest.raises(ValueError, match="`step_size` must be finite and not negative"):
         to.lol({"langevin": 0.1, "overdamped": -0.1}, key=0)
+    for make, name in ((to.adlala, "adaptive_groups"), (to.lala, "hidden_groups")):
+        with pytest.raises(TypeError, match=f"`{name}` must be a dict from label to temperature"):
+            make(**{name: ["a"]}, key=0)
+    with pytest.raises(TypeError, match="`groups` must be a dict from label to selector.*'first'"):
+        to.label_layers(PARAMS, "first")  # pyright: ignore[reportArgumentType]

@@ -23,6 +23,12 @@ PARAMS = jnp.ones((3, 2))
         ({"ladder": {}}, TypeError, "`ladder` must map names"),
         ({"ladder": {"temperature": jnp.sqrt}}, TypeError, "must be numbers.*`temperature_scale`"),
         ({"ladder": [1.0, 2.0]}, TypeError, "`ladder` must map names"),
+        ({"ladder": {"temperature": ["1", "2"]}}, TypeError, "must be numbers, one for each rung"),
+        (
+            {"ladder": {"temperature": [True, False]}},
+            TypeError,
+            "must be numbers, one for each rung",
+        ),
         ({"ladder": {"temperature": [1.0]}}, ValueError, r"at least two, got the shapes"),
         ({"ladder": {"temperature": 1.0}}, ValueError, r"`ladder` must have one value for each"),
         ({"ladder": {**HEAT, "x": [1.0, 2.0]}}, ValueError, r"equally many.*\(3,\).*\(2,\)"),

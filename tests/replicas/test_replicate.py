@@ -249,6 +249,11 @@ def test_bad_input():
     others = quick(to.replicate(to.sgld(0.1, 1.0, key=0), 3)).init(jnp.ones((3, 3)))
     with pytest.raises(ValueError, match=r"`state.count` must have a first axis of 2.*`init`"):
         two.update(x, others, x)
+    heated = optax.inject_hyperparams(to.langevin)(0.1, 1.0, friction=1.0, key=0)
+    with pytest.raises(ValueError, match=r"`hyperparams\['temperature'\]` must be .*got -1"):
+        to.replicate(heated, 2, hyperparams={"temperature": [-1, 2]})
+    with pytest.raises(TypeError, match=r"`hyperparams\['temperature'\]` must be numbers"):
+        to.replicate(heated, 2, hyperparams={"temperature": [True, False]})
     scheduled = optax.inject_hyperparams(optax.sgd)(optax.constant_schedule(0.1))
     with pytest.raises(ValueError, match="not a schedule"):
         values = {"learning_rate": [0.1, 0.2]}

@@ -124,3 +124,70 @@ def test_temperatures_with_a_step_size_for_each_rung(name, standard_promotion):
     seen = means(make, {"temperature": TEMPERATURES, "step": steps}, lambda _: 1.0)
     for rung in range(2):
         assert_mean(seen[:, rung], of_step(name, steps[rung]), name=f"<x^2> / T on rung {rung}")
+
+
+def at_rest_between(key):
+    return optax.inject_hyperparams(
+        lambda learning_rate: to.psgld(
+            learning_rate, 1.0, decay=0.0, damping=1.0, adaptation_steps=None, key=key
+        )
+    )(0.02)
+
+
+@pytest.mark.slow
+def test_psgld_keeps_its_drift_over_a_rest(standard_promotion):
+    """The drift of the metric follows a move in the next one: without it <x^2> is 1.44 here."""
+    rates = np.array([0.02, 0.01999], np.float32)
+    seen = means(at_rest_between, {"learning_rate": rates}, lambda _: 1.0, normalization=0.0)
+    for rung in range(2):
+        assert_mean(seen[:, rung], 1.0, name=f"<x^2> on rung {rung}")
+
+
+def tied(make, ladder, **settings):
+    """Mean squares of a tether of precision 1 alone, by rung in independent chains: 1."""
+
+    def chain(key):
+        inner = optax.chain(to.tether(1.0, 1.0, center=0.0), make(key))
+        tx = to.replica_exchange(inner, ladder, key=jax.random.fold_in(key, 1), **settings)
+        nothing = jnp.zeros((2, SIZE))
+
+        def step(carry, _):
+            x, state = carry
+            updates, state = tx.update(nothing, state, x, value=jnp.zeros(2))
+            x = optax.apply_updates(x, updates)
+            return (x, state), jnp.mean(to.by_rung(state, x**2), axis=1)
+
+        x = jax.random.normal(jax.random.fold_in(key, 2), (2, SIZE))
+        return jnp.mean(jax.lax.scan(step, (x, tx.init(x)), length=STEPS)[1], axis=0)
+
+    keys = jax.random.split(jax.random.key(0), CHAINS)
+    return np.asarray(quick_jit(jax.vmap(chain))(keys))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("masses", [[1.0, 1.0], [1.0, 4.0], [1.0, 0.25]])
+def test_a_tether_where_swaps_change_masses_too(masses):
+    """By the geometric mean of temperatures alone <x^2> would be 0.89 or 1.13 at any step."""
+
+    def make(key):
+        return optax.inject_hyperparams(
+            lambda mass: to.langevin(0.1, 1.0, friction=1.0, mass=mass, key=key)
+        )(mass=1.0)
+
+    ladder = {"temperature": np.array([1.0, 4.0], np.float32), "mass": np.float32(masses)}
+    seen = tied(make, ladder, swap_period=2)
+    for rung in range(2):
+        assert_mean(seen[:, rung], 1.0, name=f"<x^2> on rung {rung}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["even-odd", "random pair"])
+def test_thermostats_of_santa_take_the_width_of_the_new_rung(scheme):
+    """With a friction that comes along as it is, <x^2> is 1.15 here, or 1.06."""
+
+    def make(key):
+        return to.santa(0.04, 1.0, coupling=1.0, damping=1.0, adaptation_steps=0, key=key)
+
+    ladder = {"temperature": np.array([0.25, 1.0], np.float32)}
+    seen = np.mean(tied(make, ladder, swap_period=10, scheme=scheme), axis=0)
+    np.testing.assert_allclose(seen, 1, atol=0.025)  # 0.01 are the step's

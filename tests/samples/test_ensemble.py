@@ -167,8 +167,27 @@ REFUSED = {
     "different numbers": ({"w": jnp.ones((3, 2)), "b": jnp.ones(4)}, {}, "axis in front"),
     "no axis": (jnp.float32(1), {}, "axis in front"),
     "weights": (jnp.ones(3), {"weights": jnp.ones(2)}, r"for each of the 3 samples.*\(2,\)"),
+    "none": (jnp.ones((0, 3)), {}, "`samples` has none in it"),
     "batch": (jnp.ones(3), {"batch_size": 0}, "`batch_size` must be an integer of at least 1"),
 }
+
+
+ONE = jnp.ones(1)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda n: to.ensemble_predict(lambda x, y: y, jnp.ones(3), jnp.ones(2), batch_size=n),
+        lambda n: to.draw_posterior(to.running_moments(optax.sgd(1.0)).init(ONE), ONE, n, key=0),
+        lambda n: to.diagnostics.calibration_error(jnp.ones((3, 1)), jnp.zeros(3, int), num_bins=n),
+        lambda n: to.batch_order(n, 2, key=0),
+        lambda n: to.batch_order(10, n, key=0),
+    ],
+)
+def test_lengths_of_arrays_are_not_traced(call):
+    with pytest.raises(TypeError, match="must be a Python integer, got a traced value"):
+        jax.jit(call)(2)
 
 
 @pytest.mark.parametrize("case", REFUSED)

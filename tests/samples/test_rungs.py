@@ -126,6 +126,9 @@ def test_readers_of_a_state_by_rung():
     assert jax.tree.map(jnp.shape, to.collected_samples(state)) == {"w": (2, 4), "b": (2, 2)}
     assert jax.tree.map(jnp.shape, to.posterior_mean(state, one)) == {"w": (4,), "b": (2,)}
     assert to.draw_posterior(state, one, 7, key=0)["w"].shape == (7, 4)
+    for read in (to.posterior_mean, to.collected_samples):
+        with pytest.raises(ValueError, match="Of one `rung` pass the parameters of one replica"):
+            read(state, params)
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), params)
     of_shapes = jax.eval_shape(lambda: tx.init(shapes))
     assert jax.tree.map(jnp.shape, of_shapes) == jax.tree.map(jnp.shape, state)

@@ -75,8 +75,24 @@ def test_rungs_of_replicas_over_an_explicit_axis(rung, spec):
         assert best.shape == (4,) and best.sharding.spec == jax.P(None)
 
 
+def test_copies_of_one_replica_have_no_axis_of_replicas():
+    """Of a collector by rung: what splits the replicas must not split samples or a layer."""
+    x, specs = {"w": jnp.ones((4, 8, 3))}, {"w": jax.P("replica", "model")}
+    inner = to.sgld(0.1, 1.0, key=0)
+    exchange = to.replica_exchange(inner, {"temperature": np.arange(1.0, 5.0)}, key=1)
+    tx = to.collect_samples(to.running_moments(exchange, rung=0, rank=2), 5, rung=0)
+    state = jax.eval_shape(tx.init, x)
+    placed = optax.tree.map_params(
+        tx, to.copy_sharding, state, x, specs, transform_non_params=lambda _: jax.P()
+    )
+    assert placed.samples["w"] == jax.P(None, "model")
+    assert placed.inner_state.mean["w"] == jax.P("model")
+    assert placed.inner_state.recent["w"] == jax.P(None, "model")
+
+
 def test_refused():
-    with pytest.raises(ValueError, match=r"`copy` has the shape \(\), with fewer axes"):
-        to.copy_sharding(jnp.ones(()), jnp.ones(3), jax.P("x"))
+    for shape in ((), (2, 5)):
+        with pytest.raises(ValueError, match=r"`copy` has the shape .* neither that of the param"):
+            to.copy_sharding(jnp.ones(shape), jnp.ones((3, 4)), jax.P("x"))
     with pytest.raises(TypeError, match="`sharding` must be a"):
         to.copy_sharding(jnp.ones(3), jnp.ones(3), None)  # pyright: ignore[reportArgumentType]

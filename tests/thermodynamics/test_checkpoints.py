@@ -10,7 +10,7 @@ import pytest
 
 import thermo_optax as to
 from thermo_optax.thermodynamics._chains import run_chains
-from thermo_optax.thermodynamics._report import summary
+from thermo_optax.thermodynamics._report import _texts, summary
 from thermo_optax.thermodynamics._sweep import LearningCoefficientSweep
 
 SIZE, HEAT = 30, 1e-3
@@ -145,6 +145,28 @@ def test_a_value_that_is_negative_by_chance_is_none_of_a_saddle():
     found = made(0.0)
     below = dataclasses.replace(found, value=-found.standard_error)
     assert below.is_minimum and str(below).startswith("learning coefficient -")
+    assert below != found  # of two that hold arrays
+
+
+@pytest.mark.parametrize(("value", "spread", "words"), [(-1, 1, []), (-3, 1, ["negative"])])
+def test_a_value_within_its_error_of_0_is_not_called_wrong(value, spread, words):
+    """Nor is the ratio of two numbers that may be 0, as of a layer that hardly matters."""
+    found = dataclasses.replace(
+        made(0.0),
+        value=0.01 * value,
+        standard_error=0.01 * spread,
+        from_variance=0.01,
+        from_variance_error=0.01,
+        settings={**made(0.0).settings, "paired_batches": False},
+    )
+    texts = [text for text in _texts(found, 0, 1e-7) if "negative" in text or "times the v" in text]
+    assert len(texts) == len(words) and all(word in texts[0] for word in words)
+    flat = dataclasses.replace(
+        found, value=0.0, standard_error=0.0, from_variance=0.0, from_variance_error=0.0
+    )
+    assert not any("inf times" in text for text in _texts(flat, 0, 1e-7))
+    apart = dataclasses.replace(found, value=0.01, from_variance=0.1)
+    assert any("10.00 times the value" in text for text in _texts(apart, 0, 1e-7))
 
 
 def test_bad_sweeps():

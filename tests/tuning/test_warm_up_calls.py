@@ -48,6 +48,14 @@ def test_a_shorter_warm_up_begins_anew_or_ends(taken, count):
     assert after.count == count and after.warming
 
 
+def test_a_network_goes_on_by_itself():
+    """Its masses are in the state, and are left out of the sampler."""
+    x, tx = {"w": jnp.ones((3, 2)), "b": jnp.ones(2)}, to.warm_up(make_langevin(0), 60)
+    state = tx.init(x)
+    _, after = tx.update(x, state, x)
+    assert jax.tree.structure(after) == jax.tree.structure(state)
+
+
 @pytest.mark.parametrize("names", [("step_size", "friction"), ("step_size", "mass")])
 def test_another_learn_than_that_of_the_state(names):
     x, other = {"a": jnp.ones(4), "b": jnp.ones([])}, ("step_size", "friction", "mass")
@@ -132,3 +140,5 @@ def test_a_first_step_is_a_number():
     make = functools.partial(to.langevin, temperature=1.0, key=0)
     with pytest.raises(TypeError, match="`step_size` must be a number: it is read once"):
         to.warm_up(make, 100, step_size=optax.linear_schedule(0.1, 0.2, 10))
+    with pytest.raises(TypeError, match="`friction` must be a number"):
+        to.warm_up(make, 100, learn="step_size", friction=optax.linear_schedule(0.1, 0.2, 10))

@@ -279,6 +279,8 @@ def test_what_is_no_function():
         to.validate(to.sgld(0.1, 1.0, key=0))  # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match="`collect_if` must be a function of a state, got True"):
         to.validate(SAMPLERS["sgld"], collect_if=True)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match=r"`collect_if` must return one bool.* shape \(2,\)"):
+        to.validate(SAMPLERS["sgld"], collect_if=lambda state: jnp.ones(2, bool))
 
 
 def test_what_is_no_transformation():

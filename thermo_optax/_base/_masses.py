@@ -14,9 +14,10 @@ from jax.core import Tracer
 
 from thermo_optax._noise import sum_of_squares
 
-from ._checks import as_computed, check_positive, is_masked, is_number
+from ._checks import as_computed, check_positive
 from ._momenta import compute_dtype
 from ._scalars import at, like
+from ._tree_checks import is_masked, is_number
 from ._trees import Path, arrays_by_place, layer_name, plain_paths
 
 Tree = Any

@@ -143,10 +143,16 @@ def merged(params: Any, trees: Sequence[Any], otherwise: Callable[[Any], Any]) -
             return _rewrapped(param, otherwise(value)) if _is_array(value) else param
         shape = jax.eval_shape(otherwise, _value(param)).shape
         if shape != arrays[place].shape:
+            remedy = (
+                " Of one `rung` pass the parameters of one replica: `jax.tree.map(lambda x: x[0], "
+                "params)`."
+            )
             raise ValueError(
                 f"`params` must be like the parameters that `init` saw: of one of shape "
                 f"{jnp.shape(_value(param))} at {layer_name(place)!r} the shape {shape} would be "
                 f"read, but the state has {arrays[place].shape}."
+                + remedy
+                * (len(shape) == 1 + arrays[place].ndim)
             )
         return _rewrapped(param, arrays[place])
 

@@ -31,8 +31,10 @@ def to_arviz(
         coords: labels along the axes of the parameters, as ArviZ takes them.
         dims: names of these axes for each variable, as ArviZ takes them.
         **groups: further groups, such as ``sample_stats={"lp": ...}`` or ``log_likelihood={...}``:
-            dictionaries of arrays with the axes of `samples` in front; those with "data" in their
-            name, such as ``observed_data={...}``, are without these axes.
+            dictionaries of arrays with the axes of `samples` in front, as many as there; those of a
+            prior or a warm-up (``prior={...}``, ``warmup_posterior={...}``) may have other numbers
+            of chains and draws; those with "data" in their name, such as ``observed_data={...}``,
+            are without these axes.
 
     Returns:
         An `arviz.InferenceData` (ArviZ 0.22 and 0.23) or an `xarray.DataTree` (ArviZ 1.0 and
@@ -63,6 +65,14 @@ def to_arviz(
         name: _variables(name, dict(arrays), None if "data" in name else has_chains)
         for name, arrays in groups.items()
     }
+    axes = next(iter(posterior.values())).shape[:2]
+    for name, arrays in others.items():
+        found = next(iter(arrays.values())).shape[:2]
+        if found != axes and "data" not in name and not name.startswith(("prior", "warmup")):
+            raise ValueError(
+                f"`{name}` must have the chains and draws of `samples`, {axes}, got {found}: take "
+                "both from the same steps."
+            )
     named = {_file_name(name): axes for name, axes in (dims or {}).items()}
     return _converted({"posterior": posterior, **others}, coords=coords, dims=named)
 

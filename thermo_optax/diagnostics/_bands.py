@@ -64,8 +64,8 @@ def temperature_band(
 
 
 def with_interval(value: jax.Array, degrees: int, confidence: float) -> Temperature:
-    """The reading with its confidence interval."""
-    value = value.astype(jnp.float32)
+    """The reading with its confidence interval; NaN of no coordinates."""
+    value = value.astype(jnp.float32) if degrees else jnp.full([], jnp.nan, jnp.float32)
     low, high = _quantiles(degrees, confidence) if degrees else (0.0, jnp.inf)
     return Temperature(
         value=value,

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from thermo_optax._base import check_integer, compute_dtype
+from thermo_optax._base import check_size, compute_dtype
 
 _STEEPEST = 10.0  # of |log inverse temperature|: beyond 20,000 all is a hard choice
 _OFF = 1e-2  # of the sum of probabilities, by rounding
@@ -62,7 +62,7 @@ def calibration_error(
         Guo, Pleiss, Sun and Weinberger, `On Calibration of Modern Neural Networks
         <https://arxiv.org/abs/1706.04599>`_, 2017.
     """
-    check_integer(1, "Pass 15, as is usual.", num_bins=num_bins)
+    check_size(1, "Pass 15, as is usual.", num_bins=num_bins)
     probabilities, labels = _checked(probabilities, labels)
     confidence = jnp.max(probabilities, axis=-1)
     right = (jnp.argmax(probabilities, axis=-1) == labels).astype(confidence.dtype)
@@ -265,6 +265,8 @@ def _best_inverse_temperature(logs: jax.Array, right: jax.Array) -> jax.Array:
 def _distributions(name: str, probabilities: jax.typing.ArrayLike) -> jax.Array:
     """As an array of at least float32, if it holds distributions in its rows."""
     array = jnp.asarray(probabilities)
+    if jnp.iscomplexobj(array):
+        raise TypeError(f"`{name}` must be real numbers, got {array.dtype}.")
     array = array.astype(compute_dtype(array.dtype))
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(

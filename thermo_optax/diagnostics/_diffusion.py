@@ -12,7 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from thermo_optax._base import arrays_by_place, check_leaves, check_not_empty, compute_dtype
+from thermo_optax._base import (
+    arrays_by_place,
+    check_leaves,
+    check_not_complex,
+    check_not_empty,
+    compute_dtype,
+)
 from thermo_optax._noise import sum_of_squares
 
 from ._ranks import average_ranks, correlate, permutation_p_value
@@ -87,6 +93,7 @@ def distance(params: Any, start: Any) -> jax.Array:
         a random walk.
     """
     check_leaves("params", params)
+    check_not_complex("start", start)
     check_not_empty("params", params)
     by_place, origins = arrays_by_place(params), arrays_by_place(start)
     if by_place.keys() != origins.keys():
@@ -141,7 +148,7 @@ def diffusion(
     relation, 1 / sqrt(S (K - 1)) for S seeds of K replicas, is exact. So is the p-value for up to
     eight replicas without ties, by all permutations within each seed; for more it is that of
     Student's law with S (K - 1) - 1 degrees of freedom. A perfect order has 2 / (K!)^S, so in one
-    seed four replicas cannot prove anything at 0.01. A distance that is not finite counts as the
+    seed five replicas cannot prove anything at 0.01. A distance that is not finite counts as the
     largest.
 
     Args:
@@ -256,7 +263,7 @@ def _checked(distances, values, steps) -> tuple[jax.Array, jax.Array, jax.Array]
             f"`steps` must have one number for each of {num_times} times, got the shape "
             f"{steps.shape}. Leave it out to count from 1."
         )
-    if not isinstance(steps, Tracer) and np.any(np.diff(np.asarray(steps)) <= 0):
+    if not isinstance(steps, Tracer) and not np.all(np.diff(np.asarray(steps)) > 0):
         raise ValueError(f"`steps` must increase, got {steps}. Pass the step of each record.")
     if distances.ndim == 2:
         distances = distances[:, None, :]

@@ -164,6 +164,7 @@ class _Search(NamedTuple):
     residuals: jax.Array  # float[kept]
     begin: jax.Array  # int32[], number of kept vectors; 0 at the start
     count: jax.Array  # int32[], products so far
+    scale: jax.Array  # float[], the largest absolute Ritz value so far, kept or not
 
 
 def _restarted(
@@ -173,9 +174,8 @@ def _restarted(
     length, kept, wanted, max_products = plan
 
     def unsettled(search):
-        scale = jnp.max(jnp.abs(search.values))
         # Not the negation of "settled": where the Hessian is not finite, there is no use to go on.
-        open_ = jnp.any(search.residuals[:wanted] > tolerance * scale)
+        open_ = jnp.any(search.residuals[:wanted] > tolerance * search.scale)
         return (search.begin == 0) | (open_ & (search.count < max_products))
 
     def sweep(search):
@@ -194,14 +194,14 @@ def _restarted(
             residuals=jnp.abs(coupling * vectors[-1, kept]),
             begin=jnp.int32(len(kept)),
             count=search.count + length - search.begin,
+            scale=jnp.maximum(search.scale, jnp.max(jnp.abs(values))),
         )
 
     first = jax.random.normal(key, point.shape, point.dtype)
     basis = jnp.zeros((len(kept) + 1, point.size), point.dtype)
     blank = jnp.zeros(len(kept), point.dtype)
-    search = _Search(
-        basis.at[0].set(first / norm_of(first)), blank, blank, jnp.int32(0), jnp.int32(0)
-    )
+    basis, none = basis.at[0].set(first / norm_of(first)), jnp.int32(0)
+    search = _Search(basis, blank, blank, none, none, jnp.zeros([], point.dtype))
     search = jax.lax.while_loop(unsettled, sweep, search)
     return search.basis[:wanted], search.count
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.scipy.stats import norm
 
 from thermo_optax._base import check_positive, size_of
@@ -74,8 +75,8 @@ class HessianSpectrum(NamedTuple):
         return Estimate(*(size * part[power - 1] for part in self.moments(power)))
 
     def _mean(self, law, grid, width, each):
-        if not np.ndim(width):
-            check_positive(width=width)
+        if not isinstance(width, Tracer) and np.size(width):
+            check_positive(width=np.min(width))
         grid = jnp.asarray(grid, self.nodes.dtype)
 
         def of_probe(nodes, weights):

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from thermo_optax._base import (
     Path,
     arrays_by_place,
+    check_not_complex,
     check_one,
     layer_name,
     layer_of,
@@ -230,6 +231,7 @@ def configurational_temperature(
 
     Raises:
         ValueError: if the trees have arrays at different places or of different shapes.
+        TypeError: for complex arrays.
 
     Examples:
         >>> import jax, jax.numpy as jnp
@@ -244,6 +246,8 @@ def configurational_temperature(
         Wenzel et al., `How Good is the Bayes Posterior in Deep Neural Networks Really?
         <https://arxiv.org/abs/2002.02405>`_, 2020.
     """
+    for name, tree in (("params", params), ("grads", grads), ("center", center)):
+        check_not_complex(name, tree)
     dtype = jnp.result_type(float)
     x, forces = arrays_by_place(params), arrays_by_place(grads)
     centers = jax.tree.map(jnp.zeros_like, x) if center is None else arrays_by_place(center)

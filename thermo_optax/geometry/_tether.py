@@ -65,7 +65,8 @@ def tether(
     sampler(temperature)))``.
 
     In a step in which the temperature changes, the force is that of the geometric mean of both
-    temperatures. This is right for samplers with momenta, to second order in the step size.
+    temperatures. This is right for samplers with momenta, to second order in the step size; where
+    swaps change masses as well, `replica_exchange` lets samplers rest, and the tether begins anew.
     Samplers without momenta need the new temperature instead: before `sgld`, with a swap in every
     second step between temperatures of the ratio 2 and a tether as stiff as the loss, the variance
     on a rung is up to 1 % off. Swap less often there.

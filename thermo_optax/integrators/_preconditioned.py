@@ -14,6 +14,7 @@ from thermo_optax._base import (
     check_positive,
     check_rate,
     check_steps,
+    next_count,
     root,
     wide_zeros,
 )
@@ -28,7 +29,9 @@ class PSGLDState(NamedTuple):
     count: jax.Array  # int32[], steps taken: argument of the schedules, counter of the noise
     rng_key: jax.Array  # uint32[2], raw key, constant over the run
     second_moment: optax.Params  # like params (at least float32): running mean of squared gradients
+    num_squares: jax.Array  # int32[], gradients in the second moment
     to_rest: jax.Array  # bool[], whether the next step stays where it is, for a swap of rungs
+    rested: jax.Array  # bool[], whether the last step did, and left its noise to the one before
     bath_temperature: jax.Array  # float32[], of the last step; at first as built, -1 for a schedule
 
 
@@ -109,17 +112,21 @@ def psgld(
 
     def start(start, params):
         del start
-        return {"second_moment": jax.tree.map(wide_zeros, params)}
+        squares = jax.tree.map(wide_zeros, params)
+        return {"second_moment": squares, "num_squares": jnp.zeros([], jnp.int32)}
 
     def move(step, gradients, state, **_):
         count, eta, alpha = step.count, step.time(learning_rate), memory(step.at(decay))
-        frozen = None if adaptation_steps is None else as_steps(adaptation_steps)
-        adapting = True if frozen is None else count < frozen
-        samples = count if frozen is None else jnp.minimum(count, frozen)
+        # The correction for the last move waits while a step rests, with the metric that made it.
+        adapting = ~step.resting
+        if adaptation_steps is not None:
+            adapting &= count < as_steps(adaptation_steps)
+        last_move = count - 1 - state.rested
+        samples = jnp.where(adapting, next_count(state.num_squares), state.num_squares)
         numbers = (
             *(eta, alpha, step.at(damping), root(2 * eta * step.temperature)),
-            bias_correction(alpha, samples + jnp.asarray(adapting, jnp.int32)),
             bias_correction(alpha, samples),
+            bias_correction(alpha, state.num_squares),
         )
 
         def leaf(numbers, z, z_last, g, old):
@@ -127,12 +134,12 @@ def psgld(
             new = jnp.where(adapting, a * old + (1 - a) * jnp.square(g), old)
             metric = 1 / (lam + jnp.sqrt(new * c))
             root, root_old = jnp.sqrt(metric), jax.lax.rsqrt(lam + jnp.sqrt(old * c_old))
-            drift = jnp.where(count > 0, (root - root_old) * z_last, 0)
+            drift = jnp.where(last_move >= 0, (root - root_old) * z_last, 0)
             return -h * metric * g + s * (root * z + drift), new
 
-        trees, ticks = (gradients, state.second_moment), (count, count - 1)
+        trees, ticks = (gradients, state.second_moment), (count, last_move)
         moved, second_moment = step.move(leaf, numbers, *trees, ticks=ticks, rereads=True)
-        return moved, {"second_moment": second_moment}
+        return moved, {"second_moment": second_moment, "num_squares": samples}
 
     options = {"start": start, "copy": "second_moment", "generator": generator, "key": key}
     return sampler("psgld", PSGLDState, temperature, move, **options)

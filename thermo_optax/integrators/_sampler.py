@@ -154,8 +154,10 @@ def _served(state: Any) -> dict[str, jax.Array]:
     # Made of the old ones, so that they are sharded like those; no count is below 0, but XLA would
     # see through `& False`.
     done = {"to_rest": state.to_rest & (state.count < 0)}
+    if "rested" in state._fields:
+        done |= {"rested": state.to_rest}
     if "momentum_scale" in state._fields:
-        done |= {"momentum_scale": jnp.clip(state.momentum_scale, 1, 1), "rested": state.to_rest}
+        done |= {"momentum_scale": jnp.clip(state.momentum_scale, 1, 1)}
     return done
 
 

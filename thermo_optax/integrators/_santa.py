@@ -211,13 +211,15 @@ def santa(
             *(root(step.time(learning_rate)), target),
             *(root(2 * step.rate(friction) * target), step.at(coupling), alpha),
             *(step.at(damping), bias_correction(alpha, samples), h, swap_of(state)),
+            step.rate(friction),
         )
 
         def leaf(numbers, z, g, p, xi, old):
-            time, heat, sigma, eps, a, lam, c, kick_time, swap = numbers
+            time, heat, sigma, eps, a, lam, c, kick_time, swap, mean_rate = numbers
             new = jnp.where(adapting, a * old + (1 - a) * jnp.square(g), old)
             metric = jax.lax.rsqrt(lam + jnp.sqrt(new * c))
             p = _flows.rescale(p, metric * g, kick_time, swap)
+            xi = xi + (swap.factor - 1) * (xi - mean_rate)  # of the law N(mean, eps T)
 
             p = _flows.kick(p, metric * g, time / 2)  # B
             rate = jnp.where(hot, xi, jnp.abs(xi))  # without heat, a negative one has no end

@@ -85,8 +85,8 @@ def adlala(
         of neural networks <https://arxiv.org/abs/1908.11843>`_, 2019, eq. (15); the constants are
         those of the authors' AdLaLa notebook.
     """
-    adaptive = laws(adaptive_groups, {"adaptive": 1e-4})
-    plain = laws(langevin_groups, {"langevin": 1e-4})
+    adaptive = laws("adaptive_groups", adaptive_groups, {"adaptive": 1e-4})
+    plain = laws("langevin_groups", langevin_groups, {"langevin": 1e-4})
     check_groups((*adaptive, *plain), step_size=step_size)
     check_groups(plain, friction=friction)
     check_groups(

@@ -32,8 +32,13 @@ def of_group(value: Any, label: str, name: str) -> Any:
     return value[label]
 
 
-def laws(groups: Laws | None, default: Laws) -> Laws:
+def laws(name: str, groups: Laws | None, default: Laws) -> Laws:
     """The groups of one law; an empty dict means none, and not the default."""
+    if not (groups is None or isinstance(groups, Mapping)):
+        raise TypeError(
+            f"`{name}` must be a dict from label to temperature, such as {dict(default)}, got "
+            f"{groups!r}."
+        )
     return default if groups is None else groups
 
 

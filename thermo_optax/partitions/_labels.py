@@ -73,6 +73,11 @@ def label_layers(
         The partitions of Leimkuhler, Matthews and Vlaar, `Partitioned integrators for thermodynamic
         parameterization of neural networks <https://arxiv.org/abs/1908.11843>`_, 2019, section 3.
     """
+    if not (groups is None or isinstance(groups, Mapping)):
+        raise TypeError(
+            f"`groups` must be a dict from label to selector, got {groups!r}. Write "
+            f"{{'chosen': {groups!r}}}, and the `default` for all others."
+        )
     nodes, treedef = jax.tree.flatten(params, is_leaf=_is_masked)
     paths = plain_paths(params, is_leaf=_is_masked)
     # A masked leaf is a node without leaves: partition must find nothing to label there.

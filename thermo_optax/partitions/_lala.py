@@ -72,8 +72,8 @@ def lala(
         of neural networks <https://arxiv.org/abs/1908.11843>`_, 2019, section 3 (the multi-layer
         Langevin algorithm). The defaults were found on its 4-turn spiral.
     """
-    hidden = laws(hidden_groups, {"hidden": 1e-3})
-    output = laws(output_groups, {"output": 1e-7})
+    hidden = laws("hidden_groups", hidden_groups, {"hidden": 1e-3})
+    output = laws("output_groups", output_groups, {"output": 1e-7})
     check_groups((*hidden, *output), step_size=step_size)
     check_groups(hidden, hidden_friction=hidden_friction)
     check_groups(output, output_friction=output_friction)

@@ -69,8 +69,8 @@ def lol(
         of neural networks <https://arxiv.org/abs/1908.11843>`_, 2019, section 3. The paper does not
         give its temperatures and friction; the defaults here were found on its 4-turn spiral.
     """
-    hot = laws(langevin_groups, {"langevin": 5e-4})
-    cold = laws(overdamped_groups, {"overdamped": 1e-7})
+    hot = laws("langevin_groups", langevin_groups, {"langevin": 5e-4})
+    cold = laws("overdamped_groups", overdamped_groups, {"overdamped": 1e-7})
     check_groups((*hot, *cold), step_size=step_size)
     check_groups(hot, friction=friction)
     check_groups(cold, learning_rate=learning_rate)

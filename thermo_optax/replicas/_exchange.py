@@ -103,14 +103,15 @@ def replica_exchange(
     a temperature and C = 1 this is Metropolis's rule for the product of the laws exp(-L / T_k), and
     each rung keeps its own law, with no error beyond that of the sampler's steps. Momenta are
     rescaled by sqrt(m' T' / (m T)), in the middle of a kick, where they are independent of the
-    parameters; what friction a thermostat has found stays on its rung. For other hyperparameters C
-    is a choice, and large C sorts the replicas by loss.
+    parameters; what friction a thermostat has found stays on its rung (but that of `santa`, which
+    is right for gradients without noise). For other hyperparameters C is a choice, and large C
+    sorts the replicas by loss.
 
     Gradients come to ``update`` from the old rungs. So, where the ladder has more than temperatures
-    and masses, samplers rest in the update of a round of swaps: no parameter moves, and the next
-    update goes on from there with the gradients and the step of the new rung. This too leaves the
-    laws as they are; rungs whose steps differ in units of the period of the fastest motion get an
-    error of fourth order in the step.
+    and masses, or both beside a `tether`, samplers rest in the update of a round of swaps: no
+    parameter moves, and the next update goes on from there with the gradients and the step of the
+    new rung. This too leaves the laws as they are; rungs whose steps differ in units of the period
+    of the fastest motion get an error of fourth order in the step.
 
     Args:
         inner: the transformation of *one* replica. Hyperparameters that are exchanged must be in

@@ -113,6 +113,11 @@ def can_rest(state: Any) -> bool:
     return any(map(_is_ours, jax.tree.leaves(state, is_leaf=_is_ours)))
 
 
+def has_tether(state: Any) -> bool:
+    """Whether there is a tether inside a state."""
+    return any(map(_is_tether, jax.tree.leaves(state, is_leaf=_is_tether)))
+
+
 def check_steps_in_turn(state: Any) -> None:
     """Raises where a sampler that shall rest in an update of swaps is not called in each update.
 

@@ -55,8 +55,9 @@ def replicate(
         num_replicas: M >= 1.
         hyperparams: name -> values, float[num_replicas], of hyperparameters that
             ``optax.inject_hyperparams`` around (or within) `tx` keeps in the state. ``init`` writes
-            them there, and first momenta have a "temperature" and a "mass" of their own replica; in
-            a run that goes on, those in the state count.
+            them there, and first momenta have a "temperature" and a "mass" of their own replica
+            (those of a `tx` that was built at temperature 0 are at rest); in a run that goes on,
+            those in the state count.
         per_replica_args: names of extra arguments of ``update`` that have one entry for each
             replica: trees whose arrays all have a first axis of M. Each replica gets its own. Every
             call of ``update`` must have them.

@@ -12,7 +12,15 @@ from thermo_optax._base import bath_places, check_integer, check_positive, is_sc
 
 from ._barrier import adapted_ladder
 from ._hyperparams import check_kept, check_names, injected_names, injections
-from ._momenta import EVERYWHERE, Scale, can_rest, check_not_tempered, factors, group_labels
+from ._momenta import (
+    EVERYWHERE,
+    Scale,
+    can_rest,
+    check_not_tempered,
+    factors,
+    group_labels,
+    has_tether,
+)
 from ._records import ReplicaExchangeState, SwapRecord, forgotten
 from ._settings import (
     TEMPERATURE,
@@ -182,8 +190,20 @@ class Ladders:
         return factors(self._scales, before, after, heat)
 
     def rests(self, state: Any) -> bool:
-        """Whether samplers must rest for a swap: for more than the variance of their momenta."""
-        return can_rest(state) and not {scale.name for scale in self._scales} >= set(self._values)
+        """Whether samplers must rest for a swap: for more than the variance of their momenta.
+
+        A tether tells by two temperatures how a swap rescales momenta; not where masses move too.
+        """
+        scales = {scale.name for scale in self._scales}
+        return can_rest(state) and (
+            not scales >= set(self._values)
+            # Some of the scales are temperatures, and some are not.
+            or (
+                has_tether(state)
+                and not scales <= self._baths
+                and not scales.isdisjoint(self._baths)
+            )
+        )
 
     def injected(self, state: Any) -> Values:
         """Name -> value of each replica, of those hyperparameters that are in the state."""

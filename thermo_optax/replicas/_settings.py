@@ -68,10 +68,7 @@ def checked_ladder(ladder: Any) -> dict[str, Any]:
                 f"`ladder[{name!r}]` must be numbers, one for each rung, got {value!r}. To heat or "
                 "cool all rungs in time, pass a `temperature_scale` to `update`."
             )
-    values = {
-        name: value if isinstance(value, Tracer) else np.asarray(value, np.float32)
-        for name, value in ladder.items()
-    }
+    values = {name: _numbers(f"ladder[{name!r}]", value) for name, value in ladder.items()}
     lengths = {name: np.shape(value) for name, value in values.items()}
     first = next(iter(lengths.values()))
     if any(len(shape) != 1 or shape != first for shape in lengths.values()) or first[0] < 2:
@@ -87,6 +84,17 @@ def checked_ladder(ladder: Any) -> dict[str, Any]:
                 "likelihood on the ladder instead: `betas={'power': lambda power: power}` and 0."
             )
     return values
+
+
+def _numbers(name: str, value: Any) -> Any:
+    """A NumPy array, float32, or a traced one."""
+    if isinstance(value, Tracer):
+        return value
+    array = np.asarray(value)
+    # By dtype: NumPy would read numbers from texts, and take truth values for some.
+    if not (jnp.issubdtype(array.dtype, jnp.floating) or jnp.issubdtype(array.dtype, jnp.integer)):
+        raise TypeError(f"`{name}` must be numbers, one for each rung, got {value!r}.")
+    return array.astype(np.float32)
 
 
 def checked_weights(normalization: Any, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,8 +126,10 @@ def deciding(weights: Mapping[str, Any]) -> list[str]:
 
 def check_values(name: str, values: jax.Array, *, least: float) -> None:
     """Raises for values of the replicas that are not finite or below the least one."""
-    if isinstance(values, Tracer) or not jnp.issubdtype(values.dtype, jnp.floating):
+    if isinstance(values, Tracer) or jnp.issubdtype(values.dtype, jax.dtypes.extended):
         return
+    if values.dtype == bool and least == 0:
+        raise TypeError(f"`{name}` must be numbers, got the truth values {values}.")
     numbers = np.asarray(values, float)
     bad = numbers[~(np.isfinite(numbers) & (numbers >= least))]
     if len(bad):

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from thermo_optax._base import check_choice, check_integer, known
+from thermo_optax._base import check_choice, check_integer, check_size, known
 from thermo_optax._noise import KeyLike, check_key, fold, replica_key, stream_key
 
 from ._shuffling import drawn, grid_of, shuffled
@@ -144,10 +144,10 @@ def batch_order(
         with Symmetric Minibatch Splitting Langevin Dynamics
         <https://arxiv.org/abs/2410.19780>`_, 2024.
     """
-    check_integer(1, "There must be data to draw from.", num_examples=num_examples)
-    check_integer(1, "Pass 128, say.", batch_size=batch_size)
+    check_size(1, "There must be data to draw from.", num_examples=num_examples)
+    check_size(1, "Pass 128, say.", batch_size=batch_size)
     check_choice("order", order, ORDERS)
-    check_integer(1, "Pass 1 on a single machine.", process_count=process_count)
+    check_size(1, "Pass 1 on a single machine.", process_count=process_count)
     check_integer(0, "Pass `jax.process_index()`, or 0.", process_index=process_index)
     if num_examples > _MOST:
         raise ValueError(

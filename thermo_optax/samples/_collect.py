@@ -11,15 +11,16 @@ from thermo_optax._base import (
     ScalarOrSchedule,
     check_choice,
     check_leaves,
+    check_size,
     heating,
     next_in_turn,
 )
 
 from ._rule import (
+    COPIES,
     begun,
     check_fits,
     check_kept,
-    check_rows,
     collection_rule,
     empty_rows,
     inner_step,
@@ -139,7 +140,7 @@ def collect_samples(
         Zhang, Li, Zhang, Chen and Wilson, `Cyclical Stochastic Gradient MCMC for Bayesian Deep
         Learning <https://arxiv.org/abs/1902.03932>`_, 2020, Algorithm 1, for collection by cycles.
     """
-    check_rows("num_samples", 1, num_samples)
+    check_size(1, COPIES, num_samples=num_samples)
     check_choice("when_full", when_full, WHEN_FULL)
     rule = collection_rule(burn_in, thinning, collect, collect_if)
     choose = replica_choice(rung)

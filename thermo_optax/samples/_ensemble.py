@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from thermo_optax._base import check_integer, size_of
+from thermo_optax._base import check_size, size_of
 
 
 class EnsemblePrediction(NamedTuple):
@@ -71,7 +71,7 @@ def ensemble_predict(
     """
     number = _number_of(samples)
     if batch_size is not None:
-        check_integer(1, "Pass None for one after the other.", batch_size=batch_size)
+        check_size(1, "Pass None for one after the other.", batch_size=batch_size)
     shares = jnp.ones(number) if weights is None else jnp.asarray(weights, jnp.result_type(float))
     if shares.shape != (number,):
         raise ValueError(
@@ -120,6 +120,8 @@ def _number_of(samples: Any) -> int:
         )
     (number,) = numbers
     assert number is not None
+    if number == 0:
+        raise ValueError("`samples` has none in it: run past `burn_in` first.")
     return number
 
 

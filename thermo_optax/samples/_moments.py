@@ -11,6 +11,7 @@ from thermo_optax._base import (
     ScalarOrSchedule,
     added,
     check_leaves,
+    check_size,
     heating,
     like,
     next_count,
@@ -19,10 +20,10 @@ from thermo_optax._base import (
 )
 
 from ._rule import (
+    COPIES,
     begun,
     check_fits,
     check_kept,
-    check_rows,
     collection_rule,
     empty_rows,
     inner_step,
@@ -114,7 +115,7 @@ def running_moments(
         and Wilson, `A Simple Baseline for Bayesian Uncertainty in Deep Learning
         <https://arxiv.org/abs/1902.02476>`_, 2019, section 3.3, for the low rank.
     """
-    check_rows("rank", 0, rank)
+    check_size(0, COPIES, rank=rank)
     rule = collection_rule(burn_in, thinning, collect, collect_if)
     choose = replica_choice(rung)
     inner = heating(inner, needs_bath=False)

@@ -9,8 +9,8 @@ import optax
 
 from thermo_optax._base import (
     cast_like,
-    check_integer,
     check_one,
+    check_size,
     compute_dtype,
     like,
     merged,
@@ -39,8 +39,9 @@ def posterior_mean(state: Any, params: optax.Params) -> optax.Params:
     Args:
         state: the state of any transformation with `running_moments` in it; of one chain, or under
             `jax.vmap`.
-        params: the present parameters, which give structure and dtypes. Those that are not
-            collected (in another group of a partition, or masked) are returned as they are.
+        params: the present parameters (of one replica where `rung` is a number), which give
+            structure and dtypes. Those that are not collected (in another group of a partition, or
+            masked) are returned as they are.
 
     Returns:
         A tree like params; NaN before the first sample.
@@ -77,8 +78,9 @@ def posterior_variance(state: Any, params: optax.Params) -> Any:
     Args:
         state: the state of any transformation with `running_moments` in it; of one chain, or under
             `jax.vmap`.
-        params: the present parameters, which give structure and dtypes. Those that are not
-            collected (in another group of a partition, or masked) have the variance 0.
+        params: the present parameters (of one replica where `rung` is a number), which give
+            structure and dtypes. Those that are not collected (in another group of a partition, or
+            masked) have the variance 0.
 
     Returns:
         A tree like params, in at least float32; NaN before the second sample.
@@ -118,8 +120,9 @@ def posterior_deviations(state: Any, params: optax.Params) -> Any:
     Args:
         state: the state of any transformation with a `running_moments` of a rank above 0 in it; of
             one chain, or under `jax.vmap`.
-        params: the present parameters, which give structure and dtypes. Those that are not
-            collected (in another group of a partition, or masked) have the deviation 0.
+        params: the present parameters (of one replica where `rung` is a number), which give
+            structure and dtypes. Those that are not collected (in another group of a partition, or
+            masked) have the deviation 0.
 
     Returns:
         A tree with leaves [rank, ...], in at least float32: D, whose rows are in no particular
@@ -180,8 +183,9 @@ def draw_posterior(state: Any, params: optax.Params, num_draws: int, *, key: Key
     Args:
         state: the state of any transformation with `running_moments` in it, of many samples; of one
             chain, or under `jax.vmap`.
-        params: the present parameters, which give structure and dtypes. Those that are not
-            collected (in another group of a partition, or masked) are repeated as they are.
+        params: the present parameters (of one replica where `rung` is a number), which give
+            structure and dtypes. Those that are not collected (in another group of a partition, or
+            masked) are repeated as they are.
         num_draws: number of draws, at least 1.
         key: an int, a typed key or a raw uint32 key. Required. Under `jax.vmap` over chains give
             each a key of its own, such as a row of ``jax.random.split(key, num_chains)``: with one
@@ -212,7 +216,7 @@ def draw_posterior(state: Any, params: optax.Params, num_draws: int, *, key: Key
     References:
         Maddox et al., 2019, eq. (1).
     """
-    check_integer(1, "Pass 30.", num_draws=num_draws)
+    check_size(1, "Pass 30.", num_draws=num_draws)
     check_key(key)
     drawn = [_draws(moments, num_draws, key) for moments in _all(state)]
     full = merged(params, drawn, lambda param: jnp.broadcast_to(param, (num_draws, *param.shape)))

@@ -23,9 +23,10 @@ def collected_samples(state: Any, params: optax.Params | None = None) -> Any:
 
     Args:
         state: the state of any transformation with `collect_samples` in it.
-        params: the present parameters, which complete the samples of a part of them: parameters
-            that are not collected (in another group of a partition, or masked) are repeated as
-            they are. Needed where there is more than one `collect_samples`, one for each group.
+        params: the present parameters (of one replica where `rung` is a number), which complete the
+            samples of a part of them: parameters that are not collected (in another group of a
+            partition, or masked) are repeated as they are. Needed where there is more than one
+            `collect_samples`, one for each group.
 
     Returns:
         A tree with leaves [n, ...], or [chains, n, ...]; n is at most `num_samples`.
@@ -87,9 +88,9 @@ def samples_and_mask(state: Any, params: optax.Params | None = None) -> tuple[An
     Args:
         state: the state of any transformation with `collect_samples` in it; of one chain, or under
             `jax.vmap`.
-        params: the present parameters, which complete the samples of a part of them: parameters
-            that are not collected (in another group of a partition, or masked) are repeated as they
-            are.
+        params: the present parameters (of one replica where `rung` is a number), which complete the
+            samples of a part of them: parameters that are not collected (in another group of a
+            partition, or masked) are repeated as they are.
 
     Returns:
         A tree with leaves [num_samples, ...], and bool[num_samples].

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
-from jax.core import Tracer
 
 from thermo_optax._base import (
     ScalarOrSchedule,
@@ -20,6 +19,7 @@ from thermo_optax._base import (
     check_structure,
     is_sound,
     next_count,
+    one_answer,
     ticks_of,
 )
 from thermo_optax._noise import on_all_shards
@@ -57,24 +57,12 @@ def collection_rule(
         else:  # steps differ in length: samples at equal times
             answer = (count >= begin) & (ticks != last) & (ticks % every == 0)
         if collect is not None:
-            answer &= _one("collect", at(collect, count)) != 0
+            answer &= one_answer("collect", at(collect, count)) != 0
         if collect_if is not None:
-            answer &= _one("collect_if", collect_if(after)).astype(jnp.bool_)
+            answer &= one_answer("collect_if", collect_if(after)).astype(jnp.bool_)
         return answer
 
     return due
-
-
-def _one(name: str, answer: Any) -> jax.Array:
-    """The answer of a function of the user's: one for a step, whatever the number of replicas."""
-    if answer is None or jnp.size(answer) != 1:
-        shown = "None" if answer is None else f"an array of shape {jnp.shape(answer)}"
-        raise ValueError(
-            f"`{name}` must return one bool, or 0 or 1, for all that is collected in a step, but "
-            f"returned {shown}. Of several replicas take `jnp.all` or `jnp.any`, or put "
-            "`replicate` around what collects."
-        )
-    return jnp.asarray(answer).reshape(())
 
 
 def begun(inner: Any, choose: Choice, params: Any) -> tuple[Any, Any]:
@@ -86,14 +74,7 @@ def begun(inner: Any, choose: Choice, params: Any) -> tuple[Any, Any]:
     return inner_state, choose(params, inner_state)
 
 
-def check_rows(name: str, least: int, value: Any) -> None:
-    """The number of rows is a shape, so it must be known when the program is built."""
-    if isinstance(value, Tracer):
-        raise TypeError(
-            f"`{name}` must be a Python integer, got a traced value: it is the length of an array. "
-            f'In `optax.inject_hyperparams` name it in `static_args=("{name}",)`.'
-        )
-    check_integer(least, "It is the number of copies of the parameters to keep.", **{name: value})
+COPIES = "It is the number of copies of the parameters to keep."  # the remedy for a wrong one
 
 
 def check_kept(name: str, length: int, rows: Any) -> None:

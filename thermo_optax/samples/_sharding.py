@@ -25,10 +25,12 @@ def copy_sharding(
         sharding: the parameter's `PartitionSpec` or `NamedSharding`.
 
     Returns:
-        A sharding of the same kind for the copy; axes in front lie on every device as a whole.
+        A sharding of the same kind for the copy; axes in front lie on every device as a whole. A
+        copy of one replica, which a collector with a `rung` keeps, lacks the first axis of the
+        parameter: the sharding of the other axes is its own.
 
     Raises:
-        ValueError: if the copy has fewer axes than the parameter.
+        ValueError: if the copy has other axes than the parameter.
         TypeError: for a sharding of another kind.
 
     Examples:
@@ -49,19 +51,28 @@ def copy_sharding(
         The documentation of `optax.tree.map_params
         <https://optax.readthedocs.io/en/latest/api/utilities.html>`_.
     """
-    further = jnp.ndim(copy) - jnp.ndim(param)
-    if further < 0:
+    shape, own = jnp.shape(copy), jnp.shape(param)
+    of_one = not _ends_with(shape, own) and _ends_with(shape, own[1:])
+    if not (of_one or _ends_with(shape, own)):
         raise ValueError(
-            f"`copy` has the shape {jnp.shape(copy)}, with fewer axes than the parameter, "
-            f"{jnp.shape(param)}. Pass state, parameters and shardings to `map_params`, in this "
-            "order."
+            f"`copy` has the shape {shape}, which is neither that of the parameter, {own}, nor "
+            "that with further axes in front. Pass state, parameters and shardings to "
+            "`map_params`, in this order."
         )
+
+    def placed(spec):
+        return PartitionSpec(*[None] * (len(shape) - len(own) + of_one), *spec[of_one:])
+
     if isinstance(sharding, NamedSharding):
-        spec = PartitionSpec(*[None] * further, *sharding.spec)
+        spec = placed(sharding.spec)
         return NamedSharding(sharding.mesh, spec, memory_kind=sharding.memory_kind)
     if isinstance(sharding, PartitionSpec):
-        return PartitionSpec(*[None] * further, *sharding)
+        return placed(sharding)
     raise TypeError(
         "`sharding` must be a `jax.sharding.NamedSharding` or a `PartitionSpec`, got "
         f"{sharding!r} of type {type(sharding).__name__}."
     )
+
+
+def _ends_with(shape: tuple[int, ...], own: tuple[int, ...]) -> bool:
+    return len(own) <= len(shape) and shape[len(shape) - len(own) :] == own

@@ -13,7 +13,7 @@ from ._report import LearningCoefficient, results_of
 from ._task import measured, numbers_of, task_of, temperature_of
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class LearningCoefficients:
     """The results of `learning_coefficients`, one for each checkpoint; prints as a table.
 

@@ -14,7 +14,7 @@ NEAR_ONE = 0.8, 1.25  # where ratios that should be 1 may lie
 MIXED = 1.05  # the largest R-hat that does not warn
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class LearningCoefficient:
     """The result of `learning_coefficient`; prints as a few lines."""
 
@@ -153,19 +153,23 @@ def _weighted(shares: np.ndarray, series: np.ndarray, shared: bool) -> Mean:
 
 def _texts(found: LearningCoefficient, left_out: int, rounding: float) -> list[str]:
     low, high = NEAR_ONE
-    settings, ratio = found.settings, found.from_variance / found.value if found.value else math.inf
+    settings, value, variance = found.settings, found.value, found.from_variance
+    ratio = variance / value if value > 0 else math.inf
+    # Two numbers that may be 0 have no ratio to speak of, as of layers that hardly matter.
+    is_seen = not (value <= 2 * found.standard_error and variance <= 2 * found.from_variance_error)
     texts = []
     if left_out:
         texts.append(
             f"{left_out} of {len(found.chains)} chains left the neighbourhood or are not finite, "
             "and are left out. Take a smaller step_size or a larger precision."
         )
-    if found.value < 0:
+    if not found.is_minimum:
         texts.append(
-            "the value is negative: the chains found a lower loss than the centre's, so params "
-            "are not a minimum. Train on, or do not read this number as a learning coefficient."
+            "the value is negative by more than two errors: the chains found a lower loss than the "
+            "centre's, so params are not a minimum. Train on, or do not read this number as a "
+            "learning coefficient."
         )
-    elif not low <= ratio <= high and settings["paired_batches"] is False:
+    elif is_seen and not low <= ratio <= high and settings["paired_batches"] is False:
         texts.append(
             f"the variance of the loss gives {ratio:.2f} times the value, where 1 is right for a "
             "regular model and nearly so for others: the chains may have left their law, or "

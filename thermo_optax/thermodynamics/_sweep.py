@@ -20,7 +20,7 @@ PRECISIONS = (1.0, 10.0, 100.0)
 EQUAL = 0.05  # a relative difference that does not end a plateau
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Plateau:
     """The largest rectangle of settings that agree; the ends of both ranges belong to it."""
 
@@ -31,7 +31,7 @@ class Plateau:
     num_settings: int
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class LearningCoefficientSweep:
     """The results of `sweep_learning_coefficient`; prints as a table with the plateau in words."""
 

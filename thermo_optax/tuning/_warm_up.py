@@ -194,7 +194,7 @@ def warm_up(
             'In `optax.inject_hyperparams` name it in `static_args=("num_steps",)`.'
         )
     check_integer(_FEWEST, "Masses and step need some gradients each.", num_steps=num_steps)
-    check_number(step_size=step_size)
+    check_number(step_size=step_size, friction=friction)
     check_positive(step_size=step_size)
     check_nonnegative(friction=friction)
     steps_per_epoch = _steps_per_epoch(batch_order)
@@ -253,7 +253,7 @@ def warm_up(
             )
         params = jax.tree.map(_as_array, params)
         chosen, inner_state = names_for(params), state.inner_state
-        _check_learnt(state.mass, params, "mass" in chosen)
+        _check_learnt(state.mass, params, "mass" in names)
         momenta = [sampler.momentum for _, sampler in samplers(inner_state)]
         baths = bath_temperatures(inner_state)
         temperature = next(iter(baths.values())) if baths else jnp.zeros([], jnp.float32)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from thermo_optax._base import check_no_clock
+from thermo_optax._base import check_no_clock, one_answer
 
 PLATEAU = 0.4  # of alpha, below which the bath of `continuous_tempering` is at T, as by default
 
@@ -75,7 +75,7 @@ def on_rungs(state: Any, by_rung: jax.Array) -> jax.Array:
 def counts(state: Any, collect_if: Callable[[Any], Any] | None) -> jax.Array:
     """Whether the parameters with this state are samples of the law: bool[]."""
     if collect_if is not None:
-        return jnp.asarray(collect_if(state), jnp.bool_).reshape(())
+        return one_answer("collect_if", collect_if(state)).astype(jnp.bool_)
     alphas = [node.alpha for node in _states(state, "TemperingState")]
     return jnp.all(jnp.abs(jnp.asarray(alphas or [0.0])) < PLATEAU)
 
