@@ -483,6 +483,16 @@ MUTANTS = [
         ("replicas/test_swaps_at_finite_steps.py::test_psgld_keeps_its_drift_over_a_rest",),
     ),
     Mutant(
+        "psgld: the drift has the temperature of the next step",
+        "integrators/_preconditioned.py",
+        "s * (root * z + ratio * drift)",
+        "s * (root * z + drift)",
+        (
+            "replicas/test_swaps_at_finite_steps.py::"
+            "test_psgld_has_the_drift_of_the_temperature_that_made_it",
+        ),
+    ),
+    Mutant(
         "santa: frictions keep the width of the old rung",
         "integrators/_santa.py",
         "xi = xi + (swap.factor - 1) * (xi - mean_rate)",

@@ -37,7 +37,7 @@ SAMPLERS = {
 EXACT = {"OBABO": 1 / (1 - 0.1**2 / 4), "sghmc": 1 / (1 - 0.04 / (2 * 1.8))}
 
 
-def means(make, ladder, stiffness, **settings):
+def means(make, ladder, stiffness, size=SIZE, chains=CHAINS, **settings):
     """Mean energies, in units of T / 2, by rung in independent chains; a swap as often as can be.
 
     `stiffness` is the curvature of the well, of the values of "power" on the rungs of replicas.
@@ -57,12 +57,12 @@ def means(make, ladder, stiffness, **settings):
             k = stiffness(to.replica_hyperparams(state))
             return (x, state), jnp.mean(to.by_rung(state, k * x**2), axis=1)
 
-        x = jax.random.normal(jax.random.fold_in(key, 2), (2, SIZE))
+        x = jax.random.normal(jax.random.fold_in(key, 2), (2, size))
         state = tx.init(x)
         x = jnp.sqrt(heat[:, None] / stiffness(to.replica_hyperparams(state))) * x
         return jnp.mean(jax.lax.scan(step, (x, state), length=STEPS)[1], axis=0)
 
-    keys = jax.random.split(jax.random.key(0), CHAINS)
+    keys = jax.random.split(jax.random.key(0), chains)
     return np.asarray(quick_jit(jax.vmap(chain))(keys)) / heat
 
 
@@ -141,6 +141,21 @@ def test_psgld_keeps_its_drift_over_a_rest(standard_promotion):
     seen = means(at_rest_between, {"learning_rate": rates}, lambda _: 1.0, normalization=0.0)
     for rung in range(2):
         assert_mean(seen[:, rung], 1.0, name=f"<x^2> on rung {rung}")
+
+
+@pytest.mark.slow
+def test_psgld_has_the_drift_of_the_temperature_that_made_it(standard_promotion):
+    """With that of the next step the colder rung is at 1.03."""
+
+    def make(key):
+        settings = {"decay": 0.0, "damping": 1.0, "adaptation_steps": None}
+        return to.psgld(0.02, 1.0, key=key, **settings)
+
+    ladder = {"temperature": np.array([1.0, 3.0], np.float32)}
+    many = {"size": 2, "chains": 512, "scheme": "random pair"}  # few parameters swap often
+    seen = means(make, ladder, lambda _: 1.0, **many)
+    for rung in range(2):
+        assert_mean(seen[:, rung], 1.0, name=f"<x^2> / T on rung {rung}")
 
 
 def tied(make, ladder, **settings):

@@ -30,6 +30,7 @@ class PSGLDState(NamedTuple):
     rng_key: jax.Array  # uint32[2], raw key, constant over the run
     second_moment: optax.Params  # like params (at least float32): running mean of squared gradients
     num_squares: jax.Array  # int32[], gradients in the second moment
+    last_amplitude: jax.Array  # float32[], sqrt(2 eta T) of the last move
     to_rest: jax.Array  # bool[], whether the next step stays where it is, for a swap of rungs
     rested: jax.Array  # bool[], whether the last step did, and left its noise to the one before
     bath_temperature: jax.Array  # float32[], of the last step; at first as built, -1 for a schedule
@@ -113,7 +114,8 @@ def psgld(
     def start(start, params):
         del start
         squares = jax.tree.map(wide_zeros, params)
-        return {"second_moment": squares, "num_squares": jnp.zeros([], jnp.int32)}
+        numbers = {"num_squares": jnp.zeros([], jnp.int32), "last_amplitude": jnp.zeros([])}
+        return {"second_moment": squares, **numbers}
 
     def move(step, gradients, state, **_):
         count, eta, alpha = step.count, step.time(learning_rate), memory(step.at(decay))
@@ -123,23 +125,28 @@ def psgld(
             adapting &= count < as_steps(adaptation_steps)
         last_move = count - 1 - state.rested
         samples = jnp.where(adapting, next_count(state.num_squares), state.num_squares)
+        amplitude = root(2 * eta * step.temperature)
+        # That move may have had another temperature. Without noise now, there is no correction.
+        of_last = state.last_amplitude / jnp.where(amplitude > 0, amplitude, 1)
         numbers = (
-            *(eta, alpha, step.at(damping), root(2 * eta * step.temperature)),
+            *(eta, alpha, step.at(damping), amplitude, of_last),
             bias_correction(alpha, samples),
             bias_correction(alpha, state.num_squares),
         )
 
         def leaf(numbers, z, z_last, g, old):
-            h, a, lam, s, c, c_old = numbers
+            h, a, lam, s, ratio, c, c_old = numbers
             new = jnp.where(adapting, a * old + (1 - a) * jnp.square(g), old)
             metric = 1 / (lam + jnp.sqrt(new * c))
             root, root_old = jnp.sqrt(metric), jax.lax.rsqrt(lam + jnp.sqrt(old * c_old))
             drift = jnp.where(last_move >= 0, (root - root_old) * z_last, 0)
-            return -h * metric * g + s * (root * z + drift), new
+            return -h * metric * g + s * (root * z + ratio * drift), new
 
         trees, ticks = (gradients, state.second_moment), (count, last_move)
         moved, second_moment = step.move(leaf, numbers, *trees, ticks=ticks, rereads=True)
-        return moved, {"second_moment": second_moment, "num_squares": samples}
+        last = jnp.where(step.resting, state.last_amplitude, amplitude.astype(jnp.float32))
+        own = {"second_moment": second_moment, "num_squares": samples, "last_amplitude": last}
+        return moved, own
 
     options = {"start": start, "copy": "second_moment", "generator": generator, "key": key}
     return sampler("psgld", PSGLDState, temperature, move, **options)
