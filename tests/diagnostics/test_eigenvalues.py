@@ -70,7 +70,9 @@ def test_of_bowls(name, search):
 @pytest.mark.parametrize("sign", [1, -1])
 def test_one_end_alone_is_as_easy_as_both(sign):
     """The tolerance is over the largest eigenvalue, also where only small ones are asked for."""
-    exact = sign * np.concatenate([np.full(200, 1e-6), np.linspace(1, 100, 200)])
+    exact = sign * np.concatenate(
+        [np.zeros(200), np.linspace(0.001, 1, 195), 20.0 * np.arange(1, 6)]
+    )
     loss, params, _ = quadratic(exact)
     ends = {"k": 0, "bottom": 1} if sign > 0 else {"k": 1, "bottom": 0}
     found = to.diagnostics.hessian_eigenvalues(loss, params, **ends)
@@ -78,7 +80,7 @@ def test_one_end_alone_is_as_easy_as_both(sign):
     flat, residual = (
         (found.bottom, found.bottom_residuals) if sign > 0 else (found.top, found.top_residuals)
     )
-    assert found.num_products <= 2 * both.num_products
+    assert found.num_products <= 4 * both.num_products < 200
     assert residual[0] < 1e-2 and abs(flat[0]) < 0.1
 
 

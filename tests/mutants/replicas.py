@@ -478,7 +478,7 @@ MUTANTS = [
     Mutant(
         "psgld: after a rest the drift follows noise that moved nothing",
         "integrators/_preconditioned.py",
-        "last_move = count - 1 - state.rested",
+        "last_move = count - 1 - state.rested.astype(count.dtype)",
         "last_move = count - 1",
         ("replicas/test_swaps_at_finite_steps.py::test_psgld_keeps_its_drift_over_a_rest",),
     ),

@@ -218,22 +218,22 @@ MUTANTS = [
     Mutant(
         "psgld: Gamma left out",
         METRIC,
-        "s * (root * z + drift)",
+        "s * (root * z + ratio * drift)",
         "s * root * z",
         (f"{METRICS}::test_metric_of_the_present_gradient",),
     ),
     Mutant(
         "psgld: half of Gamma",
         METRIC,
-        "s * (root * z + drift)",
-        "s * (root * z + drift / 2)",
+        "s * (root * z + ratio * drift)",
+        "s * (root * z + ratio * drift / 2)",
         (f"{METRICS}::test_metric_of_the_present_gradient",),
     ),
     Mutant(
         "psgld: noise with the metric, not its root",
         METRIC,
-        "s * (root * z + drift)",
-        "s * (metric * z + drift)",
+        "s * (root * z + ratio * drift)",
+        "s * (metric * z + ratio * drift)",
         (f"{METRICS}::test_frozen_metric_has_the_law_of_sgld_in_it",),
     ),
     Mutant(

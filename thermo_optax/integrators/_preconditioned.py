@@ -114,7 +114,10 @@ def psgld(
     def start(start, params):
         del start
         squares = jax.tree.map(wide_zeros, params)
-        numbers = {"num_squares": jnp.zeros([], jnp.int32), "last_amplitude": jnp.zeros([])}
+        numbers = {
+            "num_squares": jnp.zeros([], jnp.int32),
+            "last_amplitude": jnp.zeros([], jnp.float32),
+        }
         return {"second_moment": squares, **numbers}
 
     def move(step, gradients, state, **_):
@@ -123,11 +126,12 @@ def psgld(
         adapting = ~step.resting
         if adaptation_steps is not None:
             adapting &= count < as_steps(adaptation_steps)
-        last_move = count - 1 - state.rested
+        last_move = count - 1 - state.rested.astype(count.dtype)
         samples = jnp.where(adapting, next_count(state.num_squares), state.num_squares)
         amplitude = root(2 * eta * step.temperature)
         # That move may have had another temperature. Without noise now, there is no correction.
-        of_last = state.last_amplitude / jnp.where(amplitude > 0, amplitude, 1)
+        last, now = state.last_amplitude, amplitude.astype(jnp.float32)
+        of_last = jnp.where(last == now, 1, last / jnp.where(now > 0, now, 1))
         numbers = (
             *(eta, alpha, step.at(damping), amplitude, of_last),
             bias_correction(alpha, samples),
@@ -144,7 +148,7 @@ def psgld(
 
         trees, ticks = (gradients, state.second_moment), (count, last_move)
         moved, second_moment = step.move(leaf, numbers, *trees, ticks=ticks, rereads=True)
-        last = jnp.where(step.resting, state.last_amplitude, amplitude.astype(jnp.float32))
+        last = jnp.where(step.resting, last, now)
         own = {"second_moment": second_moment, "num_squares": samples, "last_amplitude": last}
         return moved, own
 
