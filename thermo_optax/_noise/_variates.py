@@ -33,14 +33,15 @@ def threefry2x32(key, words, rounds: int = 20) -> tuple[jax.Array, jax.Array]:
     20 rounds are the standard; 13 are the fewest that passed its authors' tests (BigCrush).
     """
     schedule = (key[0], key[1], key[0] ^ key[1] ^ _PARITY)
-    x, y = words[0] + schedule[0], words[1] + schedule[1]
+    # By `lax`: to trace operators takes twice as long, and this is most of what a step traces.
+    x, y = lax.add(words[0], schedule[0]), lax.add(words[1], schedule[1])
     for i in range(rounds):
-        x = x + y
-        y = _rotate_left(y, _ROTATIONS[i % 8]) ^ x
+        x = lax.add(x, y)
+        y = lax.bitwise_xor(_rotate_left(y, _ROTATIONS[i % 8]), x)
         if i % 4 == 3:
             turn = i // 4 + 1
-            x = x + schedule[turn % 3]
-            y = y + (schedule[(turn + 1) % 3] + np.uint32(turn))
+            x = lax.add(x, schedule[turn % 3])
+            y = lax.add(y, lax.add(schedule[(turn + 1) % 3], np.uint32(turn)))
     return x, y
 
 
@@ -57,7 +58,8 @@ def _hash(key, words):
 
 
 def _rotate_left(word, bits):
-    return (word << np.uint32(bits)) | (word >> np.uint32(32 - bits))
+    left, right = np.uint32(bits), np.uint32(32 - bits)
+    return lax.bitwise_or(lax.shift_left(word, left), lax.shift_right_logical(word, right))
 
 
 def box_muller(w0, w1):
@@ -125,7 +127,7 @@ def _polynomial(coefficients, x):
     """Horner's rule; the constant term comes first."""
     value = np.float32(coefficients[-1])
     for coefficient in coefficients[-2::-1]:
-        value = value * x + np.float32(coefficient)
+        value = lax.add(lax.mul(value, x), np.float32(coefficient))
     return value
 
 
