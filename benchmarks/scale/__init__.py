@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
         metavar="SIZE",
         help=f"numbers of parameters, some of: tiny, {', '.join(SIZES)} (default: all but tiny)",
     )
-    add_count(parser, "--rounds", 3, "compilations of each step; their median counts")
+    add_count(parser, "--rounds", 3, "compilations of each step; their mean counts")
     add_methods(parser, "the first column of the table")
     add_output_option(parser, "results/scale")
 
