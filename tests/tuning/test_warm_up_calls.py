@@ -52,10 +52,12 @@ def test_a_network_goes_on_by_itself():
     """Its masses are in the state, and are left out of the sampler."""
     x, tx = {"w": jnp.ones((3, 2)), "b": jnp.ones(2)}, to.warm_up(make_langevin(0), 60)
     state = tx.init(x)
+    refused, after = "", state
     try:
         _, after = tx.update(x, state, x)
     except ValueError as error:
-        pytest.fail(f"refused: {error}")
+        refused = str(error)
+    assert not refused
     assert jax.tree.structure(after) == jax.tree.structure(state)
 
 
