@@ -61,6 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
     parser.add_argument(
         "--references", action="store_true", help="make the reference moments anew, by NUTS"
     )
+    add_count(
+        parser,
+        "--workers",
+        None,
+        "processes that measure side by side, each with cores of its own (default: one a core, at "
+        "most 4; one alone with a GPU)",
+    )
     add_output_option(parser, f"results/{benchmark}")
 
 

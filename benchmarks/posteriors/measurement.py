@@ -1,16 +1,16 @@
 """Runs the comparison and keeps every result as soon as it is there."""
 
 import argparse
+import functools
 import json
 import pathlib
 import time
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.engine import runtime
+from benchmarks.engine import runtime, workers
 from benchmarks.posteriors import chains, errors, grid, gym, nuts, peers, predictions
 from benchmarks.posteriors.problem import BATCHES, Method, problems_of
 from benchmarks.posteriors.samplers import OURS
@@ -90,13 +90,12 @@ def run(options: argparse.Namespace, output: pathlib.Path) -> None:
     if len(left) < len(wanted):
         print(f"{len(wanted) - len(left)} results are in {output}/ already", flush=True)
     with runtime.interruptible(lambda: report.save(options, output)) as check:
-        bar = tqdm(left, unit="job")
-        for job in bar:
-            bar.set_description(" ".join(job))
-            result = measure(job, options)
+        one = functools.partial(measure, options=options)
+        done = workers.results(one, left, workers.number(options.workers), check)
+        bar = tqdm(done, total=len(left), unit="job")
+        for job, result in bar:
             job.file(output).write_text(json.dumps(_plain(result._asdict())), encoding="utf-8")
-            jax.clear_caches()  # programs are not run again, and there are hundreds of them
-            check()
+            bar.set_description(" ".join(job))
 
 
 def measure(job: Job, options: argparse.Namespace) -> Result:

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.engine import report, runtime
+from benchmarks.engine import report, runtime, workers
 from benchmarks.posteriors import chains, grid, peers
 from benchmarks.posteriors.measurement import QUICK_METHODS
 from benchmarks.posteriors.problem import Method, Problem
@@ -193,6 +193,12 @@ def measure(method: Method, target: Target, budget: int, seed: int) -> tuple[np.
     return bias[chosen], list(multiples[chosen])
 
 
+def _measured(job: tuple[str, str], budget: int, seed: int) -> dict[str, list]:
+    target, name = job
+    bias, setting = measure(METHODS[name], TARGETS[target](), budget, seed)
+    return {"bias": [float(b) if np.isfinite(b) else None for b in bias], "setting": setting}
+
+
 def run(options: argparse.Namespace, output: pathlib.Path) -> None:
     """Measures what is not there yet, and prints a table."""
     folder = output / "measured"
@@ -208,12 +214,10 @@ def run(options: argparse.Namespace, output: pathlib.Path) -> None:
     left = [job for job in jobs if not file(*job).exists()]
     budget = QUICK_BUDGET if options.quick else BUDGET
     with runtime.interruptible(lambda: _save(output, budget)) as check:
-        for target, name in tqdm(left, unit="job", desc="noise"):
-            bias, setting = measure(METHODS[name], TARGETS[target](), budget, options.seed)
-            numbers = [float(b) if np.isfinite(b) else None for b in bias]
-            file(target, name).write_text(json.dumps({"bias": numbers, "setting": setting}))
-            jax.clear_caches()
-            check()
+        one = functools.partial(_measured, budget=budget, seed=options.seed)
+        done = workers.results(one, left, workers.number(options.workers), check)
+        for job, result in tqdm(done, total=len(left), unit="job", desc="noise"):
+            file(*job).write_text(json.dumps(result))
 
 
 def _file(folder: pathlib.Path, target: str, name: str) -> pathlib.Path:

@@ -1,14 +1,14 @@
 """Long runs with a small step: is any sampler's law wrong beyond what its docstring says?"""
 
 import argparse
+import functools
 import json
 import pathlib
 
-import jax
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.engine import report, runtime
+from benchmarks.engine import report, runtime, workers
 from benchmarks.posteriors import chains, grid, gym
 from benchmarks.posteriors.problem import Method, problems_of
 from benchmarks.posteriors.samplers import OURS
@@ -51,6 +51,12 @@ def deviations(
     return float(np.max(np.abs(off) / error)), float(np.max(np.abs(off))), lost
 
 
+def _measured(job: tuple[str, str], options: argparse.Namespace) -> tuple[float, float, int]:
+    target, name = job
+    budget = named(target).budget * (1 if options.quick else LONGER)
+    return deviations(OURS[name], named(target), budget, options.seed, options.step)
+
+
 def run(options: argparse.Namespace, output: pathlib.Path) -> None:
     """Measures what is not there yet, and prints a table."""
     names = [name for name in options.targets or TARGETS]
@@ -60,18 +66,18 @@ def run(options: argparse.Namespace, output: pathlib.Path) -> None:
     file = output / "measured" / "stationary.json"
     found = json.loads(file.read_text()) if file.exists() else {}
     with runtime.interruptible(lambda: _save(output, found, options.step)) as check:
-        jobs = [
-            (t, m) for t in names for m in methods if named(t).multimodal or not OURS[m].multimodal
+        left = [
+            (t, m)
+            for t in names
+            for m in methods
+            if named(t).multimodal or not OURS[m].multimodal
+            if f"{t} {m}" not in found or options.again
         ]
-        for target, name in tqdm(jobs, unit="job", desc="stationary"):
-            key = f"{target} {name}"
-            if key in found and not options.again:
-                continue
-            budget = named(target).budget * (1 if options.quick else LONGER)
-            found[key] = deviations(OURS[name], named(target), budget, options.seed, options.step)
+        one = functools.partial(_measured, options=options)
+        done = workers.results(one, left, workers.number(options.workers), check)
+        for job, result in tqdm(done, total=len(left), unit="job", desc="stationary"):
+            found[" ".join(job)] = result
             file.write_text(json.dumps(found))
-            jax.clear_caches()
-            check()
 
 
 def _save(output: pathlib.Path, found: dict, step: float | None) -> None:

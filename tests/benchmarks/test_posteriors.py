@@ -211,7 +211,7 @@ def command(monkeypatch, tmp_path):
         monkeypatch.setattr(module, "named", lambda name: small_target())
 
     def run(*arguments):
-        given = ["posteriors", "--quick", "--targets", "schools", *arguments]
+        given = ["posteriors", "--quick", "--workers", "1", "--targets", "schools", *arguments]
         assert cli.main([*given, "--output", str(tmp_path)]) == 0
         return tmp_path
 

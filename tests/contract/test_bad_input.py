@@ -102,6 +102,26 @@ def test_an_array_is_no_number_under_jit_either():
         jax.eval_shape(jax.vmap(function), jnp.ones(3))
 
 
+LENGTHS = {
+    "path_length": lambda n: to.replica_exchange(
+        PRIMARY["sgld"](), {"temperature": [1.0, 2.0]}, path_length=n, key=0
+    ),
+    "num_replicas": lambda n: to.replicate(PRIMARY["sgld"](), n),
+    "num_chains": lambda n: to.init_chains(PRIMARY["sgld"](), jax.random.normal, n, key=0),
+    "num_rungs": lambda n: to.geometric_ladder(1.0, 2.0, n),
+    "num_bins": lambda n: to.metadynamics(0.1, num_bins=n),
+    "num_samples": lambda n: to.collect_samples(PRIMARY["sgld"](), n),
+    "rank": lambda n: to.running_moments(PRIMARY["sgld"](), rank=n),
+}
+
+
+@pytest.mark.parametrize("argument", LENGTHS)
+def test_lengths_of_arrays_are_not_traced(argument):
+    """`jax.jit` and `optax.inject_hyperparams` trace what they are not told to leave."""
+    with pytest.raises(TypeError, match=f"`{argument}` must be a Python integer.*`static_argnames"):
+        jax.eval_shape(LENGTHS[argument], jnp.int32(3))
+
+
 ROUNDED = {
     "temperature": (1e39, "finite and not negative, got 1e[+]39, which is inf in float32"),
     "damping": (1e-50, "finite and positive, got 1e-50, which is 0.0 in float32"),

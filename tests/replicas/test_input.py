@@ -369,3 +369,12 @@ def test_temperatures_of_replicas_are_checked(bad):
     injected = optax.inject_hyperparams(to.sgld)(0.1, 1.0, key=0)
     with pytest.raises(ValueError, match="`hyperparams\\['temperature'\\]` must be finite and not"):
         to.replicate(injected, 3, hyperparams={"temperature": [1.0, bad, 2.0]})
+
+
+def test_a_loss_that_is_given_parameters_only_cannot_read_a_ladder():
+    """All rungs would be alike, without a word."""
+    ladder = HEAT | {"dropout_rate": [0.0, 0.1, 0.2]}
+    tx = to.replica_exchange(SGLD, ladder, model_hyperparams=("dropout_rate",), key=1)
+    chains = to.init_chains(tx, jnp.ones((4, 3, 2)), 4)
+    with pytest.raises(ValueError, match=r"a ladder of \['dropout_rate'\].*`replica_hyperparams"):
+        to.run_chains(tx, lambda x: jnp.sum(x**2, 1), chains, 2)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from thermo_optax._base import check_integer, known
+from thermo_optax._base import check_size, known
 
 
 def monotone_cubic(x: jax.Array, y: jax.Array, at: jax.Array) -> jax.Array:
@@ -180,7 +180,7 @@ def adapted_ladder(
     rungs, rates = _checked(rungs, rejection_rates)
     if num_rungs is None:
         num_rungs = len(rungs)
-    check_integer(2, "Pass None to keep the number of rungs.", num_rungs=num_rungs)
+    check_size(2, "Pass None to keep the number of rungs.", num_rungs=num_rungs)
     mean = jnp.mean(rates)
     shares = jnp.maximum(rates, LEAST * jnp.where(mean > 0, mean, 1))
     cumulative = _cumulative(shares / jnp.sum(shares))

@@ -16,6 +16,7 @@ from thermo_optax._base import (
     check_leaves,
     check_not_empty,
     check_returned_loss,
+    check_size,
     compute_dtype,
     has_clock,
     hashable,
@@ -28,7 +29,7 @@ from thermo_optax._base import (
 from thermo_optax._noise import KeyLike
 from thermo_optax.diagnostics import Temperature, kinetic_temperature
 
-from ._records import shape_of_ladder
+from ._records import check_not_for_the_loss, shape_of_ladder
 from ._replicate import (
     check_replica_axis,
     hear_of_rounding,
@@ -128,7 +129,7 @@ def init_chains(
         Vehtari et al., `Rank-normalization, folding, and localization: An improved R-hat
         <https://arxiv.org/abs/1903.08008>`_, 2021, on starts.
     """
-    check_integer(1, "Four show whether they agree.", num_chains=num_chains)
+    check_size(1, "Four show whether they agree.", num_chains=num_chains)
     if is_function(params):
         if key is None:
             raise TypeError(
@@ -181,7 +182,7 @@ def run_chains(
             each chain is a ladder of `replica_exchange`, one number for each replica, as
             ``jax.vmap(loss)`` returns; they decide on swaps. It is given parameters only, so a
             ladder of what the loss itself reads, such as a dropout rate or a power of the
-            likelihood (`model_hyperparams`), needs a loop of your own.
+            likelihood (`model_hyperparams`), is refused: it needs a loop of your own.
         chains: those of `init_chains`, of a former run, or of a checkpoint.
         num_steps: n >= 1, steps to take now, one gradient each.
         batches: ``batches(step, chain)``, a function of two integers (int32[] and uint32[]) that
@@ -199,8 +200,8 @@ def run_chains(
         The chains after the steps, and a :class:`ChainTrace`.
 
     Raises:
-        ValueError: for numbers below 1, a state that is not that of `tx`, or a loss that is not a
-            single number.
+        ValueError: for numbers below 1, a state that is not that of `tx`, a ladder that the loss
+            would have to read, or a loss that is not a single number.
         TypeError: for `chains` that are none or are traced, or for a `loss`, `batches` or
             `on_chunk` that is no function.
 
@@ -379,6 +380,7 @@ def _check_loss(program: _Program, arrays: list[Any], chains: Chains) -> None:
         params, chain = jax.tree.map(first_of, chains.params), jnp.zeros([], jnp.uint32)
         return loss(params) if batches is None else loss(params, batches(chains.count, chain))
 
+    check_not_for_the_loss(chains.state)
     returned, ladder = jax.eval_shape(first, chains), shape_of_ladder(chains.state)
     if ladder and isinstance(returned, jax.ShapeDtypeStruct):
         if returned.shape != ladder:

@@ -16,6 +16,7 @@ from thermo_optax._base import (
     check_choice,
     check_integer,
     check_no_clock,
+    check_size,
     known,
     next_in_turn,
 )
@@ -221,7 +222,7 @@ def replica_exchange(
     if swap_period is not None:
         check_integer(1, "Pass None to switch swaps off.", swap_period=swap_period)
     check_integer(0, "0 starts at once.", warmup_steps=warmup_steps)
-    check_integer(0, "0 remembers none.", path_length=path_length)
+    check_size(0, "0 remembers none.", path_length=path_length)
     ladders.check_adaptation(adaptation_steps)
     check_noise(noise_correction, noise_decay, energy, ladders.beta(ladders.values(), 1.0))
     check_key(key)

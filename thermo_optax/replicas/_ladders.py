@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from thermo_optax._base import check_finite, check_integer, check_positive, known
+from thermo_optax._base import check_finite, check_positive, check_size, known
 
 ArrayLike = jax.typing.ArrayLike
 
@@ -87,7 +87,7 @@ def geometric_ladder(low: ArrayLike, high: ArrayLike, num_rungs: int) -> jax.Arr
 
 def _check_range(low: ArrayLike, high: ArrayLike, num_rungs: int) -> None:
     check_finite(low=low, high=high)
-    check_integer(2, "A ladder needs two rungs to swap between.", num_rungs=num_rungs)
+    check_size(2, "A ladder needs two rungs to swap between.", num_rungs=num_rungs)
     first, last = known(low), known(high)
     if first is not None and last is not None and not first < last:
         raise ValueError(

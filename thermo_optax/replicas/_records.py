@@ -19,6 +19,7 @@ from thermo_optax._base import (
 )
 
 from ._energies_by_rung import EnergiesByRung
+from ._hyperparams import injected_names
 
 _MOST = float(np.finfo(np.float32).max)
 COLD, HOT = 1, 2  # has visited the first rung last, or since then the last one; 0: neither yet
@@ -271,3 +272,20 @@ def shape_of_ladder(state: Any) -> tuple[int, ...]:
     """That of the losses of one chain of several: of its replicas where they exchange, else ()."""
     ladders = optax.tree.get_all_with_path(state, ReplicaExchangeState.__name__)
     return ladders[0][1].rung.shape[1:] if ladders else ()
+
+
+def check_not_for_the_loss(state: Any) -> None:
+    """Raises for names on a ladder that no transformation reads, where the loss cannot either."""
+    ladders = optax.tree.get_all_with_path(state, ReplicaExchangeState.__name__)
+    unread = [
+        name
+        for _, exchange in ladders
+        for name in exchange.ladder
+        if name not in ("temperature", *injected_names(exchange.inner_state))
+    ]
+    if unread:
+        raise ValueError(
+            f"`tx` has a ladder of {unread}, which are for the loss (`model_hyperparams`), but the "
+            "loss is given parameters only here, and would not see them. Write a loop of your own, "
+            "with `replica_hyperparams(state)` in its loss."
+        )

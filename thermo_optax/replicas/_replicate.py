@@ -9,7 +9,7 @@ import numpy as np
 import optax
 from jax.core import Tracer
 
-from thermo_optax._base import check_array, check_integer, check_nonnegative, heating, rows_at
+from thermo_optax._base import check_array, check_nonnegative, check_size, heating, rows_at
 from thermo_optax._noise import (
     KeyLike,
     is_replica,
@@ -90,7 +90,7 @@ def replicate(
         hyperparameter space <https://arxiv.org/abs/1909.04013>`_, 2019, whose comparison is the
         same replicas without swaps.
     """
-    check_integer(1, _TWO, num_replicas=num_replicas)
+    check_size(1, _TWO, num_replicas=num_replicas)
     tx = heating(tx, needs_bath=False)
     own = (per_replica_args,) if isinstance(per_replica_args, str) else tuple(per_replica_args)
     values = _per_replica(hyperparams, num_replicas)
@@ -174,7 +174,7 @@ def init_replicas(init_fn: Callable[[jax.Array], Any], key: KeyLike, num_replica
     References:
         Pushkarov et al., 2019: replicas start from different weights.
     """
-    check_integer(1, _TWO, num_replicas=num_replicas)
+    check_size(1, _TWO, num_replicas=num_replicas)
     rest: list[Any] = []
 
     def arrays(key):

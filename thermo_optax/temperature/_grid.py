@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from thermo_optax._base import check_integer
+from thermo_optax._base import check_size
 
 
 class Visit(NamedTuple):
@@ -136,4 +136,4 @@ def check_biases(states: Any, biases: tuple[Bias, ...]) -> None:
 
 def check_bins(num_bins: int) -> None:
     """Raises unless the number of bins is an integer of at least 2."""
-    check_integer(2, "It is the number of bins of the grid, 60 for instance.", num_bins=num_bins)
+    check_size(2, "It is the number of bins of the grid, 60 for instance.", num_bins=num_bins)
