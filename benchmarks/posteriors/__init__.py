@@ -61,6 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
     parser.add_argument(
         "--references", action="store_true", help="make the reference moments anew, by NUTS"
     )
+    parser.add_argument(
+        "--against",
+        type=pathlib.Path,
+        metavar="FOLDER",
+        help="measures nothing, but compares what is in --output with another run, as of a seed",
+    )
     add_count(
         parser,
         "--workers",
@@ -74,6 +80,10 @@ def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
 def run(options: argparse.Namespace) -> None:
     """Measures, prints the tables, saves them and the pictures."""
     folder = options.output or pathlib.Path("results") / options.benchmark
+    if options.against is not None:
+        from benchmarks.posteriors import seeds
+
+        return seeds.save(folder, options.against)
     output = folder if options.resume or options.again else claim(folder)
     from benchmarks.engine import runtime
 

@@ -22,6 +22,7 @@ from benchmarks.posteriors import (
     nuts,
     peers,
     references,
+    seeds,
     stationary,
     targets,
 )
@@ -239,6 +240,42 @@ def test_results_are_kept_and_measured_again_on_demand(command, capsys, monkeypa
     assert measured == [] and "2 results are in" in capsys.readouterr().out
     command(*methods, "warm_up", "--again")
     assert [job.method for job in measured] == ["warm_up"]
+
+
+def test_intervals_hold_the_median_as_often_as_they_say():
+    draws = np.random.default_rng(0).exponential(size=(4_000, 24))
+    held = [low <= np.log(2) <= high for low, high in map(seeds.interval, draws)]
+    assert 0.95 < np.mean(held) < 0.985  # by ranks it is 97.7 %, of 24
+    assert seeds.interval([1.0, 2.0, 3.0, np.inf]) == (1.0, np.inf)
+    assert seeds.agree([np.inf] * 8, [np.inf] * 8)
+    assert not seeds.agree([1.0] * 8, [2.0] * 8)
+
+
+def test_two_runs_are_compared_cell_by_cell(tmp_path, capsys):
+    """Where a median is infinite in one of them, by the errors at the end."""
+    result = measurement.Result([0.5, 3.0], 900, [700.0] * 8, [0.1] * 8, [], [], {}, 1.0, 1.0, {})
+    never = {"near": [None] * 8, "final": [0.3] * 8}
+    runs = {
+        "one": {"langevin": {}, "sgld": {}, "santa": never, "psgld": {}},
+        "two": {
+            "langevin": {"near": [720.0] * 4 + [690.0] * 4},
+            "sgld": {"near": [900.0] * 8},
+            "santa": never | {"near": [700.0] * 8, "setting": [0.25, 3.0]},
+        },
+    }
+    for name, methods in runs.items():
+        (tmp_path / name / "measured").mkdir(parents=True)
+        for method, changes in methods.items():
+            file = measurement.Job("schools", "full", method).file(tmp_path / name)
+            file.write_text(json.dumps(result._asdict() | changes))
+    folders = ["--output", str(tmp_path / "one"), "--against", str(tmp_path / "two")]
+    assert cli.main(["posteriors", *folders]) == 0
+    text = (tmp_path / "one" / "seeds.md").read_text()
+    assert "1 of 2 agree where both runs chose the same setting, 1 of 1 where they did not" in text
+    rows = [line.split("|")[1:3] for line in text.split("\n") if line.startswith("| `")]
+    cells = {name.strip(" `"): cell.strip() for name, cell in rows}
+    stars = r"700, 900\*\*"
+    assert cells == {"langevin": "700, 720", "sgld": stars, "santa": "0.30, 0.30"}
 
 
 @pytest.mark.slow
