@@ -49,10 +49,10 @@ def save(output: pathlib.Path, against: pathlib.Path) -> None:
 
 def _numbers(pair: tuple[Result, Result]) -> tuple[list[float], list[float]]:
     """Gradients of each chain of both; errors, if a median is infinite."""
-    near = tuple(result.near for result in pair)
-    if all(np.isfinite(quartiles(np.array(numbers))[0]) for numbers in near):
-        return near
-    return tuple(result.final for result in pair)
+    one, other = pair
+    if all(np.isfinite(quartiles(np.array(result.near))[0]) for result in pair):
+        return one.near, other.near
+    return one.final, other.final
 
 
 def _chose_one(pair: tuple[Result, Result]) -> bool:

@@ -9,6 +9,13 @@ EPOCH = (f"{TESTS}::test_mean_over_an_epoch_is_the_full_gradient",)
 
 MUTANTS = [
     Mutant(
+        "batches: steps beyond 2^32 are those from 0",
+        "_noise/_variates.py",
+        "high = np.uint32(0) if word.dtype.itemsize <= 4 else (word >> 32).astype(jnp.uint32)",
+        "high = np.uint32(0)",
+        ("samples/test_batch_order.py::test_a_step_beyond_int32",),
+    ),
+    Mutant(
         "batches: every epoch in the same order",
         BATCHES,
         "shuffled(fold(order.words, epoch), places",

@@ -28,7 +28,7 @@ MUTANTS = [
     Mutant(
         "energies by rung: another ladder goes on with the record",
         RECORD,
-        "other = jnp.any(jnp.abs(beta - record.beta) > _SAME * jnp.abs(record.beta))",
+        "other = differs(record.beta, beta)",
         "other = jnp.zeros([], bool)",
         (f"{LADDER}::test_another_ladder_begins_a_new_record",),
     ),
@@ -52,6 +52,13 @@ MUTANTS = [
         "+ (difference * unit) ** 2 * share * a.count",
         "+ 0 * difference",
         (SUMS,),
+    ),
+    Mutant(
+        "energies by rung: the weight of what was before is rounded, always alike",
+        RECORD,
+        "return added(old, share * (new - old), count)",
+        "return (1 - share) * old + share * new",
+        (f"{LADDER}::test_means_of_exponentials_do_not_drift",),
     ),
     Mutant(
         "energies by rung: squares of losses underflow",

@@ -29,6 +29,15 @@ MUTANTS = [
         (f"{EPOCHS}::test_law_and_speed",),
     ),
     Mutant(
+        "warm-up: a function that asks for masses gets none where they are not learnt",
+        "tuning/_warm_up.py",
+        "            mass = 1.0\n        values",
+        "            pass\n        values",
+        (
+            "tuning/test_warm_up.py::test_a_function_that_asks_for_masses_gets_one_where_none_are_learnt",
+        ),
+    ),
+    Mutant(
         "warm-up: batches that are drawn anew count as reshuffled",
         "samples/_batches.py",
         'return None if self.order == "replacement" else self.steps_per_epoch',

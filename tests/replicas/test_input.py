@@ -76,6 +76,17 @@ PARAMS = jnp.ones((3, 2))
             ValueError,
             "`adaptation_steps`=9 needs rungs that reject",
         ),
+        ({"adaptation_steps": 320}, ValueError, "`adaptation_steps`=320 end before .* than 320"),
+        (
+            {"adaptation_steps": 400, "warmup_steps": 90},
+            ValueError,
+            "`adaptation_steps`=400 end before .* more than 410",
+        ),
+        (
+            {"adaptation_steps": 999, "swap_period": None},
+            ValueError,
+            "`adaptation_steps`=999 needs swaps, but `swap_period` is None",
+        ),
         ({"scheme": "all"}, ValueError, "`scheme` must be one of.*even-odd"),
         ({"energy": "loss"}, ValueError, "`energy` must be one of"),
         ({"swap_period": 0}, ValueError, "`swap_period` must be an integer of at least 1"),
@@ -155,7 +166,7 @@ def test_losses_are_real(dtype):
 def test_an_integer_holds_no_fractions(values):
     inner = optax.inject_hyperparams(to.sgld)(0.1, 1, key=0)  # optax keeps 1 as an integer
     whole = values[1] == 2
-    settings = {"adaptation_steps": 9} if whole else {}  # which would move the rungs
+    settings = {"adaptation_steps": 999} if whole else {}  # which would move the rungs
     with pytest.raises(ValueError, match=r"'temperature' as int32.*temperature=1\.0"):
         to.replica_exchange(inner, {"temperature": values}, **settings, key=1).init(PARAMS)
     tx = to.replicate(inner, 3, hyperparams={"temperature": values})
@@ -355,6 +366,37 @@ def test_traced_ladders_pass():
         return tx.init(PARAMS).ladder["temperature"]
 
     assert first(jnp.array([1.0, 2.0, 3.0])).shape == (3,)
+    assert first([1.0, 2.0, 3.0]).shape == (3,)  # traced one by one
+
+
+def test_the_temperature_of_one_group_must_be_its_own():
+    """Rungs that heat by `temperature_scale` heat all groups."""
+    both = {"x": PARAMS, "y": PARAMS}
+    own = optax.inject_hyperparams(to.sgld)(0.1, 1.0, key=0)
+    settings = {"heated_groups": {"temperature": "a"}, "key": 1}
+
+    def partition(hot):
+        return optax.partition({"a": hot, "b": to.sgld(0.1, 1.0, key=2)}, {"x": "a", "y": "b"})
+
+    with pytest.raises(ValueError, match="`heated_groups` names 'temperature', .* all of `inner`"):
+        to.replica_exchange(partition(SGLD), HEAT, **settings).init(both)
+    tx = to.replica_exchange(partition(own), HEAT, **settings)
+    updates, state = tx.update(both, tx.init(both), both, value=jnp.zeros(3))
+    groups = state.inner_state.inner_states
+    heat = [optax.tree.get(groups[label], "bath_temperature") for label in ("a", "b")]
+    np.testing.assert_allclose(heat, [HEAT["temperature"], [1.0] * 3])
+
+
+def test_readers_want_arrays():
+    tx = to.replica_exchange(SGLD, HEAT, key=1)
+    state = tx.init(PARAMS)
+    for read in (to.by_rung, to.best_replica):
+        with pytest.raises(
+            TypeError, match=r"`(params|tree)\['act'\]` must be an array.*eqx.filter"
+        ):
+            read(state, {"w": PARAMS, "act": jnp.tanh})
+    with pytest.raises(TypeError, match=r"`samples\['act'\]` must be an array.*eqx.filter"):
+        to.ensemble_predict(lambda x, _: x["w"], {"w": PARAMS, "act": jnp.tanh}, None)
 
 
 def test_a_tempered_sampler_is_no_rung():

@@ -11,6 +11,7 @@ from scipy.special import logsumexp
 
 import thermo_optax as to
 from tests.compiling import quick, quick_jit
+from thermo_optax.replicas import _energies_by_rung as records
 
 Z = 3.0  # standard errors, which are estimates themselves
 DEGREES, SIZE = 100, 5
@@ -145,6 +146,30 @@ def test_sums_are_those_of_all_losses(steps, offset):
             getattr(found, name), expected, rtol=1e-5, atol=1e-3, err_msg=name
         )
     assert found.count.tolist() == [steps] * 4
+
+
+def test_means_of_exponentials_do_not_drift():
+    """Late in a long block, where a weight of 1 - 1/n has digits for a few units of 1/n only."""
+    beta, count = jnp.array([1.0, 0.5]), 6e6
+    unit = records.unit_of(beta)
+    gaps = (*records._gaps(beta), unit)
+    losses = np.random.default_rng(0).uniform(-3, 0, (500_000, 2)).astype(np.float32)
+    mean = (1 - np.exp(-1.5)) / 1.5  # of exp(L / 2)
+    late = records._one(jnp.zeros(2), jnp.zeros(2), unit)
+    late = late._replace(
+        count=jnp.full(2, count), up=jnp.full(2, mean), squares=jnp.full(2, count)
+    )
+
+    def step(sums, loss):
+        return records._joined(sums, records._one(loss, 0 * loss, unit), gaps), None
+
+    sums = quick_jit(lambda sums, losses: jax.lax.scan(step, sums, losses)[0])(late, losses)
+    losses = losses.astype(float)
+    number = count + len(losses)
+    total = count * mean + np.sum(np.exp(0.5 * losses[:, 0]))
+    np.testing.assert_allclose(sums.up[0], total / number, rtol=5e-4)
+    squares = count + np.sum(losses**2, 0) - np.sum(losses, 0) ** 2 / number
+    np.testing.assert_allclose(sums.squares, squares, rtol=5e-4)
 
 
 def test_powers_of_a_likelihood_down_to_the_prior():

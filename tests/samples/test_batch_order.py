@@ -320,3 +320,8 @@ def test_a_step_beyond_int32():
         with pytest.raises(ValueError, match=r"`step` must be at most 2\^31 - 1, got 2147483653"):
             made(step)
     np.testing.assert_array_equal(made(np.int64(2**31 - 1)).indices, made(2**31 - 1).indices)
+    with jax.enable_x64():
+        np.testing.assert_array_equal(made(5).indices, to.batch_order(10, 2, key=0)(5).indices)
+        for order in ORDERS:  # which draw from the number of the epoch, or of the step
+            wide, epochs = to.batch_order(1_000, 4, order=order, key=0), 2 * 250 * 2**32
+            assert np.any(wide(epochs + 5).indices != wide(5).indices)

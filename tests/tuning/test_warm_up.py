@@ -224,6 +224,24 @@ def test_only_the_learnt_settings_are_passed_on():
     assert len(seen) >= 2
 
 
+def test_a_function_that_asks_for_masses_gets_one_where_none_are_learnt():
+    """For networks, or by `learn`: it has no mass of its own to fall back on."""
+
+    seen = []
+
+    def make(step_size, friction, mass):
+        seen.append(mass)
+        return to.langevin(step_size, TEMPERATURE, friction=friction, mass=mass, key=0)
+
+    network = {"w": jnp.ones((3, 2)), "b": jnp.ones(2)}
+    for tx, params in (
+        (to.warm_up(make, 40), network),
+        (to.warm_up(make, 40, learn=("step_size", "friction")), jnp.ones(3)),
+    ):
+        jax.eval_shape(lambda x, tx=tx: tx.update(x, tx.init(x), x), params)
+    assert all(isinstance(mass, float) and mass == 1 for mass in seen)
+
+
 def test_afterwards_it_is_the_plain_sampler():
     """With the settings that were chosen, to rounding, and they do not change any more."""
     tx, x = to.warm_up(make_langevin(3), 60), jnp.ones(5)

@@ -46,10 +46,11 @@ def threefry2x32(key, words, rounds: int = 20) -> tuple[jax.Array, jax.Array]:
 
 
 def fold(key: jax.typing.ArrayLike, word: int | jax.Array) -> jax.Array:
-    """A key of its own (uint32[2]) for each word: an int of up to 64 bits, or a uint32 scalar."""
+    """A key of its own (uint32[2]) for each word: an integer of up to 64 bits."""
     if isinstance(word, int):
         return _hash(key, np.array([word >> 32, word & 0xFFFFFFFF], np.uint32))
-    return _hash(key, (np.uint32(0), word.astype(jnp.uint32)))
+    high = np.uint32(0) if word.dtype.itemsize <= 4 else (word >> 32).astype(jnp.uint32)
+    return _hash(key, (high, word.astype(jnp.uint32)))
 
 
 @jax.jit

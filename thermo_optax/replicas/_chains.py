@@ -180,9 +180,10 @@ def run_chains(
         loss: ``loss(params)``, or ``loss(params, batch)`` with `batches`, of one chain; a single
             number. With a mean over N examples the temperature of the posterior is 1 / N. Where
             each chain is a ladder of `replica_exchange`, one number for each replica, as
-            ``jax.vmap(loss)`` returns; they decide on swaps. It is given parameters only, so a
-            ladder of what the loss itself reads, such as a dropout rate or a power of the
-            likelihood (`model_hyperparams`), is refused: it needs a loop of your own.
+            ``jax.vmap(loss)`` returns; they decide on swaps, so its `energy` must be "value". It is
+            given parameters only, so a ladder of what the loss itself reads, such as a dropout rate
+            or a power of the likelihood (`model_hyperparams`), is refused: it needs a loop of your
+            own.
         chains: those of `init_chains`, of a former run, or of a checkpoint.
         num_steps: n >= 1, steps to take now, one gradient each.
         batches: ``batches(step, chain)``, a function of two integers (int32[] and uint32[]) that

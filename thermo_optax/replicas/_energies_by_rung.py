@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from thermo_optax._base import next_count, size_of
+from thermo_optax._base import added, next_count, size_of
 
 NUM_BLOCKS = 32  # even: two blocks become one when all are full
-_SAME = 1e-6  # relative, of C beta
+_SAME = 1e-6  # relative, of settings: two programs may round the same one in two ways
 _LARGEST = 1e18  # of a loss times the unit: float32 holds its square
 _USUAL = 1e12  # C beta for which losses are squared as they are, or one over it
 
@@ -62,8 +62,7 @@ def with_losses(
     Another C beta is another ladder: then the record begins anew.
     """
     beta = jnp.where(jnp.isfinite(beta), beta, 0)  # a scale of 0 has no finite one
-    # Two programs may round the same C beta in two ways.
-    other = jnp.any(jnp.abs(beta - record.beta) > _SAME * jnp.abs(record.beta))
+    other = differs(record.beta, beta)
     beta = jnp.where(other, beta, record.beta)
     updates = jnp.where(other, 0, record.updates)
     block_size = jnp.where(other, 1, record.block_size)
@@ -80,6 +79,11 @@ def with_losses(
     blocks = blocks.at[place].set(jnp.where(seen, jnp.stack(joined), blocks[place]))
     updates = jnp.where(seen, next_count(updates), updates)
     return EnergiesByRung(beta, updates, block_size, blocks)
+
+
+def differs(old: jax.Array, new: jax.Array) -> jax.Array:
+    """Whether numbers are others than those of a state, which another program may have rounded."""
+    return jnp.any(jnp.abs(new - old) > _SAME * jnp.abs(old))
 
 
 def _gaps(beta: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -137,7 +141,8 @@ def _joined(a: LossSums, b: LossSums, gaps: tuple[jax.Array, jax.Array, jax.Arra
         """The mean exponential, above the anchor of both."""
         old = getattr(a, name) * jnp.exp(jnp.minimum(-exponent, 0))
         new = getattr(b, name) * jnp.exp(jnp.minimum(exponent, 0))
-        return (1 - share) * old + share * new
+        # With weights 1 - share and share, what rounding takes from one is always alike.
+        return added(old, share * (new - old), count)
 
     difference, rise, fall = beyond("mean"), beyond("highest"), -beyond("lowest")
     mean = taken("mean", False)
@@ -148,7 +153,7 @@ def _joined(a: LossSums, b: LossSums, gaps: tuple[jax.Array, jax.Array, jax.Arra
         count=count,
         mean=total,
         mean_rest=small - (total - mean["mean"]),
-        squares=a.squares + b.squares + (difference * unit) ** 2 * share * a.count,
+        squares=added(a.squares, b.squares + (difference * unit) ** 2 * share * a.count, count),
         **taken("highest", rise > 0),
         **taken("lowest", fall > 0),
         up=averaged("up", hotter * rise),

@@ -44,8 +44,9 @@ from ._records import (
     noise_of_pairs,
     with_energies,
 )
-from ._replicate import as_array, check_replica_axis, of_one, replicate
-from ._rungs import Ladders, moves_after
+from ._replicate import check_replica_axis, of_one, replicate
+from ._rungs import Ladders
+from ._settings import as_array, moves_after
 from ._swaps import (
     SCHEMES,
     decide,
@@ -147,7 +148,8 @@ def replica_exchange(
             losses.
         noise_decay: in (0, 1), of the running mean of that variance.
         adaptation_steps: updates during which the rungs between the ends move to where all pairs
-            accept equally often, after 32, 64, 128... rounds; 0 leaves the ladder as it is.
+            accept equally often, after 32, 64, 128... rounds, so for more than 32 swap periods; 0
+            leaves the ladder as it is.
             Samples of this time belong to rungs that moved.
         model_hyperparams: names in the ladder that belong to the model, as its dropout rate: the
             training step reads them with `replica_hyperparams`.
@@ -178,6 +180,7 @@ def replica_exchange(
         ValueError: for a ladder that is not monotone, does not begin with the coldest rung or has
             unequal lengths, a name or a group that `inner` does not have, parameters without the
             replica axis, missing or misshapen losses, or a state with another number of rungs; for
+            `adaptation_steps` that end before the ladder moves; for
             `optax.MultiSteps` inside where samplers rest; for `continuous_tempering` inside where a
             temperature decides on swaps.
         TypeError: for a missing key, ``energy="value_fn"`` without `value_fn`, or a ladder of
@@ -223,7 +226,7 @@ def replica_exchange(
         check_integer(1, "Pass None to switch swaps off.", swap_period=swap_period)
     check_integer(0, "0 starts at once.", warmup_steps=warmup_steps)
     check_size(0, "0 remembers none.", path_length=path_length)
-    ladders.check_adaptation(adaptation_steps)
+    ladders.check_adaptation(adaptation_steps, swap_period, warmup_steps)
     check_noise(noise_correction, noise_decay, energy, ladders.beta(ladders.values(), 1.0))
     check_key(key)
     size = ladders.size

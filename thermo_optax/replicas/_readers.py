@@ -8,7 +8,14 @@ import numpy as np
 import optax
 from jax.core import Tracer
 
-from thermo_optax._base import check_choice, check_not_empty, check_one, rows_at, states_of
+from thermo_optax._base import (
+    check_array,
+    check_choice,
+    check_not_empty,
+    check_one,
+    rows_at,
+    states_of,
+)
 
 from ._records import EnergyRecord, ReplicaExchangeState
 from ._swaps import replica_at
@@ -126,6 +133,7 @@ def _check_replicas(state: Any, name: str, tree: Any) -> None:
         "moments by `running_moments(replica_exchange(...), rung=0)`."
     )
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        check_array(f"{name}{jax.tree_util.keystr(path)}", leaf)
         if jnp.shape(leaf)[:1] != (size,):
             raise ValueError(
                 f"`{name}{jax.tree_util.keystr(path)}` must have a first axis of {size}, one entry "

@@ -21,7 +21,7 @@ from thermo_optax._noise import (
 
 from ._hyperparams import check_kept, check_names, with_hyperparams
 from ._momenta import EVERYWHERE, Scale, factors, rescaled
-from ._settings import check_values
+from ._settings import as_array, check_values
 
 # One number, or one for each replica. By shape nothing else is split: the data in a `grad_fn` may
 # happen to have as many rows as there are replicas.
@@ -211,17 +211,6 @@ def _check_given(own: tuple[str, ...], extra_args: Mapping[str, Any]) -> None:
             f"`per_replica_args` names {missing}, but this `update` was given {list(extra_args)} "
             "only. Name the arguments as they are passed, and pass them in every call."
         )
-
-
-def as_array(numbers: Any) -> Any:
-    """A list of numbers as an array: of a tree of single numbers nothing could be split.
-
-    Known numbers as NumPy's, in float64, since JAX would round them.
-    """
-    if not isinstance(numbers, (list, tuple)):
-        return numbers
-    traced = any(isinstance(number, Tracer) for number in numbers)
-    return jnp.asarray(numbers) if traced else np.asarray(numbers)
 
 
 def hear_of_rounding(tx: optax.GradientTransformation, params: Any) -> None:

@@ -1,6 +1,6 @@
 """The ladder of an exchange: what is on its rungs, and how a replica comes to feel it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from thermo_optax._base import bath_places, check_integer, check_positive, is_schedule, known
+from thermo_optax._base import bath_places, check_positive, is_schedule, known
 
 from ._barrier import adapted_ladder
+from ._energies_by_rung import differs
 from ._hyperparams import check_kept, check_names, injected_names, injections
 from ._momenta import (
     EVERYWHERE,
@@ -25,8 +26,10 @@ from ._records import ReplicaExchangeState, SwapRecord, forgotten
 from ._settings import (
     TEMPERATURE,
     Inverse,
+    check_adaptation,
     check_betas,
     check_known,
+    check_not_of_model,
     check_positive_values,
     checked_ladder,
     checked_weights,
@@ -38,7 +41,6 @@ from ._settings import (
 
 MASS = "mass"
 _SCHEDULE = "a schedule"
-_FIRST_MOVE = 32  # rounds of swaps before the ladder moves for the first time
 Values = dict[str, jax.Array]  # name -> float32[num_rungs]
 
 
@@ -59,7 +61,7 @@ class Ladders:
         for argument, names in about.items():
             check_known(argument, names, self._values)
         for argument, names in groups.items():
-            _check_not_of_model(argument, names, self._of_model)
+            check_not_of_model(argument, names, self._of_model)
         self._weights = checked_weights(normalization, self._values)
         self._inverse = {
             name: _usable(inverse_of(name, (betas or {}).get(name)), value)
@@ -68,7 +70,8 @@ class Ladders:
         self._groups = {
             label: argument for argument, names in groups.items() for label in names.values()
         }
-        self._baths = {TEMPERATURE, *groups["heated_groups"]} - {*self._of_model}
+        self._heated = groups["heated_groups"]
+        self._baths = {TEMPERATURE, *self._heated} - {*self._of_model}
         named = {TEMPERATURE: EVERYWHERE, MASS: EVERYWHERE}
         for names in groups.values():
             named |= names
@@ -83,15 +86,10 @@ class Ladders:
         check_betas(self._values, self._inverse, self._weights, betas or {})
         check_positive_values([scale.name for scale in self._scales], self._values)
 
-    def check_adaptation(self, steps: Any) -> None:
-        """Raises where a ladder shall adapt, but no swap is ever rejected."""
-        check_integer(0, "0 leaves the ladder as it is.", adaptation_steps=steps)
+    def check_adaptation(self, steps: Any, period: Any, warmup: Any) -> None:
+        """Raises where a ladder shall adapt, but would not."""
         self._adapts = known(steps) != 0
-        if self._adapts and not deciding(self._weights):
-            raise ValueError(
-                f"`adaptation_steps`={steps} needs rungs that reject swaps, but with the "
-                "`normalization` 0 every swap is accepted. Give one name a C above 0."
-            )
+        check_adaptation(steps, period, warmup, self._weights)
 
     def values(self) -> Values:
         """New arrays with the values at the start."""
@@ -115,6 +113,13 @@ class Ladders:
                     "name one of the labels of its partition"
                     + ("." if labels else ", which it does not have: leave the argument out.")
                 )
+        if by_bath and TEMPERATURE in self._heated:
+            raise ValueError(
+                f"`heated_groups` names 'temperature', that of the group "
+                f"{self._heated[TEMPERATURE]!r}, but rungs would heat all of `inner`: put "
+                "`optax.inject_hyperparams` around the sampler of that group, so that it alone has "
+                "a temperature to be set; or leave the argument out."
+            )
         if self._reference is not None and not by_bath:
             raise ValueError(
                 f"`reference_temperature`={self._reference} has no effect, because no rung heats "
@@ -132,12 +137,12 @@ class Ladders:
         """
         self._check_resumed(exchange)
         given = self.values()
-        others = [jnp.any(exchange.given_ladder[name] != value) for name, value in given.items()]
+        others = [differs(exchange.given_ladder[name], value) for name, value in given.items()]
         other = jnp.any(jnp.stack(others))
         values = {
             name: jnp.where(other, value, exchange.ladder[name]) for name, value in given.items()
         }
-        return values, other | (exchange.reference_temperature != reference)
+        return values, other | differs(exchange.reference_temperature, reference)
 
     def reference(self, state: Any, temperatures: Callable[[], list[Any]]) -> jax.Array:
         """float32[], the temperature that `temperature_scale` multiplies; 1 if it is not used."""
@@ -275,23 +280,9 @@ def _numbers(temperature: Any) -> list[Any]:
     return [None] if isinstance(temperature, Tracer) else np.ravel(temperature).tolist()
 
 
-def moves_after(rounds: jax.Array) -> jax.Array:
-    """Whether an adapting ladder moves: after 32, 64, 128... rounds of swaps."""
-    return (rounds >= _FIRST_MOVE) & (rounds & (rounds - 1) == 0)
-
-
 def _usable(inverse: Inverse, value: Any) -> Inverse:
     """The inverse with its way back, unless the values have no finite inverse temperatures."""
     beta = known_beta(inverse, value)
     if beta is None or np.all(np.isfinite(beta)):
         return inverse
     return inverse._replace(value=None)
-
-
-def _check_not_of_model(argument: str, names: Mapping[str, Any], of_model: tuple[str, ...]) -> None:
-    both = [name for name in names if name in of_model]
-    if both:
-        raise ValueError(
-            f"`{argument}` names {both}, which are in `model_hyperparams` too: momenta know the "
-            "hyperparameters of the transformation only. Name them in one of the two."
-        )

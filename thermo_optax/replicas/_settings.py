@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from thermo_optax._base import check_nonnegative, known
+from thermo_optax._base import check_integer, check_nonnegative, known
 
 
 class Inverse(NamedTuple):
@@ -53,6 +53,7 @@ def moved(inverse: Inverse, values: jax.Array, old: jax.Array, new: jax.Array) -
 
 
 TEMPERATURE = "temperature"
+FIRST_MOVE = 32  # rounds of swaps before a ladder that adapts moves for the first time
 
 
 def checked_ladder(ladder: Any) -> dict[str, Any]:
@@ -86,8 +87,20 @@ def checked_ladder(ladder: Any) -> dict[str, Any]:
     return values
 
 
+def as_array(numbers: Any) -> Any:
+    """A list of numbers as an array: of a tree of single numbers nothing could be split.
+
+    Known numbers as NumPy's, in float64, since JAX would round them.
+    """
+    if not isinstance(numbers, (list, tuple)):
+        return numbers
+    traced = any(isinstance(number, Tracer) for number in numbers)
+    return jnp.asarray(numbers) if traced else np.asarray(numbers)
+
+
 def _numbers(name: str, value: Any) -> Any:
     """A NumPy array, float32, or a traced one."""
+    value = as_array(value)
     if isinstance(value, Tracer):
         return value
     array = np.asarray(value)
@@ -119,9 +132,49 @@ def check_known(argument: str, names: Iterable[str], values: Mapping[str, Any]) 
         raise ValueError(f"`{argument}` names {unknown}, but the ladder has {list(values)} only.")
 
 
+def check_not_of_model(argument: str, names: Mapping[str, Any], of_model: tuple[str, ...]) -> None:
+    """Groups are of the transformation, and so are their hyperparameters."""
+    both = [name for name in names if name in of_model]
+    if both:
+        raise ValueError(
+            f"`{argument}` names {both}, which are in `model_hyperparams` too: momenta know the "
+            "hyperparameters of the transformation only. Name them in one of the two."
+        )
+
+
 def deciding(weights: Mapping[str, Any]) -> list[str]:
     """The names that decide on swaps: those whose C is not known to be 0."""
     return [name for name, weight in weights.items() if known(weight) != 0]
+
+
+def moves_after(rounds: jax.Array) -> jax.Array:
+    """Whether an adapting ladder moves: after 32, 64, 128... rounds of swaps."""
+    return (rounds >= FIRST_MOVE) & (rounds & (rounds - 1) == 0)
+
+
+def check_adaptation(steps: Any, period: Any, warmup: Any, weights: Mapping[str, Any]) -> None:
+    """Raises where a ladder shall adapt, but no swap is ever rejected, or too few are tried."""
+    check_integer(0, "0 leaves the ladder as it is.", adaptation_steps=steps)
+    if known(steps) == 0:
+        return
+    if not deciding(weights):
+        raise ValueError(
+            f"`adaptation_steps`={steps} needs rungs that reject swaps, but with the "
+            "`normalization` 0 every swap is accepted. Give one name a C above 0."
+        )
+    if period is None:
+        raise ValueError(
+            f"`adaptation_steps`={steps} needs swaps, but `swap_period` is None. Pass 10, say."
+        )
+    if any(isinstance(number, Tracer) for number in (steps, period, warmup)):
+        return
+    first = FIRST_MOVE * int(period) + int(warmup)
+    if steps <= first:
+        raise ValueError(
+            f"`adaptation_steps`={steps} end before the ladder moves for the first time, after "
+            f"{FIRST_MOVE} rounds of swaps. Pass more than {first}: the `warmup_steps` and "
+            f"{FIRST_MOVE} times the `swap_period`."
+        )
 
 
 def check_values(name: str, values: jax.Array, *, least: float) -> None:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from thermo_optax._base import check_size, size_of
+from thermo_optax._base import check_array, check_size, size_of
 
 
 class EnsemblePrediction(NamedTuple):
@@ -111,6 +111,8 @@ def _others(parts: jax.Array) -> jax.Array:
 
 
 def _number_of(samples: Any) -> int:
+    for path, leaf in jax.tree_util.tree_leaves_with_path(samples):
+        check_array(f"samples{jax.tree_util.keystr(path)}", leaf)
     shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(samples)]
     numbers = {shape[0] if shape else None for shape in shapes}
     if len(numbers) != 1 or None in numbers:

@@ -136,7 +136,8 @@ def warm_up(
             of parameters; a slow motion is seen only if n steps cover its period.
         learn: which of "step_size", "friction" and "mass" to choose; None means all that
             `make_sampler` takes and that a ``functools.partial`` has not fixed, without "mass"
-            if a parameter has two axes or more.
+            if a parameter has two axes or more. A function that asks for masses which are not
+            learnt gets 1.
         step_size: h > 0, the first guess, in units of time.
         friction: gamma >= 0, in units of 1 / time, of a sampler whose friction `learn` leaves out.
             Where `make_sampler` asks for one it gets this; a function that has a friction of its
@@ -200,10 +201,11 @@ def warm_up(
     steps_per_epoch = _steps_per_epoch(batch_order)
     names = _names(make_sampler, learn)
     plan = stages(num_steps)
-    friction, passed = _fixed_friction(make_sampler, names, friction)
+    friction = _fixed_friction(make_sampler, names, friction)
+    passed = [name for name in ("friction", "mass") if _asks_for(make_sampler, name)]
     first = {"step_size": step_size, "friction": friction, "mass": 1.0}
     # What is wrong with it shows here.
-    make_sampler(**{name: first[name] for name in (*names, *passed)})
+    make_sampler(**{name: first[name] for name in {*names, *passed}})
 
     def names_for(params):
         network = learn is None and any(jnp.ndim(x) > 1 for x in jax.tree.leaves(params))
@@ -213,8 +215,10 @@ def warm_up(
         if "mass" in names:  # an array without elements has no mass of its own
             mass = jax.tree.map(lambda m: m if m.size else 1.0, mass)
             mass = mass if jax.tree.leaves(mass) else 1.0
+        else:
+            mass = 1.0
         values = {"step_size": settings.step_size, "friction": settings.friction, "mass": mass}
-        sampler = make_sampler(**{name: values[name] for name in (*names, *passed)})
+        sampler = make_sampler(**{name: values[name] for name in {*names, *passed}})
         return optax.with_extra_args_support(sampler)
 
     def init(params):
@@ -312,14 +316,17 @@ def _as_array(param):
 
 
 def _fixed_friction(make_sampler, names, friction):
-    """The friction of a warm-up that does not choose it, and its name if it is to be passed on."""
-    if "friction" in names:
-        return friction, ()
-    parameter = inspect.signature(make_sampler).parameters.get("friction")
-    if parameter is not None and parameter.default is inspect.Parameter.empty:
-        return friction, ("friction",)
+    """The friction of a warm-up: where that does not choose it, a sampler may have its own."""
+    if "friction" in names or _asks_for(make_sampler, "friction"):
+        return friction
     own = getattr(make_sampler, "keywords", {}).get("friction", friction)
-    return (friction if own is None or np.ndim(own) else own), ()
+    return friction if own is None or np.ndim(own) else own
+
+
+def _asks_for(make_sampler, name):
+    """Whether it takes a setting that it has no value for: it gets one, also if none is chosen."""
+    parameter = inspect.signature(make_sampler).parameters.get(name)
+    return parameter is not None and parameter.default is inspect.Parameter.empty
 
 
 def _names(make_sampler, learn):
