@@ -134,7 +134,7 @@ def _of_target(results: dict[Job, Result], name: str) -> str:
         f"{target.size} parameters, {len(truth.mean)} observables. Chains of {budget:,} "
         f"gradients, {chains} of each method ({NUTS_CHAINS} of NUTS, as long as its draws take). "
         "Steps in units of the fastest motion, frictions in those of "
-        "the slowest. Times are those of all chains together, on a machine with other work."
+        "the slowest. Times are those of all chains together, on the cores of one worker."
     )
     table = report.table_of(columns, list(mine.items()))
     return report.section(target.title, table, before=before)

@@ -156,9 +156,7 @@ def test_means_of_exponentials_do_not_drift():
     losses = np.random.default_rng(0).uniform(-3, 0, (500_000, 2)).astype(np.float32)
     mean = (1 - np.exp(-1.5)) / 1.5  # of exp(L / 2)
     late = records._one(jnp.zeros(2), jnp.zeros(2), unit)
-    late = late._replace(
-        count=jnp.full(2, count), up=jnp.full(2, mean), squares=jnp.full(2, count)
-    )
+    late = late._replace(count=jnp.full(2, count), up=jnp.full(2, mean), squares=jnp.full(2, count))
 
     def step(sums, loss):
         return records._joined(sums, records._one(loss, 0 * loss, unit), gaps), None
