@@ -59,8 +59,8 @@ def nearest(x):
 # $$ \rho \propto \exp\Big( {-g(\alpha)} \frac{H(x, p)}{T} - \phi(\alpha) - V(\alpha) - \frac{r_\alpha^2}{2} \Big), $$
 #
 # with $g = 1$ on the plateau $|\alpha| < 0.4$ and $g = 0.15$ at the edges $|\alpha| = 1.5$. The bias $V$ is learnt by
-# metadynamics: hills are added where $\alpha$ has been, until it visits all values equally often. Where $g = 1$ the law
-# of $x$ is exactly $e^{-L / T}$.
+# metadynamics: hills are added where $\alpha$ has been, until it visits all values equally often. Where $g = 1$, and
+# once $V$ hardly changes, $x$ has the law $e^{-L / T}$.
 
 # %%
 STEPS, CHAINS, EVERY = (4_000, 4, 10) if FAST else (40_000, 16, 10)

@@ -101,9 +101,9 @@ def continuous_tempering(
     and the sampler's bath is at T / g(alpha), which it is sent as ``temperature_scale``. E is the
     energy of the sampler in units of T, g is `temperature_scaling`, phi `confining_potential`, and
     V a bias that makes alpha visit all of its range: `metadynamics` or `adaptive_biasing_force`.
-    While \|alpha\| < delta the parameters sample exp(-L / T), whatever the bias; in between they
-    have crossed barriers at up to T / (1 - S). A step needs the gradient and the loss it is of:
-    ``tx.update(grads, state, params, value=loss)``.
+    While \|alpha\| < delta the parameters sample exp(-L / T), if the bias moves slowly; in between
+    they have crossed barriers at up to T / (1 - S). A step needs the gradient and the loss it is
+    of: ``tx.update(grads, state, params, value=loss)``.
 
     In a harmonic well of d parameters alpha's free energy falls by about 2 d T from the cold end to
     the hot one, and the energy that pushes alpha fluctuates by sqrt(d) T. What to do about it is a
