@@ -19,6 +19,7 @@ from thermo_optax._base import (
 )
 from thermo_optax._noise import KeyLike
 
+from ._preconditioned import memory
 from ._thermostat import AdaptiveLangevinState, adaptive_sampler
 
 _MOST = 1e30  # of a friction
@@ -154,7 +155,7 @@ def covariance_controlled_langevin(
         check_leaves("updates", updates)
         check_structure(updates, state.gradient_noise, "the parameters given to `init`")
         count = state.langevin.count
-        decay = at(covariance_decay, count)
+        decay = memory(at(covariance_decay, count))
         # A change needs two gradients and a product two changes, so the mean begins two steps late.
         samples = jnp.maximum(count - 1, 0)
         weight = 1 - decay ** samples.astype(decay.dtype)

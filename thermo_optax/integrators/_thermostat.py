@@ -97,6 +97,12 @@ def adaptive_sampler(
         hot = target > 0  # a bath at zero temperature neither heats nor regulates
         amplitude = jnp.where(hot, step.at(noise_amplitude) * jnp.sqrt(step.scale), 0)
         degrees, each = _degrees(gradients, by_tensor), masses.each(gradients, step.count)
+        if state.friction.shape != degrees.shape:
+            raise ValueError(
+                f"`thermostat` gives frictions of shape {degrees.shape}, but the state has "
+                f"{state.friction.shape}: a run goes on with the thermostat that it began with. "
+                "Pass that, or call `init` again."
+            )
 
         def regulate(friction, energy, time):
             excess = energy - degrees * target
