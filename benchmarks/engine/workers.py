@@ -1,15 +1,15 @@
 """Jobs side by side, in processes with cores of their own.
 
-Small programs gain little from a second core: two jobs with a core each need two thirds of the time
-of one after the other on both. Compiling, too, keeps one core busy only.
+Small programs gain little from a second core, and compiling keeps one busy only: two jobs with a
+core each take less time than one after the other on both.
 """
 
-import concurrent.futures
 import itertools
 import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from typing import Any, TypeVar
 
 import jax
@@ -44,9 +44,7 @@ def results(
     cores = context.SimpleQueue()
     for worker in range(workers):
         cores.put(_cores()[worker::workers] or _cores())
-    with concurrent.futures.ProcessPoolExecutor(
-        workers, context, initializer=_begin, initargs=(cores,)
-    ) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(cores,)) as pool:
         left, running = iter(jobs), {}
 
         def start(count):
@@ -55,8 +53,7 @@ def results(
 
         start(workers)
         while running:
-            wait = concurrent.futures.wait
-            done, _ = wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 yield running.pop(future), future.result()
             try:

@@ -52,7 +52,7 @@ def test_what_is_outside_or_not_finite_is_in_no_bin():
     histogram = to.diagnostics.alpha_histogram(alphas, num_bins=2)
     np.testing.assert_allclose(histogram.ratio, [1, 1])
     np.testing.assert_allclose(histogram.inside, 2 / 6, rtol=1e-6)
-    never = to.diagnostics.alpha_histogram(jnp.full(4, 2.0), num_bins=2)
+    never = to.diagnostics.alpha_histogram(jnp.full(4, 2.0), num_bins=np.int64(2))
     np.testing.assert_array_equal(never.ratio, [0, 0])
     assert never.inside == 0
 

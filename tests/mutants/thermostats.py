@@ -26,6 +26,20 @@ SPIKES = "physics/test_spikes.py"
 
 MUTANTS = [
     Mutant(
+        "thermostat: one by tensor is resumed by group",
+        THERMOSTAT,
+        "if state.friction.shape != degrees.shape:",
+        "if False:",
+        ("physics/test_thermostat_settings.py::test_a_run_goes_on_with_its_thermostat",),
+    ),
+    Mutant(
+        "covariance control: a decay that rounds to 1 divides by 0",
+        COVARIANCE,
+        "decay = memory(at(covariance_decay, count))",
+        "decay = at(covariance_decay, count)",
+        ("physics/test_thermostat_settings.py::test_a_decay_that_is_rounded_to_one_is_a_mean",),
+    ),
+    Mutant(
         "thermostat: norm for norm squared",
         THERMOSTAT,
         "sum_of_squares_over(mass, leaf.astype(dtype)) for mass",

@@ -9,8 +9,10 @@ import pytest
 import thermo_optax as to
 from tests.compiling import quick_jit
 
+KINDS = ("tensor", "group")
 
-@pytest.mark.parametrize("began", ["tensor", "group"])
+
+@pytest.mark.parametrize("began", KINDS)
 def test_a_run_goes_on_with_its_thermostat(began):
     """A friction of one kind would regulate the other: groups would keep two temperatures."""
     x = {"a": jnp.ones(3), "b": jnp.ones(2)}
@@ -19,9 +21,6 @@ def test_a_run_goes_on_with_its_thermostat(began):
     (other,) = kinds.values()
     with pytest.raises(ValueError, match="`thermostat` gives frictions of shape.*began with"):
         jax.eval_shape(other.update, x, state)
-
-
-KINDS = ("tensor", "group")
 
 
 @pytest.mark.usefixtures("standard_promotion")  # `optax.inject_hyperparams` needs it

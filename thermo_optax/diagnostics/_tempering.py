@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from thermo_optax._base import check_nonnegative, check_positive
+from thermo_optax._base import check_nonnegative, check_positive, check_size
 
 
 class AlphaHistogram(NamedTuple):
@@ -74,8 +74,8 @@ def alpha_histogram(
         should be uniform.
     """
     check_positive(edge=edge)
-    if isinstance(num_bins, bool) or not isinstance(num_bins, int) or num_bins < 1:
-        raise ValueError(f"`num_bins` must be an integer of at least 1, got {num_bins!r}. Pass 30.")
+    check_size(1, "Pass 30.", num_bins=num_bins)
+    num_bins = int(num_bins)  # one of NumPy's has a dtype of its own
     alphas = _trace(alphas)
     edge = jnp.asarray(edge, alphas.dtype)
     width = 2 * edge / num_bins

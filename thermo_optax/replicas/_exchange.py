@@ -180,9 +180,8 @@ def replica_exchange(
         ValueError: for a ladder that is not monotone, does not begin with the coldest rung or has
             unequal lengths, a name or a group that `inner` does not have, parameters without the
             replica axis, missing or misshapen losses, or a state with another number of rungs; for
-            `adaptation_steps` that end before the ladder moves; for
-            `optax.MultiSteps` inside where samplers rest; for `continuous_tempering` inside where a
-            temperature decides on swaps.
+            `adaptation_steps` that end before the ladder moves; for `optax.MultiSteps` inside where
+            samplers rest; for `continuous_tempering` inside where a temperature decides on swaps.
         TypeError: for a missing key, ``energy="value_fn"`` without `value_fn`, or a ladder of
             functions.
 
