@@ -1,5 +1,7 @@
 """The unit of the loss is free: squares of 1e-20 and 1e20, which no float32 holds, are not met."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -40,8 +42,9 @@ def test_swaps_and_thermodynamics_know_no_unit():
     in_units = {"beta": -1, "energy": 1}
     for unit in UNITS:
         x, state = run(unit)
-        np.testing.assert_array_equal(x, expected_x)
-        jax.tree.map(np.testing.assert_array_equal, state.swaps, expected.swaps)
+        # not to the bit: XLA drops a factor of 1, and may then fuse and round otherwise
+        close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
+        jax.tree.map(close, (x, state.swaps), (expected_x, expected.swaps))
         found = to.ladder_thermodynamics(state)._asdict()
         for name in wanted.keys() - {"standard_error"}:
             scaled = wanted[name] * unit ** in_units.get(name, 0)
