@@ -101,15 +101,15 @@ MUTANTS = [
     Mutant(
         "santa: the metric stays frozen in refinement",
         SANTA,
-        "adapting | (count >= exploration_steps), jnp",
-        "adapting, jnp",
+        "adapting |= count >= as_steps(exploration_steps)",
+        "adapting |= False",
         DESCENT,
     ),
     Mutant(
         "santa: bias correction counts the frozen steps",
         SANTA,
-        "return adapting, seen - skipped",
-        "return adapting, seen",
+        "share = jnp.where(adapting, alpha * state.start_share, state.start_share)",
+        "share = alpha * state.start_share",
         DESCENT,
     ),
     Mutant(
@@ -171,8 +171,8 @@ MUTANTS = [
     Mutant(
         "santa: the state tells of heat that refinement does not have",
         SANTA,
-        '"bath_temperature": target.astype(jnp.float32)',
-        '"bath_temperature": step.temperature.astype(jnp.float32)',
+        "bath = target.astype(jnp.float32)",
+        "bath = step.temperature.astype(jnp.float32)",
         (f"{STEPS}::test_the_bath_of_refinement_is_cold",),
     ),
 ]

@@ -23,6 +23,7 @@ VARIANTS = "physics/test_adaptive_variants.py"
 CONTROL = ("physics/test_covariance_control.py",)
 METRICS = "physics/test_metric.py"
 SPIKES = "physics/test_spikes.py"
+SETTINGS = "physics/test_thermostat_settings.py"
 
 MUTANTS = [
     Mutant(
@@ -30,14 +31,35 @@ MUTANTS = [
         THERMOSTAT,
         "if state.friction.shape != degrees.shape:",
         "if False:",
-        ("physics/test_thermostat_settings.py::test_a_run_goes_on_with_its_thermostat",),
+        (f"{SETTINGS}::test_a_run_goes_on_with_its_thermostat",),
     ),
     Mutant(
-        "covariance control: a decay that rounds to 1 divides by 0",
+        "covariance control: a decay that rounds to 1 learns nothing",
         COVARIANCE,
         "decay = memory(at(covariance_decay, count))",
         "decay = at(covariance_decay, count)",
-        ("physics/test_thermostat_settings.py::test_a_decay_that_is_rounded_to_one_is_a_mean",),
+        (f"{SETTINGS}::test_a_decay_that_is_rounded_to_one_is_a_mean",),
+    ),
+    Mutant(
+        "decays: half a precision refuses the default 0.999",
+        "_base/_checks.py",
+        "check = check_share if half else check_fraction",
+        "check = check_fraction",
+        (f"{SETTINGS}::test_half_a_precision_rounds_the_default_decay",),
+    ),
+    *(
+        Mutant(
+            f"{name}: the present decay counts for all earlier steps",
+            file,
+            f"{decay} * state.start_share",
+            f"{decay} ** (count + {steps}).astype(jnp.float32)",
+            (f"{SETTINGS}::test_a_mean_knows_the_decays_that_it_had",),
+        )
+        for name, file, decay, steps in (
+            ("covariance_controlled_langevin", COVARIANCE, "decay", -1),
+            ("psgld", METRIC, "alpha", 1),
+            ("santa", "integrators/_santa.py", "alpha", 1),
+        )
     ),
     Mutant(
         "thermostat: norm for norm squared",
@@ -218,15 +240,15 @@ MUTANTS = [
     Mutant(
         "covariance control: friction without h",
         COVARIANCE,
-        "jnp.where(known, 2 * target * weight, 1)",
-        "jnp.where(known, 2 * target * weight * at(step_size, count), 1)",
+        "jnp.where(known, 2 * target, 1)",
+        "jnp.where(known, 2 * target * at(step_size, count), 1)",
         CONTROL,
     ),
     Mutant(
         "covariance control: friction twice too small",
         COVARIANCE,
-        "jnp.where(known, 2 * target * weight, 1)",
-        "jnp.where(known, 4 * target * weight, 1)",
+        "jnp.where(known, 2 * target, 1)",
+        "jnp.where(known, 4 * target, 1)",
         CONTROL,
     ),
     Mutant(
@@ -267,8 +289,8 @@ MUTANTS = [
     Mutant(
         "psgld: second moment without bias correction",
         METRIC,
-        "return jnp.where(samples > 0, 1 / jnp.where(samples > 0, weight, 1), 1)",
-        "return jnp.ones_like(weight)",
+        "return 1 / jnp.where(start_share < 1, 1 - start_share, 1)",
+        "return jnp.ones_like(start_share)",
         (f"{METRICS}::test_correction_vanishes_with_the_heat",),
     ),
     Mutant(

@@ -104,6 +104,7 @@ def test_one_noisy_step():
             momentum=jnp.asarray(p),
             friction=jnp.asarray(xi),
             second_moment=jnp.asarray(moment),
+            start_share=jnp.asarray(decay**3),
             count=jnp.int32(3),
         )
         step = quick_jit(functools.partial(tx.update, temperature_scale=2.0))

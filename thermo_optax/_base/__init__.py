@@ -10,6 +10,7 @@ from ._bath import with_extra_args as with_extra_args
 from ._checks import as_computed as as_computed
 from ._checks import as_steps as as_steps
 from ._checks import check_choice as check_choice
+from ._checks import check_decay as check_decay
 from ._checks import check_finite as check_finite
 from ._checks import check_fraction as check_fraction
 from ._checks import check_integer as check_integer

@@ -95,6 +95,14 @@ def check_fraction(**hyperparams: Any) -> None:
     _check("at least 0 and below 1", remedy, lambda x: (x >= 0) & (x < 1), hyperparams)
 
 
+def check_decay(**hyperparams: Any) -> None:
+    """Decays of running means: half a precision, which may be the network's, rounds 0.999 to 1."""
+    for name, value in hyperparams.items():
+        half = getattr(value, "dtype", None) in (jnp.bfloat16, jnp.float16)
+        check = check_share if half else check_fraction
+        check(**{name: value})
+
+
 def check_weight(**hyperparams: Any) -> None:
     """Weights of a new sample in a mean."""
     remedy = "Pass a number in (0, 1], such as 0.25; 1 keeps the new sample only."

@@ -10,7 +10,7 @@ from thermo_optax._base import (
     ScalarOrSchedule,
     at,
     bath_temperature,
-    check_fraction,
+    check_decay,
     check_leaves,
     check_structure,
     finite_or_zero,
@@ -19,7 +19,7 @@ from thermo_optax._base import (
 )
 from thermo_optax._noise import KeyLike
 
-from ._preconditioned import memory
+from ._preconditioned import bias_correction, memory
 from ._thermostat import AdaptiveLangevinState, adaptive_sampler
 
 _MOST = 1e30  # of a friction
@@ -32,6 +32,7 @@ class CovarianceControlledState(NamedTuple):
     last_gradient: optax.Params  # like params (at least float32): g_{t-1}
     last_change: optax.Params  # like params: g_{t-1} - g_{t-2}
     gradient_noise: optax.Params  # like params: running mean of -(change) (last change), from 0
+    start_share: jax.Array  # float[], weight of that 0 in it: the product of the decays
 
 
 def covariance_controlled_langevin(
@@ -144,11 +145,12 @@ def covariance_controlled_langevin(
         generator=generator,
         key=key,
     )
-    check_fraction(covariance_decay=covariance_decay)
+    check_decay(covariance_decay=covariance_decay)
 
     def init(params):
         zeros = (jax.tree.map(wide_zeros, params) for _ in range(3))
-        return CovarianceControlledState(cast(AdaptiveLangevinState, langevin.init(params)), *zeros)
+        inner = cast(AdaptiveLangevinState, langevin.init(params))
+        return CovarianceControlledState(inner, *zeros, jnp.ones([]))
 
     def update(updates, state, params=None, *, temperature_scale=1.0, **extra_args):
         del extra_args
@@ -157,20 +159,20 @@ def covariance_controlled_langevin(
         count = state.langevin.count
         decay = memory(at(covariance_decay, count))
         # A change needs two gradients and a product two changes, so the mean begins two steps late.
-        samples = jnp.maximum(count - 1, 0)
-        weight = 1 - decay ** samples.astype(decay.dtype)
+        begun = count > 1
+        share = jnp.where(begun, decay * state.start_share, state.start_share)
         target = bath_temperature(temperature, count, temperature_scale)
-        known = (target > 0) & (samples > 0)
+        known = (target > 0) & begun
         # Also where it is not taken, the quotient must be a number, for derivatives.
-        doubled = jnp.where(known, 2 * target * weight, 1)
-        per_noise = jnp.where(known, at(step_size, count) / doubled, 0)
+        doubled = jnp.where(known, 2 * target, 1)
+        per_noise = jnp.where(known, at(step_size, count) / doubled, 0) * bias_correction(share)
 
         def changed(gradient, last):
             return jnp.where(count > 0, finite_or_zero(gradient).astype(last.dtype) - last, 0)
 
         def averaged(noise, change, last_change):
             a = like(decay, noise.dtype)
-            return jnp.where(samples > 0, a * noise - (1 - a) * change * last_change, noise)
+            return jnp.where(begun, a * noise - (1 - a) * change * last_change, noise)
 
         def own_friction(noise):
             # Finite after a spike of the gradient, since a step may take no time.
@@ -187,6 +189,6 @@ def covariance_controlled_langevin(
             lambda g, old: finite_or_zero(g).astype(old.dtype), updates, state.last_gradient
         )
         inner = cast(AdaptiveLangevinState, inner)
-        return moved, CovarianceControlledState(inner, last, change, noise)
+        return moved, CovarianceControlledState(inner, last, change, noise, share)
 
     return optax.GradientTransformationExtraArgs(init, update)

@@ -9,12 +9,11 @@ import optax
 from thermo_optax._base import (
     ScalarOrSchedule,
     as_steps,
-    check_fraction,
+    check_decay,
     check_nonnegative,
     check_positive,
     check_rate,
     check_steps,
-    next_count,
     root,
     wide_zeros,
 )
@@ -29,7 +28,7 @@ class PSGLDState(NamedTuple):
     count: jax.Array  # int32[], steps taken: argument of the schedules, counter of the noise
     rng_key: jax.Array  # uint32[2], raw key, constant over the run
     second_moment: optax.Params  # like params (at least float32): running mean of squared gradients
-    num_squares: jax.Array  # int32[], gradients in the second moment
+    start_share: jax.Array  # float[], weight of its start at 0 in it: the product of the decays
     last_amplitude: jax.Array  # float32[], sqrt(2 eta T) of the last move
     to_rest: jax.Array  # bool[], whether the next step stays where it is, for a swap of rungs
     rested: jax.Array  # bool[], whether the last step did, and left its noise to the one before
@@ -106,7 +105,7 @@ def psgld(
     """
     check_rate(learning_rate=learning_rate)
     check_positive(damping=damping)
-    check_fraction(decay=decay)
+    check_decay(decay=decay)
     if adaptation_steps is not None:
         check_nonnegative(adaptation_steps=adaptation_steps)
         check_steps(0, "None never freezes the metric.", adaptation_steps=adaptation_steps)
@@ -115,7 +114,7 @@ def psgld(
         del start
         squares = jax.tree.map(wide_zeros, params)
         numbers = {
-            "num_squares": jnp.zeros([], jnp.int32),
+            "start_share": jnp.ones([]),
             "last_amplitude": jnp.zeros([], jnp.float32),
         }
         return {"second_moment": squares, **numbers}
@@ -127,15 +126,14 @@ def psgld(
         if adaptation_steps is not None:
             adapting &= count < as_steps(adaptation_steps)
         last_move = count - 1 - state.rested.astype(count.dtype)
-        samples = jnp.where(adapting, next_count(state.num_squares), state.num_squares)
+        share = jnp.where(adapting, alpha * state.start_share, state.start_share)
         amplitude = root(2 * eta * step.temperature)
         # That move may have had another temperature. Without noise now, there is no correction.
         last, now = state.last_amplitude, amplitude.astype(jnp.float32)
         of_last = jnp.where(last == now, 1, last / jnp.where(now > 0, now, 1))
         numbers = (
             *(eta, alpha, step.at(damping), amplitude, of_last),
-            bias_correction(alpha, samples),
-            bias_correction(alpha, state.num_squares),
+            *(bias_correction(share), bias_correction(state.start_share)),
         )
 
         def leaf(numbers, z, z_last, g, old):
@@ -149,7 +147,7 @@ def psgld(
         trees, ticks = (gradients, state.second_moment), (count, last_move)
         moved, second_moment = step.move(leaf, numbers, *trees, ticks=ticks, rereads=True)
         last = jnp.where(step.resting, last, now)
-        own = {"second_moment": second_moment, "num_squares": samples, "last_amplitude": last}
+        own = {"second_moment": second_moment, "start_share": share, "last_amplitude": last}
         return moved, own
 
     options = {"start": start, "copy": "second_moment", "generator": generator, "key": key}
@@ -161,7 +159,9 @@ def memory(decay: jax.Array) -> jax.Array:
     return jnp.minimum(decay, 1 - 2.0**-24)
 
 
-def bias_correction(decay: jax.Array, samples: jax.Array) -> jax.Array:
-    """1 / (1 - decay^samples), for a running mean that starts at 0; 1 for no samples yet."""
-    weight = 1 - decay ** samples.astype(decay.dtype)
-    return jnp.where(samples > 0, 1 / jnp.where(samples > 0, weight, 1), 1)
+def bias_correction(start_share: jax.Array) -> jax.Array:
+    """1 / (1 - share) of a running mean in which its start at 0 has that share; 1 for all of it.
+
+    The share is kept, not made of the decay and a count: the decay may be another at each step.
+    """
+    return 1 / jnp.where(start_share < 1, 1 - start_share, 1)

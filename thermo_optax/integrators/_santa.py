@@ -10,15 +10,14 @@ from thermo_optax._base import (
     ScalarOrSchedule,
     as_steps,
     at,
+    check_decay,
     check_finite,
-    check_fraction,
     check_momentum_options,
     check_nonnegative,
     check_positive,
     check_rate,
     check_steps,
     like,
-    next_count,
     root,
     wide_zeros,
 )
@@ -39,6 +38,7 @@ class SantaState(NamedTuple):
     momentum: optax.Params  # like params, as the thermostats saw it: p ~ N(0, T)
     friction: optax.Params  # like params, xi of each coordinate
     second_moment: optax.Params  # like params, running mean of squared gradients
+    start_share: jax.Array  # float[], weight of its start at 0 in it: the product of the decays
     reading: jax.Array  # float32[2], (1, 0): the stored momentum itself measures T
     momentum_scale: jax.Array  # float32[], by which the next step first rescales the momentum
     to_rest: jax.Array  # bool[], whether the next step stays where it is, for a swap of rungs
@@ -180,7 +180,7 @@ def santa(
     check_rate(learning_rate=learning_rate)
     check_positive(damping=damping)
     check_nonnegative(friction=friction, coupling=coupling)
-    check_fraction(decay=decay)
+    check_decay(decay=decay)
     if initial_friction is not None:
         check_finite(initial_friction=initial_friction)
     lengths = {"exploration_steps": exploration_steps, "adaptation_steps": adaptation_steps}
@@ -197,6 +197,7 @@ def santa(
             "momentum": start.momenta(params, initial_momentum),
             "friction": jax.tree.map(lambda zero: zero + like(xi, zero.dtype), rest),
             "second_moment": jax.tree.map(wide_zeros, params),
+            "start_share": jnp.ones([]),
             "reading": jnp.array([1.0, 0.0], jnp.float32),
         }
 
@@ -206,11 +207,15 @@ def santa(
             target = jnp.where(count < as_steps(exploration_steps), target, 0)
         hot = target > 0  # a bath at zero temperature neither heats nor regulates
         h, alpha = root(step.rate(learning_rate)), memory(step.at(decay))
-        adapting, samples = _adaptation(count, adaptation_steps, exploration_steps)
+        always = jnp.array(True)
+        adapting = always if adaptation_steps is None else count < as_steps(adaptation_steps)
+        if exploration_steps is not None:
+            adapting |= count >= as_steps(exploration_steps)
+        share = jnp.where(adapting, alpha * state.start_share, state.start_share)
         numbers = (
             *(root(step.time(learning_rate)), target),
             *(root(2 * step.rate(friction) * target), step.at(coupling), alpha),
-            *(step.at(damping), bias_correction(alpha, samples), h, swap_of(state)),
+            *(step.at(damping), bias_correction(share), h, swap_of(state)),
             step.rate(friction),
         )
 
@@ -236,21 +241,8 @@ def santa(
         trees = (gradients, state.momentum, state.friction, state.second_moment)
         moved, momentum, rates, second_moment = step.move(leaf, numbers, *trees, rereads=True)
         own = {"momentum": momentum, "friction": rates, "second_moment": second_moment}
-        return moved, {**own, "bath_temperature": target.astype(jnp.float32)}
+        bath = target.astype(jnp.float32)
+        return moved, {**own, "start_share": share, "bath_temperature": bath}
 
     options = {"start": start, "copy": "momentum", "generator": generator, "key": key}
     return sampler("santa", SantaState, temperature, move, **options)
-
-
-def _adaptation(count, adaptation_steps, exploration_steps):
-    """Whether the metric adapts in this step, and how many gradients it has then seen."""
-    seen = next_count(count)
-    if adaptation_steps is None:
-        return True, seen
-    adaptation_steps = as_steps(adaptation_steps)
-    adapting, skipped = count < adaptation_steps, jnp.maximum(seen - adaptation_steps, 0)
-    if exploration_steps is not None:
-        exploration_steps = as_steps(exploration_steps)
-        frozen = jnp.maximum(exploration_steps - adaptation_steps, 0)
-        adapting, skipped = adapting | (count >= exploration_steps), jnp.minimum(skipped, frozen)
-    return adapting, seen - skipped
