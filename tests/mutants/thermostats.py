@@ -62,6 +62,13 @@ MUTANTS = [
         )
     ),
     Mutant(
+        "thermostat: what is below the last digit of a friction is rounded away",
+        THERMOSTAT,
+        "regulated = added(friction, change, step.count)",
+        "regulated = friction + change",
+        (f"{SETTINGS}::test_a_friction_feels_less_than_its_last_digit",),
+    ),
+    Mutant(
         "thermostat: norm for norm squared",
         THERMOSTAT,
         "sum_of_squares_over(mass, leaf.astype(dtype)) for mass",

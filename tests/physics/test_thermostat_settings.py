@@ -96,3 +96,19 @@ def test_a_mean_knows_the_decays_that_it_had(name, how):
     decays = [lambda count: jnp.where(count > 20, 0.9, 0.5)] if how == "schedule" else [0.5, 0.99]
     changed, plain = quick_jit(lambda: (trajectory(*decays), trajectory(0.5)))()
     np.testing.assert_allclose(changed, plain, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("energy", ["total", "mean"])
+def test_a_friction_feels_less_than_its_last_digit(energy):
+    """At rest without noise each step takes h eps T off 0.1, a fifteenth of its last digit."""
+    steps, change = 20_000, 0.1 * 0.05 * 1e-7
+    settings = {"noise_amplitude": 0.0, "coupling": 0.05, "initial_momentum": "zero"}
+    tx = to.adaptive_langevin(0.1, 1e-7, **settings, thermostat_energy=energy, key=0)
+    x = jnp.zeros(1)
+
+    @quick_jit
+    def run(state):
+        return jax.lax.scan(lambda s, _: (tx.update(x, s, x)[1], None), state, length=steps)[0]
+
+    moved = 0.1 - np.asarray(run(tx.init(x)).friction, float)
+    np.testing.assert_allclose(moved, steps * change, rtol=0.01)

@@ -88,7 +88,8 @@ def covariance_controlled_langevin(
         thermostat: "group", one xi for all leaves, or "tensor", one for each leaf.
         thermostat_energy: "total" drives xi by p.p - N T, "mean" by p.p / N - T, whose time scale
             does not depend on the number of parameters.
-        scaled_friction: if True the shared friction is eps xi instead of xi.
+        scaled_friction: if True the shared friction is eps xi instead of xi; see
+            :func:`adaptive_langevin` for its mean and standard deviation.
         initial_momentum: "thermal" draws N(0, T), "zero" starts at rest.
         momentum_dtype: dtype of the stored momentum, such as ``jnp.dtype("float32")``; None means
             that of the parameters, but at least float32.
@@ -148,9 +149,9 @@ def covariance_controlled_langevin(
     check_decay(covariance_decay=covariance_decay)
 
     def init(params):
-        zeros = (jax.tree.map(wide_zeros, params) for _ in range(3))
+        gradient, change, noise = (jax.tree.map(wide_zeros, params) for _ in range(3))
         inner = cast(AdaptiveLangevinState, langevin.init(params))
-        return CovarianceControlledState(inner, *zeros, jnp.ones([]))
+        return CovarianceControlledState(inner, gradient, change, noise, jnp.ones([]))
 
     def update(updates, state, params=None, *, temperature_scale=1.0, **extra_args):
         del extra_args

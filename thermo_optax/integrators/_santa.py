@@ -131,7 +131,7 @@ def santa(
         learning_rate: eta = h^2 > 0, in units of parameter (the metric takes up those of the loss).
         temperature: T >= 0, in units of the loss; a schedule anneals it, such as
             `polynomial_cooling`. ``update(..., temperature_scale=s)`` multiplies it; at 0 a step
-            is one of refinement.
+            has no noise and keeps xi, as in refinement, and a frozen metric stays frozen.
         exploration_steps: number of steps before refinement; None explores for ever, to sample.
         friction: C >= 0, in units of 1 / time: the friction that balances the injected noise. 0
             leaves all heat to the gradient's own noise.
@@ -142,8 +142,8 @@ def santa(
         decay: alpha in [0, 1), of the running mean of squared gradients.
         damping: lambda > 0, in units of the gradient; bounds G^2 by 1 / lambda.
         adaptation_steps: number of steps after which the metric is frozen, a warm-up that does not
-            belong to the sample. In refinement, where no law is at stake, it adapts again. None
-            never freezes it; 0 keeps G^2 = 1 / lambda.
+            belong to the sample. After `exploration_steps`, where no law is at stake, it adapts
+            again. None never freezes it; 0 keeps G^2 = 1 / lambda.
         initial_momentum: "thermal" draws N(0, T), "zero" starts at rest.
         generator: of the noise: "threefry" (default), "threefry13", "inverse_cdf", "ternary" or
             "jax"; see :func:`thermo_optax.noise_generators`.

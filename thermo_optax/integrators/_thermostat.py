@@ -9,6 +9,7 @@ import optax
 from thermo_optax._base import (
     Masses,
     ScalarOrSchedule,
+    added,
     at,
     check_choice,
     check_finite,
@@ -108,7 +109,9 @@ def adaptive_sampler(
             excess = energy - degrees * target
             if thermostat_energy == "mean":
                 excess = excess / degrees
-            regulated = _flows.thermostat(friction, excess, eps, time)
+            # Of a slow thermostat each change may be below the last digit of the friction.
+            change = _flows.thermostat(jnp.zeros_like(friction), excess, eps, time)
+            regulated = added(friction, change, step.count)
             # At this friction a momentum is gone in a step; more would only take long to come back.
             most = 1 / jnp.where(h > 0, h, 1)
             regulated = jnp.clip(regulated, friction - most, friction + most)
@@ -210,7 +213,8 @@ def adaptive_langevin(
 
     The friction xi settles where the momenta have temperature T: on average at the mean of
     (sigma_A^2 + h s^2 / m) / (2 T) for mini-batch noise of variance s^2 per coordinate, with
-    standard deviation sqrt(T eps). It may become negative, and then heats; this is intended.
+    standard deviation sqrt(T eps), and sqrt(T eps / N) with `thermostat_energy` "mean". It may
+    become negative, and then heats; this is intended.
 
     The splittings differ in where the thermostat E reads the momenta. In the cyclic form that needs
     one gradient per update they are:
@@ -249,7 +253,8 @@ def adaptive_langevin(
             code has it).
         thermostat_energy: "total" drives xi by p.p / m - N T (the authors' equation), "mean" by
             p.p / (m N) - T, whose time scale does not depend on the size of the layer.
-        scaled_friction: if True the friction is eps xi instead of xi, as in the authors' notebooks.
+        scaled_friction: if True the friction is eps xi instead of xi, as in the authors' notebooks:
+            then xi has that mean over eps, and the standard deviation sqrt(T), or sqrt(T / N).
         mass: m > 0, a number; or a tree that is like the parameters or a prefix of them, of numbers
             (for all arrays below a place) and arrays (of the parameter's shape). The unit is any;
             it sets the time scale.
@@ -264,8 +269,9 @@ def adaptive_langevin(
     Returns:
         A transformation with state :class:`AdaptiveLangevinState` (one copy of the parameters). Its
         `kinetic_temperature` is read at the thermostat: its average over a run is T at any step
-        size, up to (xi_end - xi_start) / (eps h N steps). With "ACDEDCAB" that is not the
-        temperature of the parameters, which `configurational_temperature` reads.
+        size, up to (xi_end - xi_start) / (eps h N steps), without N for the energy "mean". With
+        "ACDEDCAB" that is not the temperature of the parameters, which
+        `configurational_temperature` reads.
 
     Raises:
         ValueError: for a negative or non-finite number, an unknown option, or a thermostat without
