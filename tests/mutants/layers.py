@@ -28,4 +28,18 @@ MUTANTS = [
         "",
         ("partitions/test_labels.py::test_normalisation_layers_of_every_library",),
     ),
+    Mutant(
+        "layers: names of a dict stay sorted by letters",
+        SELECTORS,
+        "by_letters = list(names) == sorted(names)",
+        "by_letters = False",
+        ("partitions/test_labels.py::test_the_order_of_layers",),
+    ),
+    Mutant(
+        "layers: fields are sorted by their numbers",
+        SELECTORS,
+        "by_letters = list(names) == sorted(names)",
+        "by_letters = True",
+        ("partitions/test_labels.py::test_the_order_of_layers",),
+    ),
 ]

@@ -23,6 +23,7 @@ LOSSES = "temperature/_losses.py"
 SEEN = "temperature/test_losses.py"
 CONSTANT = (f"{SEEN}::test_a_constant_in_the_loss_changes_nothing[exact]",)
 SPIKE = (f"{SEEN}::test_a_spike_of_the_loss_is_a_fault_and_passes[exact]",)
+BASELINE = (f"{SEEN}::test_a_lower_baseline_changes_no_force_of_a_learnt_mean_or_of_frozen_hills",)
 
 MUTANTS = [
     Mutant(
@@ -289,7 +290,28 @@ MUTANTS = [
         MEAN,
         "energy = state.energy - scaling * settings.change",
         "energy = state.energy",
-        (f"{SEEN}::test_a_lower_baseline_changes_no_force_of_a_learnt_mean_or_of_frozen_hills",),
+        BASELINE,
+    ),
+    Mutant(
+        "tempering: frozen hills make up for a lower baseline beside a mean, too",
+        GRID,
+        "change = jnp.where(takes, 0, change)",
+        "change = jnp.where(takes, change, change)",
+        BASELINE,
+    ),
+    Mutant(
+        "tempering: hills take a lower baseline before the mean",
+        GRID,
+        "key=lambda place: not biases[place].learns_mean",
+        "key=lambda place: biases[place].learns_mean",
+        BASELINE,
+    ),
+    Mutant(
+        "tempering: the free energy of tempered hills stretches a lower baseline",
+        HILLS,
+        "self.boost * self.hills + self.raised",
+        "self.boost * (self.hills + self.raised)",
+        BASELINE,
     ),
     Mutant(
         "tempering: another temperature inside is accepted",
@@ -301,8 +323,8 @@ MUTANTS = [
     Mutant(
         "tempering: the bias factor of the state wins",
         HILLS,
-        "        state = state._replace(boost=boost(state.nodes.dtype))\n",
-        "",
+        "raised=raised, boost=boost(state.nodes.dtype))",
+        "raised=raised)",
         ("temperature/test_settings.py::test_another_edge_and_another_bias_factor",),
     ),
     Mutant(

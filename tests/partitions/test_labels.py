@@ -1,5 +1,6 @@
 """Labels of layers, for every kind of parameter tree that users of optax have."""
 
+import collections
 import functools
 import re
 
@@ -68,6 +69,35 @@ def test_flax_linen_counts_layers_as_numbers():
     found = {name: label["kernel"] for name, label in labels["params"].items()}
     expected = {f"Dense_{i}": "middle" for i in range(11)}
     assert found == expected | {"Dense_0": "in", "Dense_2": "third", "Dense_10": "out"}
+
+
+Fields = collections.namedtuple("Fields", ["up2", "up1", "head"])
+ORDERS = {
+    "dict": (
+        {f"block{i}_{part}": dense() for i in (1, 10, 2) for part in ("conv", "norm")},
+        [f"block{i}_{part}" for i in (1, 2, 10) for part in ("conv", "norm")],
+    ),
+    "ordered dict": (
+        collections.OrderedDict((name, dense()) for name in ("up2", "up1", "head")),
+        ["up2", "up1", "head"],
+    ),
+    "fields": (Fields(dense(), dense(), dense()), ["up2", "up1", "head"]),
+    "integers": ({i: dense() for i in range(12)}, [str(i) for i in range(12)]),
+    "nested": (
+        {"b": {"c10": dense(), "c9": dense()}, "a": [dense()] * 11},
+        [*(f"a/{i}" for i in range(11)), "b/c9", "b/c10"],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ORDERS)
+def test_the_order_of_layers(kind):
+    """That of the tree, but by numbers where a dict has its names sorted by letters."""
+    params, expected = ORDERS[kind]
+    groups = {f"depth {i}": i for i in range(len(expected))}
+    depths, named = to.label_layers(params, groups), to.label_layers(params)
+    found = dict(zip(jax.tree.leaves(depths), jax.tree.leaves(named), strict=True))
+    assert [found[depth] for depth in groups] == expected
 
 
 @pytest.mark.parametrize("pure", [False, True])

@@ -1,5 +1,7 @@
 """Which losses alpha is told of: no constant in them counts, and no spike has the last word."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 
 import thermo_optax as to
 from tests.compiling import quick_jit
-from thermo_optax.temperature._grid import Settings, Visit
+from thermo_optax.temperature._grid import Settings, Visit, fitted
 from thermo_optax.temperature._losses import followed, no_losses
 
 T = 0.5
@@ -118,25 +120,61 @@ def test_the_baseline_by_hand():
         assert jnp.sum(record.baseline) in (3.0, 4.0)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("frozen", [False, True])
-def test_a_lower_baseline_changes_no_force_of_a_learnt_mean_or_of_frozen_hills(frozen):
-    """What E - E_0 gains, the bias takes back: at once, where it does not learn by itself."""
-    bias = to.metadynamics(freeze_after=0) if frozen else to.adaptive_biasing_force()
-    edge, change = jnp.float32(1.5), jnp.float32(-3.0)
+FROZEN = partial(to.metadynamics, freeze_after=0)
+FOLLOWERS = {
+    "mean": [to.adaptive_biasing_force()],
+    "frozen hills": [FROZEN()],
+    "tempered hills": [FROZEN(bias_factor=3.0)],
+    "hills, mean": [FROZEN(), to.adaptive_biasing_force()],
+    "mean, hills": [to.adaptive_biasing_force(), FROZEN()],
+    "hills twice": [FROZEN(), FROZEN(width=0.2)],
+    "hills that are laid, hills": [to.metadynamics(freeze_after=7), FROZEN()],
+}
+
+
+@pytest.mark.parametrize("which", FOLLOWERS)
+def test_a_lower_baseline_changes_no_force_of_a_learnt_mean_or_of_frozen_hills(which):
+    """What E - E_0 gains, one bias takes back: at once, where it does not learn by itself."""
+    biases, edge, change = FOLLOWERS[which], jnp.float32(1.5), jnp.float32(-3.0)
 
     def visit(alpha, energy, seen):
         g, slope = to.temperature_scaling(alpha), to.temperature_scaling_slope(alpha)
-        return Visit(jnp.int32(5), alpha, 1.5, g, slope, jnp.float32(energy), jnp.asarray(seen))
+        return Visit(jnp.int32(6), alpha, 1.5, g, slope, jnp.float32(energy), jnp.asarray(seen))
 
-    state = bias.init(edge, to.temperature_scaling)
-    for alpha in jnp.linspace(0.5, 1.4, 200):
-        state = bias.update(state, visit(alpha, 2.0, True))
-    moved = bias.fitted(state, Settings(jnp.int32(5), edge, to.temperature_scaling, change))
-    for alpha in jnp.float32([0.625, 0.975, 1.275]):  # halfway in a bin of hills
-        before, after = visit(alpha, 5.0, False), visit(alpha, 8.0, False)
+    @jax.jit
+    def visited(states):
+        def step(states, alpha):
+            here = visit(alpha, 2.0, True)
+            return [b.update(s, here) for b, s in zip(biases, states, strict=True)], None
+
+        return jax.lax.scan(step, states, jnp.linspace(0.5, 1.4, 200))[0]
+
+    before = visited([bias.init(edge, to.temperature_scaling) for bias in biases])
+    settings = Settings(jnp.int32(6), edge, to.temperature_scaling, change)
+    after = fitted(before, tuple(biases), settings)
+    alphas = jnp.float32([0.625, 0.975, 1.275])  # halfway in a bin of hills
+    for alpha in alphas:
         forces = [
-            bias.force(at, here) - here.slope * here.energy
-            for at, here in ((state, before), (moved, after))
+            sum(b.force(s, here) for b, s in zip(biases, states, strict=True))
+            - here.slope * here.energy
+            for states, here in (
+                (before, visit(alpha, 5.0, False)),
+                (after, visit(alpha, 8.0, False)),
+            )
         ]
         np.testing.assert_allclose(*forces, rtol=0.01, atol=0.02)
+        means = [
+            b.expected(s, visit(alpha, 0.0, False))
+            for states in (before, after)
+            for b, s in zip(biases, states, strict=True)
+            if b.learns_mean
+        ]
+        if means:
+            np.testing.assert_allclose(means[1] - means[0], -change, rtol=0.01)
+    # Of the energy that counts from a lower baseline the free energy is higher by -g change.
+    rise = sum(
+        new.free_energy(alphas) - old.free_energy(alphas)
+        for old, new in zip(before, after, strict=True)
+    )
+    expected = -change * to.temperature_scaling(alphas)
+    np.testing.assert_allclose(jnp.diff(rise), jnp.diff(expected), rtol=0.02, atol=0.02)

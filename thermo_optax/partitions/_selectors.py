@@ -28,24 +28,31 @@ _NAMES = frozenset().union(*_SCALE_AND_SHIFT)
 
 
 def in_order(layers: list[Path]) -> list[Path]:
-    """Each layer once; siblings that differ in a number are sorted by that number."""
-    order = {layer: None for layer in layers}
-    first_seen: dict[str, int] = {}
-    for layer in order:
-        for depth in range(len(layer)):
-            stem = "/".join((*layer[:depth], re.sub(r"\d+", "#", layer[depth])))
-            first_seen.setdefault(stem, len(first_seen))
+    """Each layer once, in the order of the tree, but for a dict, which has "10" before "2".
 
-    def key(layer: Path) -> list:
-        stems = (
-            ("/".join((*layer[:depth], re.sub(r"\d+", "#", name))), name)
-            for depth, name in enumerate(layer)
-        )
-        return [
-            (first_seen[stem], [int(n) for n in re.findall(r"\d+", name)]) for stem, name in stems
-        ]
+    Names of a dict are sorted by their letters; by their numbers is what is meant. Names in another
+    order are the fields of a class or those of an ordered dict, and stay as they are.
+    """
+    siblings: dict[Path, dict[str, None]] = {}
+    for layer in layers:
+        for depth, name in enumerate(layer):
+            siblings.setdefault(layer[:depth], {})[name] = None
+    places = {}
+    for parent, names in siblings.items():
+        by_letters = list(names) == sorted(names)
+        ordered = sorted(names, key=_numbers_apart) if by_letters else names
+        places |= {(*parent, name): place for place, name in enumerate(ordered)}
 
-    return sorted(order, key=key)
+    def key(layer: Path) -> list[int]:
+        return [places[layer[: depth + 1]] for depth in range(len(layer))]
+
+    return sorted(dict.fromkeys(layers), key=key)
+
+
+def _numbers_apart(name: str) -> list[str | int]:
+    """Letters and numbers of a name by turns: "conv10_a" is "conv", 10, "_a"."""
+    parts = re.split(r"(\d+)", name)
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)]
 
 
 def selectors(selector: Selector) -> list[str | int]:

@@ -36,10 +36,12 @@ class Bias(NamedTuple):
     ``init(edge, scaling)`` makes its state for a grid up to the edge, where ``scaling`` is the
     function g. ``update(state, visit)`` learns from a visit; ``force(state, visit)`` is the force
     on alpha. A state has the field `nodes`, and the methods `potential` and `free_energy`, which
-    are functions of alpha. The last three have defaults, for a bias of your own:
+    are functions of alpha. The others have defaults, for a bias of your own:
     ``fitted(state, settings)`` begins each step with the state as the settings want it, on their
     grid and for the present baseline of the energy; ``expected(state, visit)`` is the energy that
-    the bias expects at a visit, before it learns from it.
+    the bias expects at a visit, before it learns from it. Of several biases one makes up for a
+    change of the baseline: one that ``learns_mean``, which has to, or else the first that
+    ``follows(count)``.
     """
 
     init: Callable[[jax.Array, Callable[[jax.Array], jax.Array]], Any]
@@ -48,6 +50,8 @@ class Bias(NamedTuple):
     check: Callable[[jax.typing.ArrayLike], None] = lambda edge: None  # raises for a bad edge
     fitted: Callable[[Any, Settings], Any] = lambda state, settings: state
     expected: Callable[[Any, Visit], jax.Array] = lambda state, visit: jnp.zeros_like(visit.energy)
+    follows: Callable[[jax.Array], jax.typing.ArrayLike] = lambda count: True
+    learns_mean: bool = False
 
 
 def grid(first: jax.Array, last: jax.Array, num_bins: int) -> jax.Array:
@@ -122,6 +126,20 @@ def as_biases(bias: Any) -> tuple[Bias, ...]:
             f'None for no bias or "auto" for the one of the mode, got {bias!r}.'
         )
     return tuple(biases)
+
+
+def fitted(states: Any, biases: tuple[Bias, ...], settings: Settings) -> tuple[Any, ...]:
+    """The states of the biases as the settings want them; one makes up for a new baseline."""
+    check_biases(states, biases)
+    new = list(states)
+    change = settings.change
+    for place in sorted(range(len(biases)), key=lambda place: not biases[place].learns_mean):
+        bias = biases[place]
+        takes = jnp.asarray(bias.follows(settings.count))
+        mine = settings._replace(change=jnp.where(takes, change, 0))
+        new[place] = bias.fitted(states[place], mine)
+        change = jnp.where(takes, 0, change)
+    return tuple(new)
 
 
 def check_biases(states: Any, biases: tuple[Bias, ...]) -> None:

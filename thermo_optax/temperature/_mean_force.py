@@ -142,4 +142,4 @@ def adaptive_biasing_force(
         last = jnp.where(weights[1] > 0, high, low)
         return (first + place * (last - first)) / visit.scaling
 
-    return Bias(init, update, force, fitted=fitted, expected=expected)
+    return Bias(init, update, force, fitted=fitted, expected=expected, learns_mean=True)

@@ -28,15 +28,19 @@ class MetadynamicsState(NamedTuple):
 
     nodes: jax.Array  # float32[num_bins + 1], the grid, from -edge to edge
     hills: jax.Array  # float32[num_bins + 1], the sum of all hills, in units of the temperature
+    raised: jax.Array  # float32[num_bins + 1], by lower baselines of the energy since it is frozen
     boost: jax.Array  # float32[], -(free energy) / hills: 1, or f / (f - 1) if well-tempered
 
     def potential(self, alpha: jax.typing.ArrayLike) -> jax.Array:
         """The bias at any alpha, in units of the temperature."""
-        return jnp.interp(jnp.asarray(alpha, self.hills.dtype), self.nodes, self.hills)
+        return self._at(alpha, self.hills + self.raised)
 
     def free_energy(self, alpha: jax.typing.ArrayLike) -> jax.Array:
         """The free energy at any alpha, in units of the temperature, up to a constant."""
-        return -self.boost * self.potential(alpha)
+        return -self._at(alpha, self.boost * self.hills + self.raised)
+
+    def _at(self, alpha, values):
+        return jnp.interp(jnp.asarray(alpha, values.dtype), self.nodes, values)
 
 
 def metadynamics(
@@ -117,18 +121,18 @@ def metadynamics(
     def init(edge, scaling):
         del scaling
         nodes = grid(-edge, edge, num_bins)
-        return MetadynamicsState(nodes, jnp.zeros_like(nodes), boost(nodes.dtype))
+        zeros = jnp.zeros_like(nodes)
+        return MetadynamicsState(nodes, zeros, zeros, boost(nodes.dtype))
 
     def fitted(state, settings):
-        edge = settings.edge
-        state = on_grid(state, MetadynamicsState, -edge, edge, num_bins, ("hills",))
-        state = state._replace(boost=boost(state.nodes.dtype))
-        if freeze_after is None:
-            return state
-        # While hills are laid they learn what a lower baseline changes; a frozen bias is a law, so
-        # from then on V makes up for it.
-        change = jnp.where(settings.count < as_steps(freeze_after), 0, settings.change)
-        return state._replace(hills=state.hills + change * settings.scaling(state.nodes))
+        edge, fields = settings.edge, ("hills", "raised")
+        state = on_grid(state, MetadynamicsState, -edge, edge, num_bins, fields)
+        raised = state.raised + settings.change * settings.scaling(state.nodes)
+        return state._replace(raised=raised, boost=boost(state.nodes.dtype))
+
+    def follows(count):
+        """While hills are laid they learn what a lower baseline changes; a frozen bias is a law."""
+        return freeze_after is not None and count >= as_steps(freeze_after)
 
     def update(state, visit):
         left, place = locate(state.nodes, visit.alpha)
@@ -151,14 +155,15 @@ def metadynamics(
         return state._replace(hills=hills)
 
     def force(state, visit):
-        low, high = bin_ends(state.hills, locate(state.nodes, visit.alpha)[0])
+        potential = state.hills + state.raised
+        low, high = bin_ends(potential, locate(state.nodes, visit.alpha)[0])
         downhill = -(high - low) / spacing(state.nodes)
         return jnp.where(inside(state.nodes[-1], visit.alpha), downhill, 0)
 
     def check(edge):
         _check_resolution(edge, width, num_bins)
 
-    return Bias(init, update, force, check, fitted)
+    return Bias(init, update, force, check, fitted, follows=follows)
 
 
 def _reach(edge: jax.typing.ArrayLike, width: float, num_bins: int) -> int:

@@ -45,7 +45,7 @@ from ._coupling import (
     step,
     to_be_rescaled,
 )
-from ._grid import Bias, Settings, Visit, as_biases, check_biases, inside
+from ._grid import Bias, Settings, Visit, as_biases, fitted, inside
 from ._losses import LossRecord, Told, differences, followed, no_losses, room, spread_after
 from ._scaling import (
     check_ramp,
@@ -249,17 +249,16 @@ def continuous_tempering(
         seen = warm & jnp.isfinite(told.energy)
         energy = jnp.where(seen, told.energy, 0)
         settings = Settings(count, end, scaling, jnp.where(warm, told.change, 0))
-        check_biases(state.bias, biases)
-        fitted = [b.fitted(grid, settings) for b, grid in zip(biases, state.bias, strict=True)]
+        known = fitted(state.bias, biases, settings)
         limit = room(state.losses.spread, m, h, steepest_slope(**ramp))
 
         def force(position):
             g, slope = scaling(position), temperature_scaling_slope(position, **ramp)
             visit = Visit(count, position, edge, g, slope, energy, seen)
-            guesses = [b.expected(grid, visit) for b, grid in zip(biases, fitted, strict=True)]
+            guesses = [b.expected(grid, visit) for b, grid in zip(biases, known, strict=True)]
             usual = sum(guesses, jnp.zeros_like(energy))
             visit = visit._replace(energy=jnp.clip(energy, usual - limit / g, usual + limit / g))
-            grids = tuple(b.update(grid, visit) for b, grid in zip(biases, fitted, strict=True))
+            grids = tuple(b.update(grid, visit) for b, grid in zip(biases, known, strict=True))
             learnt = [b.force(grid, visit) for b, grid in zip(biases, grids, strict=True)]
             coupling = law.bounded(sum(learnt, -slope * visit.energy))
             wall_force = confining_force(position, edge=end, wall=steepness)
