@@ -82,6 +82,33 @@ def test_a_value_is_that_of_the_first_inner_step():
     np.testing.assert_array_equal(moved, 0 + 1 + 2)
 
 
+@pytest.mark.parametrize("part", ["mixing", "inner", "outer"])
+def test_every_part_is_told_what_the_update_is_told(part):
+    still = optax.set_to_zero()
+    parts = {"mixing": optax.identity(), "inner": optax.identity(), "outer": optax.identity()}
+    parts |= {"inner": still} if part == "outer" else {"outer": optax.sgd(1.0)}
+    x = jnp.zeros(2)
+
+    def moved(told, **extra_args):
+        tx = to.local_entropy(
+            **(parts | {part: told}),
+            num_inner_steps=2, scope=0.0, new_sample_weight=1.0, restart_mixing=False,
+        )  # fmt: skip
+        state, moves = tx.init(x), []
+        for value in (5.0, 7.0):
+            updates, state = tx.update(x, state, x, value=value, **extra_args)
+            moves.append(float(updates[0]))
+        return moves
+
+    assert moved(telling()) == ([0, 7] if part == "outer" else [5, 7])
+    sampler = to.sgld(0.1, temperature=1.0, key=0)
+    assert moved(sampler) != [0, 0]
+    assert moved(sampler, temperature_scale=0.0) == [0, 0]
+    deaf = optax.GradientTransformation(sampler.init, lambda g, s, p=None: sampler.update(g, s, p))
+    with pytest.raises(ValueError, match="temperature_scale"):
+        moved(deaf, temperature_scale=0.0)
+
+
 def test_which_derivatives_pass_through_an_update():
     """Forwards through any update; backwards through none that may take an outer step."""
     tx, x = to.entropy_sgd(0.5, 0.0, num_inner_steps=2, scope=0.1, key=0), jnp.ones(3)

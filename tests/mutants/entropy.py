@@ -228,4 +228,17 @@ MUTANTS = [
         "",
         ("geometry/test_modes.py::test_a_state_goes_on_with_the_settings_of_another",),
     ),
+    *(
+        Mutant(
+            f"entropy: {part} is told nothing but the gradient",
+            LOOP,
+            f"{old}, **extra_args)",
+            f"{old})",
+            ("geometry/test_modes.py::test_every_part_is_told_what_the_update_is_told",),
+        )
+        for part, old in (
+            ("mixing", "mix.update(updates, mixing_state, params"),
+            ("outer", "outer.update(gradient, outer_state, x"),
+        )
+    ),
 ]

@@ -142,6 +142,13 @@ MUTANTS = [
         (f"{TESTS}::test_a_singularity_without_curvature",),
     ),
     Mutant(
+        "coefficient: a loss that ends before it has risen by its heat has no curvature",
+        CURVATURE,
+        "jnp.isfinite(rise(distance)), distance, distance / 2",
+        "True, distance, distance / 2",
+        (f"{UNITS}::test_a_curvature_where_the_loss_has_an_end",),
+    ),
+    Mutant(
         "coefficients: all checkpoints around the first",
         TASK,
         "return jax.vmap(functools.partial(center_of, plan))(moving, frozen)",

@@ -27,6 +27,20 @@ def test_norms_and_the_largest_curvature(unit):
     np.testing.assert_allclose(norm([unit * jnp.float32(3), unit * jnp.ones(16)]) / unit, 5)
 
 
+@pytest.mark.parametrize("edge", [0.5, 1e-5])
+def test_a_curvature_where_the_loss_has_an_end(edge):
+    """Chains that a tether keeps from it have a step; it is that of the tether if there is none."""
+
+    def loss(params):
+        defined = jnp.linalg.norm(params[0]) < edge
+        return 1e-9 * jnp.sum(jnp.where(defined, params[0] ** 2, jnp.nan))
+
+    gauge = jax.jit(first_gauge, static_argnums=0)(
+        loss, [jnp.zeros(2)], jnp.float32(0.01), jax.random.key(0)
+    )
+    np.testing.assert_allclose(gauge.largest, 2e-9, rtol=1e-5)
+
+
 @pytest.mark.parametrize("unit", [1.0, 1e20])
 def test_a_gradient_of_batches_is_not_taken_for_noise(unit):
     plan = Plan(

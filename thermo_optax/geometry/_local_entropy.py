@@ -29,7 +29,6 @@ from thermo_optax._base import (
     merged,
     states_of,
     wide_copy,
-    with_extra_args,
 )
 from thermo_optax._noise import num_streams, with_own_stream
 from thermo_optax._xla import explicit_sharding, laid_out, once
@@ -80,7 +79,8 @@ def local_entropy(
     and the outer one; the parameters are then always x. The gradients given to it serve the first
     inner step, ``grad_fn(params, i)`` the steps i = 1 to L - 1, as in `optax.contrib.sam`. A
     `value`, too, is that of the first; an inner chain that needs one in each step takes
-    ``value_fn=``, a function of the same two.
+    ``value_fn=``, a function of the same two. Such extra arguments reach `mixing`, `inner` and
+    `outer`, which is given those of the L-th inner step.
 
     Evaluate at x, never at an inner iterate: ``local_entropy_params(state, params)``. Statistics of
     batch normalisation belong to the parameters they were collected at: run the training data
@@ -140,8 +140,8 @@ def local_entropy(
     check_integer(1, often, num_inner_steps=num_inner_steps)
     check_nonnegative(scope=scope)
     check_weight(new_sample_weight=new_sample_weight)
-    inner, outer = heating(inner, needs_bath=False), with_extra_args(outer)
     mix = on_sound_gradients(optax.identity() if mixing is None else mixing)
+    mix, inner, outer = (heating(part, needs_bath=False) for part in (mix, inner, outer))
 
     def init(params):
         check_leaves("params", params)
@@ -162,7 +162,7 @@ def local_entropy(
 
     def inner_move(updates, state, x, params, extra_args):
         mixing_state = _begun(mix, state, params) if restart_mixing else state.mixing_state
-        mixed, mixing_state = mix.update(updates, mixing_state, params)
+        mixed, mixing_state = mix.update(updates, mixing_state, params, **extra_args)
         pull = functools.partial(_pulled, at(scope, state.outer_step))
         pulled = jax.tree.map(pull, mixed, params, x)
         moved, inner_state = inner.update(pulled, state.inner_state, params, **extra_args)
@@ -190,7 +190,7 @@ def local_entropy(
             gamma = at(scope, outer_step)
             weight = jnp.ones_like(gamma) if divide_by_scope else gamma
             gradient = jax.tree.map(lambda x, mu: like(weight, x.dtype) * (x - mu), x, mean)
-            jump, outer_state = outer.update(gradient, outer_state, x)
+            jump, outer_state = outer.update(gradient, outer_state, x, **extra_args)
             new = jax.tree.map(lambda x, v: x + v.astype(x.dtype), x, jump)
             return optax.safe_increment(outer_step), new, outer_state
 

@@ -85,7 +85,8 @@ def turned(vector: Any, image: Any, size: jax.Array) -> Any:
 def _thermal_curvature(loss: Loss, params: Any, direction: Any, temperature: jax.Array):
     """The second difference of the loss at the distance at which it has risen by its heat.
 
-    Both ways, because the slope of a batch would look like a curvature at a small distance.
+    Both ways, because the slope of a batch would look like a curvature at a small distance. A loss
+    that is undefined before it has risen so far is asked at the last distance where it is defined.
     """
     degrees = float(sum(x.size for x in jax.tree.leaves(params)))
     base = loss(params)
@@ -101,7 +102,9 @@ def _thermal_curvature(loss: Loss, params: Any, direction: Any, temperature: jax
         return (rise(distance) < degrees * temperature / 2) & (distance < _FARTHEST)
 
     distance = jax.lax.while_loop(below, lambda r: 2 * r, jnp.asarray(_NEAREST, base.dtype))
-    return jnp.maximum(2 * rise(distance) / jnp.square(distance), jnp.finfo(base.dtype).tiny)
+    distance = jnp.where(jnp.isfinite(rise(distance)), distance, distance / 2)
+    secant, tiny = 2 * rise(distance) / jnp.square(distance), jnp.finfo(base.dtype).tiny
+    return jnp.where(secant > tiny, secant, tiny)
 
 
 _NEAREST, _FARTHEST = 1e-4, 1e4
