@@ -1,5 +1,6 @@
 """Samples as ArviZ has them, and its numbers of the samples of a known law."""
 
+import functools
 import sys
 import warnings
 
@@ -173,6 +174,17 @@ def test_effective_number_of_an_autoregressive_chain(correlation):
     for method in ("bulk", "mean"):
         found = to.diagnostics.effective_sample_size(samples, has_chains=True, method=method)
         np.testing.assert_allclose(found["x"], expected, rtol=0.12)
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1e30])
+@pytest.mark.parametrize("method", ["mean", "sd", "bulk"])
+def test_effective_number_in_any_unit(unit, method):
+    """Each entry in its own: beside it there may be others of any size."""
+    draws = np.random.default_rng(0).normal(size=(2, 100, 1)).cumsum(axis=1)
+    size = functools.partial(to.diagnostics.effective_sample_size, has_chains=True, method=method)
+    found = size(np.concatenate([draws, unit * (100 + draws)], axis=-1))
+    np.testing.assert_allclose(found[1], size(draws)[0], rtol=1e-6)
+    assert size(draws)[0] < 100
 
 
 def test_rhat_of_chains_apart():

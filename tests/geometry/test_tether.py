@@ -253,6 +253,11 @@ def test_bad_input():
         to.tether(1.0, 1.0, center={"a": True})
     with pytest.raises(ValueError, match=r"`precision` must have a number or.*at 'c', got none"):
         to.tether({"a": 1.0}, 1.0).init(PARAMS)
+    surplus = {"a": 1.0, "c": 1.0, "d": {"w": 2.0}}
+    with pytest.raises(ValueError, match=r"`precision` has an entry at 'd/w', where there is no p"):
+        to.tether(surplus, 1.0).init(PARAMS)
+    with pytest.raises(ValueError, match=r"`center` has an entry at 'd/w', where there is no par"):
+        to.tether(1.0, 1.0, center=surplus).init(PARAMS)
     with pytest.raises(
         ValueError, match=r"`center` must have .*shape \(3,\) .*'a/b', got .*\(2,\)"
     ):

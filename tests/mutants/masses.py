@@ -137,7 +137,10 @@ MUTANTS = [
         MASSES,
         "if place not in above and",
         "if False and",
-        (f"{CONTRACT}::test_trees_that_do_not_fit_are_refused_by_init[langevin-unknown place]",),
+        (
+            f"{CONTRACT}::test_trees_that_do_not_fit_are_refused_by_init[langevin-unknown place]",
+            "geometry/test_tether.py::test_bad_input",
+        ),
     ),
     Mutant(
         "masses: negative ones are taken",

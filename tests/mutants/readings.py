@@ -92,4 +92,11 @@ MUTANTS = [
         "scale=jnp.maximum(search.scale * 0, jnp.max(jnp.abs(values[kept]))),",
         ("diagnostics/test_eigenvalues.py::test_one_end_alone_is_as_easy_as_both",),
     ),
+    Mutant(
+        "readings: draws in a small unit have no range",
+        "diagnostics/_arviz.py",
+        "return np.ldexp(wide, -exponent)",
+        "return wide",
+        ("diagnostics/test_arviz.py::test_effective_number_in_any_unit",),
+    ),
 ]

@@ -31,6 +31,7 @@ from ._clock import has_clock as has_clock
 from ._clock import ticks_of as ticks_of
 from ._clock import weight_of as weight_of
 from ._masses import Masses as Masses
+from ._masses import check_places as check_places
 from ._masses import mass_at as mass_at
 from ._masses import masses_of as masses_of
 from ._masses import real_numbers as real_numbers

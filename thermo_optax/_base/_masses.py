@@ -55,7 +55,7 @@ class Masses:
         """The mass of each array of a tree, which is like the parameters; None for one number."""
         if self.is_number:
             return None
-        self._check_places(tree)
+        check_places("mass", self._entries, tree, _REMEDY)
         arrays, structure = jax.tree.flatten(tree)
         pairs = zip(plain_paths(tree), arrays, strict=True)
         return structure.unflatten([self._of_array(*pair) for pair in pairs])
@@ -88,20 +88,21 @@ class Masses:
             )
         return like(entry, compute_dtype(array.dtype))
 
-    def _check_places(self, tree: Tree) -> None:
-        """Raises for an entry of the tree of masses that belongs to no parameter."""
-        if not jax.tree.leaves(tree):  # a group with nothing to move, or a probe of optax
-            return
-        nodes = jax.tree.leaves(tree, is_leaf=is_masked)
-        places = dict(zip(plain_paths(tree, is_leaf=is_masked), nodes, strict=True))
-        above = {place[:n] for place in places for n in range(len(place) + 1)}
-        masked = {place for place, node in places.items() if is_masked(node)}
-        for place in self._entries:
-            if place not in above and not any(place[:n] in masked for n in range(len(place))):
-                raise ValueError(
-                    f"`mass` has an entry at {layer_name(place)!r}, where there is no parameter: "
-                    f"they are at {sorted(map(layer_name, places))[:10]}. {_REMEDY}"
-                )
+
+def check_places(name: str, entries: Mapping[Path, Any], tree: Any, remedy: str) -> None:
+    """Raises for an entry of a tree, such as that of masses, that belongs to no parameter."""
+    if not jax.tree.leaves(tree):  # a group with nothing to move, or a probe of optax
+        return
+    nodes = jax.tree.leaves(tree, is_leaf=is_masked)
+    places = dict(zip(plain_paths(tree, is_leaf=is_masked), nodes, strict=True))
+    above = {place[:n] for place in places for n in range(len(place) + 1)}
+    masked = {place for place, node in places.items() if is_masked(node)}
+    for place in entries:
+        if place not in above and not any(place[:n] in masked for n in range(len(place))):
+            raise ValueError(
+                f"`{name}` has an entry at {layer_name(place)!r}, where there is no parameter: "
+                f"they are at {sorted(map(layer_name, places))[:10]}. {remedy}"
+            )
 
 
 def mass_at(entries: Mapping[Path, Any], place: Path) -> Any:

@@ -120,7 +120,8 @@ def effective_sample_size(
     """
     posterior = _variables("samples", samples, _first_axis_is_chains(samples, has_chains))
     _check_draws(posterior, chains=1)
-    found = require_arviz().ess(_converted({"posterior": posterior}), method=method)
+    units = {"posterior": _of_range_one(posterior)}
+    found = require_arviz().ess(_converted(units), method=method)
     return _like(samples, posterior, found)
 
 
@@ -168,7 +169,8 @@ def rhat(samples: Any, *, has_chains: bool | None = None, method: str = "rank") 
         )
     posterior = _variables("samples", samples, True)
     _check_draws(posterior, chains=2)
-    found = require_arviz().rhat(_converted({"posterior": posterior}), method=method)
+    units = {"posterior": _of_range_one(posterior)}
+    found = require_arviz().rhat(_converted(units), method=method)
     return _like(samples, posterior, found)
 
 
@@ -264,6 +266,21 @@ def _check_draws(posterior: dict[str, np.ndarray], chains: int) -> None:
                 f"`samples` must have at least {chains} chains and 4 draws, got {array.shape[0]} "
                 f"and {array.shape[1]} for {name!r}. `jax.vmap` the run over keys, or run longer."
             )
+
+
+def _of_range_one(posterior: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Draws in a unit that is a power of two, because ArviZ takes a range of 1e-15 for none."""
+
+    def scaled(draws):
+        if draws.dtype.kind != "f":
+            return draws
+        wide = draws.astype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            extent = np.ptp(wide, axis=(0, 1))
+        _, exponent = np.frexp(np.where(np.isfinite(extent), extent, 1))
+        return np.ldexp(wide, -exponent)
+
+    return {name: scaled(draws) for name, draws in posterior.items()}
 
 
 def _like(samples: Any, posterior: dict[str, np.ndarray], found: Any) -> Any:

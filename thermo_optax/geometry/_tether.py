@@ -16,6 +16,7 @@ from thermo_optax._base import (
     bath_temperature,
     check_leaves,
     check_nonnegative,
+    check_places,
     check_structure,
     compute_dtype,
     first_value,
@@ -186,6 +187,7 @@ class _Entries:
 
     def of(self, params: Any, count: jax.typing.ArrayLike) -> Any:
         """The entry of each array of the parameters."""
+        check_places(self._name, self._entries, params, _REMEDY)
         leaves, structure = jax.tree.flatten(params)
         pairs = zip(plain_paths(params), leaves, strict=True)
         return structure.unflatten([self._of_array(place, x, count) for place, x in pairs])
