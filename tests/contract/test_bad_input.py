@@ -71,6 +71,8 @@ def test_numbers(name, argument):
     shown = argument.removeprefix("inner_")  # handed on to `sgld`, which knows one learning rate
     for value in bad_values(argument):
         for form in (value, np.float64(value), jnp.float32(value), jnp.bfloat16(value)):
+            if value == 1 and "decay" in argument and getattr(form, "dtype", None) == jnp.bfloat16:
+                continue  # to which 0.999 is rounded there
             with pytest.raises(ValueError, match=f"`{shown}` must be {remedy(argument)}"):
                 make(**{argument: form})
     trees = argument == "mass"  # have tests of their own

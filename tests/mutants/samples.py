@@ -322,8 +322,8 @@ MUTANTS = [
     Mutant(
         "arviz: another R-hat than was asked for",
         ARVIZ,
-        'require_arviz().rhat(_converted({"posterior": posterior}), method=method)',
-        'require_arviz().rhat(_converted({"posterior": posterior}))',
+        "require_arviz().rhat(_converted(units), method=method)",
+        "require_arviz().rhat(_converted(units))",
         ("diagnostics/test_arviz.py::test_rhat_of_chains_apart",),
     ),
     Mutant(

@@ -43,8 +43,8 @@ MUTANTS = [
     Mutant(
         "decays: half a precision refuses the default 0.999",
         "_base/_checks.py",
-        "check = check_share if half else check_fraction",
-        "check = check_fraction",
+        "below = (lambda x: x <= 1) if half else",
+        "below = (lambda x: x < 1) if half else",
         (f"{SETTINGS}::test_half_a_precision_rounds_the_default_decay",),
     ),
     *(

@@ -91,16 +91,19 @@ def check_finite(**hyperparams: Any) -> None:
 
 def check_fraction(**hyperparams: Any) -> None:
     """Momenta and decay rates."""
-    remedy = "Pass a number in [0, 1), such as 0.9."
-    _check("at least 0 and below 1", remedy, lambda x: (x >= 0) & (x < 1), hyperparams)
+    _check("at least 0 and below 1", _FRACTION, lambda x: (x >= 0) & (x < 1), hyperparams)
+
+
+_FRACTION = "Pass a number in [0, 1), such as 0.9."
 
 
 def check_decay(**hyperparams: Any) -> None:
     """Decays of running means: half a precision, which may be the network's, rounds 0.999 to 1."""
     for name, value in hyperparams.items():
         half = getattr(value, "dtype", None) in (jnp.bfloat16, jnp.float16)
-        check = check_share if half else check_fraction
-        check(**{name: value})
+        below = (lambda x: x <= 1) if half else (lambda x: x < 1)
+        holds = lambda x, below=below: (x >= 0) & below(x)  # noqa: E731
+        _check("at least 0 and below 1", _FRACTION, holds, {name: value})
 
 
 def check_weight(**hyperparams: Any) -> None:

@@ -149,8 +149,8 @@ def covariance_controlled_langevin(
     check_decay(covariance_decay=covariance_decay)
 
     def init(params):
-        gradient, change, noise = (jax.tree.map(wide_zeros, params) for _ in range(3))
         inner = cast(AdaptiveLangevinState, langevin.init(params))
+        gradient, change, noise = (jax.tree.map(wide_zeros, params) for _ in range(3))
         return CovarianceControlledState(inner, gradient, change, noise, jnp.ones([]))
 
     def update(updates, state, params=None, *, temperature_scale=1.0, **extra_args):

@@ -121,8 +121,8 @@ def metadynamics(
     def init(edge, scaling):
         del scaling
         nodes = grid(-edge, edge, num_bins)
-        zeros = jnp.zeros_like(nodes)
-        return MetadynamicsState(nodes, zeros, zeros, boost(nodes.dtype))
+        hills, raised = jnp.zeros_like(nodes), jnp.zeros_like(nodes)  # two, to be donated
+        return MetadynamicsState(nodes, hills, raised, boost(nodes.dtype))
 
     def fitted(state, settings):
         edge, fields = settings.edge, ("hills", "raised")
