@@ -29,6 +29,7 @@ BENCHMARKS = {  # by name: the folder, and a line for the help text
     "coefficients": ("coefficients", "learning coefficients against exact values"),
     "updates": ("updates", "what updates cost, next to other libraries; `make bench`"),
     "gpu": ("gpu", "one accelerator in eight minutes, with nothing but jax; `make gpu`"),
+    "claims": ("claims", "numbers of docs/ that no other benchmark measures"),
     "scale": ("scale", "steps of up to 7 billion parameters on 64 devices, compiled only"),
 }
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)

@@ -84,6 +84,12 @@ def fields_of_named_tuples(app: Any, what: str, name: str, obj: Any, *rest: Any)
     lines.append("")
 
 
+def to_copied_notebooks(app: Any, page: str, source: list[str]) -> None:
+    """Pages have links that work where the files lie; here the notebooks are copied."""
+    source[0] = source[0].replace("](../notebooks/", "](notebooks/")
+
+
 def setup(app: Any) -> None:
     """Called by Sphinx."""
+    app.connect("source-read", to_copied_notebooks)
     app.connect("autodoc-process-docstring", fields_of_named_tuples)

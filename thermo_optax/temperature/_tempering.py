@@ -116,7 +116,7 @@ def continuous_tempering(
       it is, so only the loss pushes; its mean is taken away by `adaptive_biasing_force`; alpha has
       the mass d. The law is exact, in x and alpha exp(-g L / T - phi - V), and no setting depends
       on d. The time to cross the range grows with d, as in any exact tempering. Variances are
-      right to 1.5 % at the default `alpha_step` (on the plateau to 0.5 %), and to 8 % at 0.1.
+      right to 1.5 % at the default `alpha_step` (on the plateau to 0.5 %), and to 9 % at 0.1.
     - "exploration": E = (L + kinetic energy) / (d T), its mean taken away, the rest limited. For
       training: alpha covers its range in some hundreds of steps at any d. The law is NOT exact:
       alpha feels a softer energy than the parameters do, so it goes through the temperatures as
