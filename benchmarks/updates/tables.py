@@ -53,7 +53,8 @@ def _targets(results: Results) -> str:
 def _costs(costs: UpdateCosts) -> str:
     pace = clock.quartiles(costs.seconds[COPY])
     text = (
-        f"{costs.size:,} parameters in {costs.leaves} leaves. The memory moves "
+        f"{costs.size:,} parameters, {costs.leaves} array{'s' if costs.leaves > 1 else ''}. "
+        "The memory moves "
         f"{1e-9 / pace.median:.1f} [{1e-9 / pace.high:.1f}, {1e-9 / pace.low:.1f}] GB/s when an "
         "array far beyond the caches is read and written in place; the limit is the time in which "
         "it moves the gradients once, the parameters and the state twice. Local entropy's time is "
@@ -61,7 +62,7 @@ def _costs(costs: UpdateCosts) -> str:
     )
     columns = (
         *("method", "ns/param", "over adam", "over SGHMC", "over noisy_sgd", "limit ns/param"),
-        *("share of limit", "temporary MB", "state B/param", "trace + compile s", "in adams"),
+        *("share of limit", "temporary MB", "state B/param", "trace + compile s", "over adam's"),
     )
     return _section(
         f"Updates of {costs.tree}", text, columns, [_cost(costs, n) for n in costs.builds]
