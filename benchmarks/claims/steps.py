@@ -65,7 +65,8 @@ def _variances(length: int, frozen: bool, rate, keys):
         return mean, square
 
     mean, square = run(keys)
-    return square - 2 * mean * mean.mean(0) + mean.mean(0) ** 2
+    common = mean.mean(0, keepdims=True)
+    return square - 2 * mean * common + common**2
 
 
 def _extremes(ratios: np.ndarray) -> str:
