@@ -66,16 +66,7 @@ def _evidences(length: int, period: int, own_steps: bool, data, keys):
 
     @jax.vmap
     def run(key):
-        inner_key, own = jax.random.split(key)
-        tx = to.replica_exchange(
-            optax.inject_hyperparams(to.langevin)(0.1, 1.0, friction=1.0, key=inner_key),
-            {"power": POWERS, "step_size": step_sizes},
-            betas={"power": lambda power: power},
-            normalization={"power": 1.0},
-            model_hyperparams=("power",),
-            swap_period=period,
-            key=own,
-        )
+        tx = _powers(POWERS, step_sizes, period, key)
 
         def step(carry, _):
             w, state = carry
@@ -88,6 +79,20 @@ def _evidences(length: int, period: int, own_steps: bool, data, keys):
         return state
 
     return run(keys)
+
+
+def _powers(powers, step_sizes, period: int, key):
+    """`langevin` on powers of a likelihood, with a step size for each."""
+    sampler_key, own = jax.random.split(key)
+    return to.replica_exchange(
+        optax.inject_hyperparams(to.langevin)(0.1, 1.0, friction=1.0, key=sampler_key),
+        {"power": powers, "step_size": step_sizes},
+        betas={"power": lambda power: power},
+        normalization={"power": 1.0},
+        model_hyperparams=("power",),
+        swap_period=period,
+        key=own,
+    )
 
 
 CURVATURES = np.array([1.0, 0.58, 0.34, 0.2])  # of the wells on four rungs
@@ -123,16 +128,7 @@ def _squares(length: int, period: int, step_sizes, keys):
 
     @jax.vmap
     def run(key):
-        sampler_key, own = jax.random.split(key)
-        tx = to.replica_exchange(
-            optax.inject_hyperparams(to.langevin)(0.1, 1.0, friction=1.0, key=sampler_key),
-            {"power": CURVATURES, "step_size": step_sizes},
-            betas={"power": lambda power: power},
-            normalization={"power": 1.0},
-            model_hyperparams=("power",),
-            swap_period=period,
-            key=own,
-        )
+        tx = _powers(CURVATURES, step_sizes, period, key)
 
         def step(carry, count):
             x, state, mean = carry
