@@ -20,7 +20,7 @@ def hills(seed: int, divisor: int) -> list[str]:
     length = 100_000 // divisor
     rows = []
     for size in SIZES:
-        with warnings.catch_warnings():  # that hills take this long, which is what is measured
+        with warnings.catch_warnings():  # it warns of what is measured here
             warnings.filterwarnings("ignore", ".*couples the tempering variable", UserWarning)
             found = np.asarray(_returns(size, length, jax.random.split(jax.random.key(seed), RUNS)))
         back = found[found < length]
@@ -63,8 +63,7 @@ def _returns(size: int, length: int, keys: jax.Array) -> jax.Array:
         start = x, tx.init(x), jnp.asarray(False), jnp.asarray(length)
         return jax.lax.scan(step, start, jnp.arange(length))[0][3]
 
-    with jax.numpy_dtype_promotion("standard"):
-        return run(keys)
+    return run(keys)
 
 
 CHAINS, BINS = 512, 16

@@ -7,22 +7,14 @@ installed, and `mnist`, a network of a million weights that is trained first.
 
 import argparse
 
-from benchmarks.engine.options import add_count, add_output_option, begin
+from benchmarks.engine.options import add_output_option, add_parts, begin
 
 PARTS = ("calibration", "large", "sweep", "peers", "mnist")
 
 
 def add_arguments(parser: argparse.ArgumentParser, benchmark: str) -> None:
     """The options of this benchmark."""
-    parser.add_argument(
-        "--parts",
-        nargs="+",
-        choices=PARTS,
-        default=PARTS,
-        metavar="PART",
-        help=f"some of: {', '.join(PARTS)} (default: all)",
-    )
-    add_count(parser, "--seed", 0, "of the chains", minimum=0)
+    add_parts(parser, PARTS, "all")
     parser.add_argument(
         "--quick", action="store_true", help="few steps and small models, to see that it runs"
     )

@@ -50,6 +50,15 @@ def add_count(
     parser.add_argument(option, type=at_least(minimum), default=default, help=meaning + note)
 
 
+def add_parts(parser: argparse.ArgumentParser, parts: Sequence[str], all_of_them: str) -> None:
+    """Which parts of a benchmark to measure, and the seed; `all_of_them` is said of the default."""
+    said = f"some of: {', '.join(parts)} (default: {all_of_them})"
+    parser.add_argument(
+        "--parts", nargs="+", choices=parts, default=parts, metavar="PART", help=said
+    )
+    add_count(parser, "--seed", 0, "of the chains", minimum=0)
+
+
 def add_problems(
     parser: argparse.ArgumentParser, known: Sequence[str], default: Sequence[str], said: str
 ) -> None:

@@ -28,7 +28,9 @@ class MetadynamicsState(NamedTuple):
 
     nodes: jax.Array  # float32[num_bins + 1], the grid, from -edge to edge
     hills: jax.Array  # float32[num_bins + 1], the sum of all hills, in units of the temperature
-    raised: jax.Array  # float32[num_bins + 1], by lower baselines of the energy since it is frozen
+    raised: (
+        jax.Array
+    )  # float32[num_bins + 1], added to frozen hills for lower baselines of the energy
     boost: jax.Array  # float32[], -(free energy) / hills: 1, or f / (f - 1) if well-tempered
 
     def potential(self, alpha: jax.typing.ArrayLike) -> jax.Array:
